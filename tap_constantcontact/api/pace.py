@@ -1,0 +1,50 @@
+"""Keeping to the calls a second that a key is allowed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Calls leave evenly but arrive with jitter. Four calls in 1.04 s are never five in any second.
+_MARGIN = 1.04
+
+
+class Pace:
+    """Spaces calls evenly, over all streams and threads that share it.
+
+    A key may make 4 calls a second (API docs: Rate limits), and other programs may use the same
+    key: even spacing leaves them room where bursts would not.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Start with the next call free to go.
+
+        Args:
+            per_second: Calls a second, over 0; may be a fraction.
+            clock: Seconds from any start, never backwards.
+            sleep: Waits for so many seconds.
+        """
+        self._interval = _MARGIN / per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = clock()
+
+    def wait(self) -> None:
+        """Return when the next call may leave."""
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._next)
+            self._next = turn + self._interval
+        if turn > now:
+            self._sleep(turn - now)

@@ -1,0 +1,187 @@
+"""The tap's settings: what there is, and what is wrong with what was given."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+
+from tap_constantcontact.api import times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+
+API_URL = "https://api.constantcontact.com/v2"
+
+SETTINGS = th.PropertiesList(
+    th.Property(
+        "api_key",
+        th.StringType(nullable=False),
+        required=True,
+        secret=True,
+        title="API key",
+        description="Names the integration: the key of a Constant Contact v2 application.",
+    ),
+    th.Property(
+        "access_token",
+        th.StringType(nullable=False),
+        required=True,
+        secret=True,
+        title="Access token",
+        description="Names the account: the OAuth token that its owner granted to the key.",
+    ),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description="Oldest change wanted on a first run, such as 2024-01-01T00:00:00Z."
+        " Without it, everything is read.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default=API_URL,
+        title="API URL",
+        description="Base of the API; another one for a proxy or the sandbox.",
+    ),
+    th.Property(
+        "requests_per_second",
+        th.NumberType,
+        default=4,
+        title="Requests per second",
+        description="Pace over all streams together. A standard key may make 4 calls a second,"
+        " shared by everything that uses it.",
+    ),
+    th.Property(
+        "lookback_hours",
+        th.IntegerType,
+        default=24,
+        title="Look-back in hours",
+        description="How far every time filter reaches back behind the bookmark, since the API's"
+        " clocks disagree by hours.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType,
+        default=60,
+        title="Request timeout in seconds",
+        description="How long to wait for an answer before the call is repeated.",
+    ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="What the tap calls itself to the API."
+        " Without it, tap-constantcontact/<version>.",
+    ),
+)
+
+_NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
+    "requests_per_second": (float, 0.01, 1000, "calls a second"),
+    "lookback_hours": (int, 0, 24 * 366, "hours"),
+    "request_timeout": (float, 0.1, 3600, "seconds"),
+}
+
+
+def normalise(config: MutableMapping[str, Any]) -> None:
+    """Make one form of what config files, environment and Meltano write in several.
+
+    An optional setting that is null or empty is one that is not set, and a number may be text.
+    """
+    for name in _CHECKS.keys() - set(_SECRETS):
+        if _unset(config.get(name)):
+            config.pop(name, None)
+    for name, (kind, *_) in _NUMBERS.items():
+        if isinstance(config.get(name), str):
+            try:
+                config[name] = kind(config[name])
+            except ValueError:
+                continue
+
+
+def problems(config: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the settings: one line each, never quoting a secret."""
+    found = [
+        f"Setting '{name}' is missing. Put it into the config file or into the environment as"
+        f" TAP_CONSTANTCONTACT_{name.upper()}."
+        for name in _SECRETS
+        if _unset(config.get(name))
+    ]
+    for name, check in _CHECKS.items():
+        value = config.get(name)
+        if not _unset(value) and (fault := check(name, value)):
+            found.append(f"Setting '{name}' {fault}")
+    return found
+
+
+def _unset(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _secret(_name: str, value: Any) -> str | None:
+    if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+        return None
+    return (
+        "holds a space, a line break or another character that no key or token has. Copy it anew."
+    )
+
+
+def _date(_name: str, value: Any) -> str | None:
+    form = "Write it like 2024-01-01T00:00:00Z."
+    try:
+        moment = times.parse(value)
+    except (TypeError, ValueError):
+        return f"is no date: {value!r}. {form}"
+    if moment and moment > dt.datetime.now(dt.UTC) + dt.timedelta(days=1):
+        return f"lies in the future: {value!r}. Nothing would be read."
+    return None
+
+
+def _url(_name: str, value: Any) -> str | None:
+    fault = f"is no URL: {value!r}. Write it like {API_URL}."
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except (TypeError, ValueError, AttributeError):
+        return fault
+    if parts.scheme not in {"http", "https"} or not host or any(map(str.isspace, value)):
+        return fault
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return f"holds more than an address. Write it like {API_URL}."
+    return None
+
+
+def _number(name: str, value: Any) -> str | None:
+    kind, lowest, highest, unit = _NUMBERS[name]
+    if (
+        isinstance(value, (int, kind))
+        and not isinstance(value, bool)
+        and lowest <= value <= highest
+    ):
+        return None
+    whole = "whole number" if kind is int else "number"
+    return f"takes a {whole} of {unit} from {lowest} to {highest}, not {value!r}."
+
+
+def _header(_name: str, value: Any) -> str | None:
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isprintable()
+        and value == value.strip()
+    ):
+        return None
+    return "takes one line of ASCII text without spaces around it."
+
+
+_SECRETS = ("api_key", "access_token")
+_CHECKS: dict[str, Callable[[str, Any], str | None]] = {
+    "api_key": _secret,
+    "access_token": _secret,
+    "start_date": _date,
+    "api_url": _url,
+    **dict.fromkeys(_NUMBERS, _number),
+    "user_agent": _header,
+}

@@ -1,0 +1,155 @@
+"""The front door: settings, discovery and the command line."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from functools import cached_property
+from json import JSONDecodeError
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import requests
+from click.exceptions import Exit
+from singer_sdk import Tap
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, RetriableAPIError
+from typing_extensions import override
+
+from tap_constantcontact import settings, streams
+from tap_constantcontact.api.credentials import Credentials
+from tap_constantcontact.api.links import ApiRoot
+from tap_constantcontact.api.pace import Pace
+from tap_constantcontact.api.session import Session
+from tap_constantcontact.logs import keep_out_of_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+    from singer_sdk.plugin_base import _ConfigInput
+    from singer_sdk.streams import Stream
+
+
+class TapConstantContact(Tap):
+    """Copies a Constant Contact account into a warehouse and keeps the copy current."""
+
+    name = "tap-constantcontact"
+    config_jsonschema = settings.SETTINGS.to_dict()
+    message_writer_class = MsgSpecWriter
+
+    @override
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except ValueError as error:
+            # The SDK turns a whole number of the environment into an int before it is validated.
+            wrong = [
+                name
+                for name, setting in self.config_jsonschema["properties"].items()
+                if "integer" in setting["type"] and not _is_whole(os.environ.get(_variable(name)))
+            ]
+            if not wrong:
+                raise
+            raise _invalid([f"{_variable(n)} takes a whole number." for n in wrong]) from error
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings in our own words before the SDK's validator fills in defaults."""
+        settings.normalise(self._config)
+        found = settings.problems(self._config)
+        if found and raise_errors:
+            raise _invalid(found)
+        return super()._validate_config(raise_errors=raise_errors)
+
+    # -- what all streams share -------------------------------------------------------------
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Who is asking."""
+        credentials = Credentials(self.config["api_key"], self.config["access_token"])
+        keep_out_of_logs(credentials)
+        return credentials
+
+    @cached_property
+    def api_root(self) -> ApiRoot:
+        """Where the API is."""
+        return ApiRoot(self.config["api_url"])
+
+    @cached_property
+    def session(self) -> Session:
+        """The one way out: limits are a key's, not a stream's."""
+        return Session(self.credentials, Pace(self.config["requests_per_second"]))
+
+    # -- streams ----------------------------------------------------------------------------
+
+    @override
+    def discover_streams(self) -> list[Stream]:
+        return [stream(self) for stream in streams.IN_ORDER]
+
+    @property
+    @override
+    def streams(self) -> dict[str, Stream]:
+        """All streams, in the order of a run: the cheap and important first."""
+        return dict(sorted(super().streams.items(), key=lambda item: _place(item[1])))
+
+    # -- command line -----------------------------------------------------------------------
+
+    @classmethod
+    @override
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            fault = "is no JSON object" if isinstance(error, (ValueError, TypeError)) else error
+            cls._end(f"The config file cannot be read: {', '.join(value)} ({fault})")
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        with cls._clear_errors():
+            super().cb_test(ctx, param, value)
+
+    @classmethod
+    @override
+    def invoke(cls, **options: Any) -> None:
+        with cls._clear_errors():
+            super().invoke(**options)
+
+    @classmethod
+    @contextmanager
+    def _clear_errors(cls) -> Iterator[None]:
+        """End with one line a fault and no traceback where we know what is wrong."""
+        try:
+            yield
+        except ConfigValidationError as error:
+            cls._end(*error.errors)
+        except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
+            cls._end(str(error))
+        except JSONDecodeError as error:
+            cls._end(f"The catalog or state file is no JSON ({error})")
+
+    @classmethod
+    def _end(cls, *faults: str) -> NoReturn:
+        for fault in faults:
+            cls.logger.error("%s", fault)
+        raise Exit(1)
+
+
+def _place(stream: Stream) -> int:
+    return next(n for n, kind in enumerate(streams.IN_ORDER) if isinstance(stream, kind))
+
+
+def _invalid(faults: list[str]) -> ConfigValidationError:
+    return ConfigValidationError(
+        "; ".join(faults), errors=faults, schema=TapConstantContact.config_jsonschema
+    )
+
+
+def _variable(setting: str) -> str:
+    return f"TAP_CONSTANTCONTACT_{setting.upper()}"
+
+
+def _is_whole(text: str | None) -> bool:
+    return text is None or text.strip().lstrip("+-").isdecimal()
