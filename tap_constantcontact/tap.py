@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import cached_property
-from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import requests
@@ -15,7 +14,7 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, RetriableAPIError
 from typing_extensions import override
 
-from tap_constantcontact import settings, streams
+from tap_constantcontact import bookmarks, settings, streams
 from tap_constantcontact.api.credentials import Credentials
 from tap_constantcontact.api.links import ApiRoot
 from tap_constantcontact.api.pace import Pace
@@ -60,6 +59,12 @@ class TapConstantContact(Tap):
         if found and raise_errors:
             raise _invalid(found)
         return super()._validate_config(raise_errors=raise_errors)
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        if faults := bookmarks.problems(state):
+            raise _invalid(faults)
+        super().load_state(state)
 
     # -- what all streams share -------------------------------------------------------------
 
@@ -127,7 +132,10 @@ class TapConstantContact(Tap):
             cls._end(*error.errors)
         except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
             cls._end(str(error))
-        except JSONDecodeError as error:
+        except ValueError as error:
+            # The SDK reads JSON with simplejson, whose error is a class of its own.
+            if type(error).__name__ != "JSONDecodeError":
+                raise
             cls._end(f"The catalog or state file is no JSON ({error})")
 
     @classmethod

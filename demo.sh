@@ -1,0 +1,7 @@
+#!/bin/sh
+# Sets everything up and syncs a made-up account into output/sandbox.duckdb. Run it again to see an
+# incremental sync; `./demo.sh --fresh` starts over.
+set -eu
+cd "$(dirname "$0")"
+./scripts/uv sync --quiet --inexact --no-default-groups --group demo
+exec .venv/bin/python -m sandbox.demo "$@"

@@ -1,0 +1,69 @@
+"""A server that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+
+class Answer:
+    """One answer: status, headers and body, the latter as JSON unless it is bytes."""
+
+    def __init__(self, status: int = 200, body: Any = (), **headers: str) -> None:
+        self.status = status
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class Scripted:
+    """Answers each request with what `answer(path, params)` returns."""
+
+    def __init__(self, answer: Callable[[str, dict[str, str]], Answer]) -> None:
+        requests = self.requests = list[tuple[str, dict[str, str], dict[str, str]]]()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                params = dict(parse_qsl(parts.query))
+                requests.append((parts.path, params, dict(self.headers)))
+                found = answer(parts.path, params)
+                self.send_response(found.status)
+                for name, value in {
+                    "Content-Length": str(len(found.body)),
+                    **found.headers,
+                }.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(found.body)
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v2"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

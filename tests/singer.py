@@ -1,0 +1,149 @@
+"""Running the tap and reading what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from singer_sdk.singerlib.encoding import GenericSingerWriter
+from typing_extensions import override
+
+from tap_constantcontact.tap import TapConstantContact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "sandbox-api-key"
+TOKEN = "sandbox-access-token"  # noqa: S105
+
+
+class Server(Protocol):
+    """Whatever answers as the API."""
+
+    url: str
+
+
+@dataclass
+class Output:
+    """What a run wrote to stdout."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        return [
+            m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream
+        ]
+
+    def ids(self, stream: str) -> set[str]:
+        return {row["id"] for row in self.rows(stream)}
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(m["stream"] for m in self.messages if m["type"] == "RECORD")
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        return [m["value"] for m in self.messages if m["type"] == "STATE"]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.states[-1]
+
+
+class Collector(GenericSingerWriter[str, Any]):
+    """Keeps the messages, each as it was when written."""
+
+    def __init__(self) -> None:
+        self.output = Output()
+
+    @override
+    def serialize_message(self, message: Any) -> str:
+        return json.dumps(message.to_dict(), default=str)
+
+    @override
+    def write_message(self, message: Any) -> None:
+        self.output.messages.append(json.loads(self.serialize_message(message)))
+
+
+def config(box: Server, **settings: Any) -> dict[str, Any]:
+    return {
+        "api_key": KEY,
+        "access_token": TOKEN,
+        "api_url": box.url,
+        "requests_per_second": 1000,
+        **settings,
+    }
+
+
+def catalog(*streams: str) -> dict[str, Any]:
+    """The catalog with just these streams selected, all fields of them."""
+    found: dict[str, Any] = TapConstantContact(validate_config=False).catalog_dict
+    for entry in found["streams"]:
+        for each in entry["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = entry["stream"] in streams
+    return found
+
+
+def sync(
+    box: Server,
+    *streams: str,
+    state: dict[str, Any] | None = None,
+    into: Collector | None = None,
+    **settings: Any,
+) -> Output:
+    """Run the tap in this process; `into` keeps what was written when the run raises."""
+    writer = into or Collector()
+    tap = TapConstantContact(
+        config=config(box, **settings),
+        catalog=catalog(*streams) if streams else None,
+        state=state,
+        message_writer=writer,
+    )
+    tap.sync_all()
+    return writer.output
+
+
+@dataclass
+class Run:
+    """A finished run of the command."""
+
+    code: int
+    stdout: str
+    log: str
+
+    @property
+    def output(self) -> Output:
+        return Output([json.loads(line) for line in self.stdout.splitlines()])
+
+
+COMMAND = [sys.executable, "-m", "tap_constantcontact"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without any settings of the tap."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("TAP_CONSTANTCONTACT_")}
+    return {**kept, **variables}
+
+
+def command(folder: Path, settings: dict[str, Any] | None, *options: str, **variables: str) -> Run:
+    """Run the command to its end."""
+    arguments = list(options)
+    if settings is not None:
+        (folder / "config.json").write_text(json.dumps(settings))
+        arguments = ["--config", str(folder / "config.json"), *arguments]
+    done = subprocess.run(  # noqa: S603
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=folder,
+        env=environment(**variables),
+    )
+    return Run(done.returncode, done.stdout, done.stderr)

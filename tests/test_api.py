@@ -1,0 +1,287 @@
+"""The parts of `api` that need no server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_constantcontact.api import bodies, refusals, times
+from tap_constantcontact.api.credentials import Credentials
+from tap_constantcontact.api.links import ApiRoot, ForeignLinkError
+from tap_constantcontact.api.pace import Pace
+from tap_constantcontact.api.refusals import Verdict
+from tap_constantcontact.client import growing_waits
+
+SAMPLES = Path(__file__).parent / "samples"
+KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
+
+
+# -- links ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "link", "followed"),
+    [
+        ("https://api.test/v2", "/v2/contacts?next=abc", "https://api.test/v2/contacts?next=abc"),
+        ("https://api.test/v2/", "/v2/contacts?next=abc", "https://api.test/v2/contacts?next=abc"),
+        ("https://proxy.test/cc/v2", "/v2/lists?next=a", "https://proxy.test/cc/v2/lists?next=a"),
+        ("http://[::1]:80/v2", "/v2/x?next=a", "http://[::1]:80/v2/x?next=a"),
+        ("https://api.test/v2", "/v2/emailcampaigns/1?next=a", "https://api.test/v2/emailcampaigns/1?next=a"),
+        ("https://api.test/v2", "https://api.test/v2/x?next=a", "https://api.test/v2/x?next=a"),
+    ],
+)  # fmt: skip
+def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed: str) -> None:
+    assert ApiRoot(base).follow(link) == followed
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.test/v2/contacts?next=abc",
+        "//evil.test/v2/contacts?next=abc",
+        "http://api.test/v2/contacts?next=abc",
+        "https://api.test:8443/v2/contacts?next=abc",
+        "https://api.test@evil.test/v2/contacts?next=abc",
+        "javascript:alert(1)",
+        "contacts?next=abc",
+    ],
+)
+def test_next_links_to_elsewhere_are_refused(link: str) -> None:
+    with pytest.raises(ForeignLinkError):
+        ApiRoot("https://api.test/v2").follow(link)
+
+
+@given(st.text())
+def test_whatever_the_link_says_the_host_stays_ours(link: str) -> None:
+    try:
+        followed = ApiRoot("https://api.test/v2").follow(link)
+    except ValueError:
+        return
+    sent = requests.Request("GET", followed).prepare().url or ""
+    assert sent.startswith("https://api.test/")
+
+
+NAMES = st.sampled_from(["meta", "pagination", "next_link", "results"])
+ALMOST_PAGES = st.recursive(
+    st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(NAMES, inner)
+)
+
+
+@given(ALMOST_PAGES)
+def test_no_body_breaks_the_search_for_a_next_link(body: Any) -> None:
+    link = bodies.next_link(body)
+    assert link is None or len(link) > 0
+
+
+# -- bodies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_sample_body_is_rows(sample: Path) -> None:
+    body = bodies.decode(sample.read_bytes())
+    found = bodies.rows(body)
+    expected = body if isinstance(body, list) else body.get("results", [body])
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "decoded"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'{"a": "\\ud800"}', {"a": "?"}),
+        (b'{"a": "\xff"}', {"a": "\ufffd"}),
+        (b'{"a": 1e999, "b": NaN}', {"a": None, "b": None}),
+    ],
+)
+def test_bodies_that_are_almost_json_are_mended(body: bytes, decoded: Any) -> None:
+    assert bodies.decode(body) == decoded
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}'])
+def test_bodies_that_are_no_json_are_told(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        bodies.decode(body)
+
+
+@pytest.mark.parametrize("body", ["text", 5, [1, 2], {"results": {"id": 1}}, {"results": ["a"]}])
+def test_bodies_of_another_outline_are_told(body: Any) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        bodies.rows(body)
+
+
+# -- refusals -------------------------------------------------------------------------------
+
+
+def sample(name: str) -> bytes:
+    return (SAMPLES / f"errors.{name}.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "verdict"),
+    [
+        (403, {}, sample("over_qps"), Verdict.WAIT),
+        (401, {}, sample("over_qps"), Verdict.WAIT),
+        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_QPS"}, b"<h1>", Verdict.WAIT),
+        (429, {}, b"", Verdict.WAIT),
+        (429, {"Retry-After": "3"}, b"[]", Verdict.WAIT),
+        (429, {"Retry-After": "36000"}, b"[]", Verdict.QUOTA),
+        (403, {}, sample("over_daily_quota"), Verdict.QUOTA),
+        (401, {}, sample("over_daily_quota"), Verdict.QUOTA),
+        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_RATE"}, b"", Verdict.QUOTA),
+        (403, {}, sample("invalid_api_key"), Verdict.END),
+        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_INACTIVE"}, b"", Verdict.END),
+        (401, {}, sample("no_token"), Verdict.REPEAT_ONCE),
+        (
+            401,
+            {},
+            b'{"error_key": "http.status.authentication.invalid_token"}',
+            Verdict.REPEAT_ONCE,
+        ),
+        (403, {}, sample("shape"), Verdict.FORBIDDEN),
+        (403, {}, b"<html>no</html>", Verdict.FORBIDDEN),
+        (400, {}, sample("unknown_query_param"), Verdict.END),
+        (404, {}, sample("shape"), Verdict.MISSING),
+        (410, {}, b"", Verdict.MISSING),
+        (405, {}, b"", Verdict.END),
+        (406, {}, b"", Verdict.END),
+        (302, {}, b"", Verdict.END),
+        (408, {}, b"", Verdict.WAIT),
+        *((status, {}, b"<html>", Verdict.WAIT) for status in (500, 502, 503, 504, 522)),
+    ],
+)
+def test_refusals(status: int, headers: dict[str, str], body: bytes, verdict: Verdict) -> None:
+    refusal = refusals.judge(status, requests.structures.CaseInsensitiveDict(headers), body)
+    assert refusal
+    assert refusal.verdict is verdict
+    assert refusal.message
+
+
+def test_an_answer_is_no_refusal() -> None:
+    assert refusals.judge(200, {}, b"[]") is None
+
+
+def test_a_bad_request_is_told_with_key_and_message() -> None:
+    refusal = refusals.judge(400, {}, sample("unknown_query_param"))
+    assert refusal
+    assert "query.param.invalid: The query parameter email is not supported." in refusal.message
+
+
+@given(st.integers(201, 599), st.binary(), st.text())
+def test_no_body_or_header_breaks_the_judgement(status: int, body: bytes, header: str) -> None:
+    refusal = refusals.judge(status, {"Retry-After": header}, body)
+    assert refusal
+    assert refusal.wait >= 0
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("", 0),
+        ("7", 7),
+        ("soon", 0),
+        ("Mon, 23 Nov 2026 12:00:30 GMT", 30),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0),
+    ],
+)
+def test_retry_after(header: str, seconds: float) -> None:
+    now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
+    assert refusals.retry_after({"Retry-After": header}, now) == seconds
+
+
+def test_waits_grow_and_obey_retry_after() -> None:
+    waits = growing_waits()
+    next(waits)
+    plain = [waits.send(ConnectionError()) for _ in range(8)]
+    assert plain == [1, 2, 4, 8, 16, 32, 60, 60]
+
+    response = requests.Response()
+    response.headers["Retry-After"] = "9"
+    asked = growing_waits()
+    next(asked)
+    assert asked.send(requests.ConnectionError(response=response)) == 9
+
+
+# -- pace -----------------------------------------------------------------------------------
+
+
+@given(
+    per_second=st.floats(0.5, 50),
+    pauses=st.lists(st.floats(0, 3), max_size=30),
+)
+def test_no_second_sees_more_calls_than_allowed(per_second: float, pauses: list[float]) -> None:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    pace = Pace(per_second, clock=lambda: clock[0], sleep=sleep)
+    sent = []
+    for pause in pauses:
+        clock[0] += pause
+        pace.wait()
+        sent.append(clock[0])
+
+    for start in sent:
+        assert sum(start <= at < start + 1 for at in sent) <= math.ceil(per_second)
+
+
+def test_pace_costs_little_more_than_the_limit() -> None:
+    clock = [0.0]
+    pace = Pace(4, clock=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + s))
+    for _ in range(401):
+        pace.wait()
+    assert clock[0] == pytest.approx(104)
+
+
+# -- credentials ----------------------------------------------------------------------------
+
+
+def signed(url: str) -> requests.PreparedRequest:
+    credentials = Credentials(KEY, TOKEN)
+    return credentials(credentials(requests.Request("GET", url).prepare()))
+
+
+def test_signing_twice_is_signing_once() -> None:
+    request = signed("https://api.test/v2/contacts?next=c3RhcnRBdD0zJmxpbWl0PTI")
+    assert request.url == (
+        "https://api.test/v2/contacts?next=c3RhcnRBdD0zJmxpbWl0PTI&api_key=k3y%2Fwith%2Bsigns"
+    )
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+def test_secrets_and_addresses_are_cleaned() -> None:
+    request = signed("https://api.test/v2/contacts")
+    text = f"{request.url} {request.headers} {KEY} of 'jo.doe+x@mail.example.com', <a@b.co>: no"
+    cleaned = Credentials(KEY, TOKEN).clean(text)
+    assert "k3y" not in cleaned
+    assert TOKEN not in cleaned
+    assert "@" not in cleaned
+    assert cleaned.endswith("<api_key> of '<address>', <<address>>: no")
+
+
+def test_credentials_do_not_show_themselves() -> None:
+    assert KEY not in repr(Credentials(KEY, TOKEN))
+    assert TOKEN not in repr(Credentials(KEY, TOKEN))
+
+
+# -- times ----------------------------------------------------------------------------------
+
+
+@given(st.datetimes(timezones=st.just(dt.UTC)))
+def test_times_are_written_as_they_are_read(moment: dt.datetime) -> None:
+    whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    assert times.parse(times.write(moment)) in {whole, None}
+    assert len(times.write(moment)) == 24
+
+
+def test_samples_are_complete() -> None:
+    assert json.loads(sample("shape"))
+    assert len(list(SAMPLES.glob("*.json"))) > 80

@@ -1,0 +1,271 @@
+"""Every row of the refusals table, over HTTP: what is repeated, what ends the run, what is said."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scripted import Answer, Scripted
+from singer import Collector, command, config, sync
+from singer_sdk.exceptions import FatalAPIError
+
+from sandbox import Trouble
+from tap_constantcontact.api.refusals import Verdict
+from tap_constantcontact.client import MAX_TRIES, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox import Sandbox
+
+    Serving = Callable[..., Sandbox]
+
+SAMPLES = Path(__file__).parent / "samples"
+ONE_LIST = [{"id": "1", "name": "General Interest"}]
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / f"errors.{name}.json").read_text())
+
+
+def after(*answers: Answer) -> Callable[[str, dict[str, str]], Answer]:
+    """These answers in turn, and then a list over and over."""
+    left = list(answers)
+    return lambda _path, _params: left.pop(0) if left else Answer(200, ONE_LIST)
+
+
+# -- repeated -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(Answer(403, sample("over_qps")), id="too many calls a second"),
+        pytest.param(Answer(429, b""), id="429"),
+        pytest.param(Answer(500, b""), id="500"),
+        pytest.param(Answer(502, b"<html>"), id="502"),
+        pytest.param(Answer(503, sample("shape")), id="503"),
+        pytest.param(Answer(504, b"<html>"), id="504"),
+        pytest.param(Answer(522, b""), id="522"),
+        pytest.param(Answer(200, b"<html>maintenance</html>"), id="no JSON"),
+        pytest.param(Answer(200, b'[{"id": "1", "na'), id="half a body"),
+        pytest.param(Answer(200, b""), id="empty body"),
+        pytest.param(Answer(200, "what?"), id="JSON of another outline"),
+        pytest.param(Answer(200, ONE_LIST, Content_Length="500", Connection="close"), id="cut off"),
+    ],
+)
+def test_passing_trouble_is_repeated(trouble: Answer, waits: list[float]) -> None:
+    with Scripted(after(trouble, trouble)) as server:
+        output = sync(server, "lists")
+
+    assert output.ids("lists") == {"1"}
+    assert len(server.requests) == 3
+    assert 1 <= waits[0] <= 2 <= waits[1] <= 3, "growing, with up to a second of jitter"
+
+
+def test_retry_after_is_obeyed(waits: list[float]) -> None:
+    with Scripted(after(Answer(429, b"", Retry_After="7"))) as server:
+        sync(server, "lists")
+
+    assert 7 <= waits[0] <= 8
+
+
+def test_a_failing_connection_is_repeated(serving: Serving, waits: list[float]) -> None:
+    box = serving(contacts=2600, trouble=Trouble(drop_every=3))
+
+    output = sync(box, "contacts")
+
+    assert output.ids("contacts") == box.account.ids("contacts")
+    assert len(waits) == 2
+
+
+def test_slow_answers_are_given_up_and_repeated(waits: list[float]) -> None:
+    waiting = threading.Event()
+
+    def answer(_path: str, _params: dict[str, str]) -> Answer:
+        if not waits:
+            waiting.wait(5)
+        return Answer(200, ONE_LIST)
+
+    with Scripted(answer) as server:
+        output = sync(server, "lists", request_timeout=0.1)
+        waiting.set()
+
+    assert output.ids("lists") == {"1"}
+    assert len(waits) == 1
+
+
+def test_trouble_that_lasts_ends_the_run(waits: list[float]) -> None:
+    with (
+        Scripted(lambda _path, _params: Answer(503, b"")) as server,
+        pytest.raises(FatalAPIError, match=r"HTTP 503.*Gave up after 6 tries"),
+    ):
+        sync(server, "lists")
+
+    assert len(server.requests) == MAX_TRIES == len(waits) + 1
+    assert waits == sorted(waits)
+
+
+def test_each_repeat_says_why_and_how_long(caplog: pytest.LogCaptureFixture) -> None:
+    with Scripted(after(Answer(503, sample("shape")))) as server:
+        sync(server, "lists")
+
+    lines = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert any(
+        line.startswith("The API is in trouble (HTTP 503, http.status.error: Error message.)")
+        and "Trying again in 1." in line
+        and "(2 of 6)" in line
+        for line in lines
+    )
+
+
+# -- 401 ------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_ends_the_run_at_once(serving: Serving, waits: list[float]) -> None:
+    box = serving()
+    with pytest.raises(RefusedError, match="access token is wrong or has expired"):
+        sync(box, "lists", access_token="another-token")  # noqa: S106
+    assert len(box.calls) == 1
+    assert waits == []
+
+
+def test_a_401_in_mid_run_is_repeated_once(serving: Serving, waits: list[float]) -> None:
+    box = serving(contacts=1600, trouble=Trouble(unauthorized_every=3))
+    output = sync(box, "contacts")
+    assert output.ids("contacts") == box.account.ids("contacts")
+    assert len(waits) >= 1
+
+
+def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
+    def answer(path: str, _params: dict[str, str]) -> Answer:
+        if path == "/v2/lists":
+            return Answer(401, [{"error_key": "http.status.authentication.invalid_token"}])
+        return Answer(200, {"email": "a@example.com"})
+
+    with Scripted(answer) as server, pytest.raises(RefusedError, match="access token"):
+        sync(server, "account", "lists")
+    assert [path for path, *_ in server.requests].count("/v2/lists") == 2
+    assert len(waits) == 1
+
+
+# -- final ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "said"),
+    [
+        pytest.param(
+            Answer(403, sample("over_daily_quota")), Verdict.QUOTA, "next run goes on", id="quota"
+        ),
+        pytest.param(
+            Answer(429, b"", Retry_After="40000"),
+            Verdict.QUOTA,
+            "next run goes on",
+            id="429 all day",
+        ),
+        pytest.param(
+            Answer(403, sample("invalid_api_key")), Verdict.END, "Check `api_key`", id="wrong key"
+        ),
+        pytest.param(Answer(403, b"<html>"), Verdict.FORBIDDEN, "lacks the right", id="no right"),
+        pytest.param(
+            Answer(400, sample("unknown_query_param")),
+            Verdict.END,
+            "query.param.invalid: The query parameter email is not supported.",
+            id="400",
+        ),
+        pytest.param(Answer(404, sample("shape")), Verdict.MISSING, "no such thing", id="404"),
+        pytest.param(Answer(406, b""), Verdict.END, "HTTP 406", id="406"),
+        pytest.param(
+            Answer(301, b"", Location="http://127.0.0.1:9/v2"), Verdict.END, "`api_url`", id="301"
+        ),
+    ],
+)
+def test_final_refusals_end_the_run(
+    answer: Answer, verdict: Verdict, said: str, waits: list[float]
+) -> None:
+    writer = Collector()
+    with (
+        Scripted(lambda _path, _params: answer) as server,
+        pytest.raises(RefusedError, match=re.escape(said)) as raised,
+    ):
+        sync(server, "lists", into=writer)
+
+    assert raised.value.verdict is verdict
+    assert "\n" not in str(raised.value)
+    assert len(server.requests) == 1
+    assert waits == []
+    assert writer.output.states, "what was read so far counts"
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["http://127.0.0.2:1/v2/contacts?next=x", "//elsewhere.example.com/v2/contacts?next=x"],
+)
+def test_a_next_link_to_another_host_is_refused(link: str) -> None:
+    page = {"meta": {"pagination": {"next_link": link}}, "results": [{"id": "1"}]}
+    with (
+        Scripted(lambda _path, _params: Answer(200, page)) as server,
+        pytest.raises(FatalAPIError, match=r"another host.*not followed"),
+    ):
+        sync(server, "contacts")
+    assert len(server.requests) == 1
+
+
+def test_a_circle_of_next_links_ends_the_run() -> None:
+    def page(_path: str, params: dict[str, str]) -> Answer:
+        other = "b" if params.get("next") == "a" else "a"
+        link = f"/v2/contacts?next={other}"
+        return Answer(200, {"meta": {"pagination": {"next_link": link}}, "results": []})
+
+    with Scripted(page) as server, pytest.raises(FatalAPIError, match="in a circle"):
+        sync(server, "contacts")
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "last", [{}, {"meta": {}}, {"meta": {"pagination": {}}}, {"meta": {"pagination": None}}, None]
+)
+def test_paging_ends_where_there_is_no_link_and_not_before(last: Any) -> None:
+    answers = {
+        "": {"meta": {"pagination": {"next_link": "/v2/x?next=1"}}, "results": [{"id": 1}]},
+        "1": {"meta": {"pagination": {"next_link": "/v2/x?next=2"}}, "results": []},
+        "2": {"results": [{"id": 2}], **last} if last is not None else [{"id": 2}],
+    }
+    with Scripted(lambda _path, params: Answer(200, answers[params.get("next", "")])) as server:
+        output = sync(server, "contacts")
+
+    assert output.ids("contacts") == {"1", "2"}
+    assert [params for _, params, _ in server.requests][1:] == [
+        {"next": "1", "api_key": "sandbox-api-key"},
+        {"next": "2", "api_key": "sandbox-api-key"},
+    ]
+
+
+# -- the command ----------------------------------------------------------------------------
+
+
+def test_the_quota_ends_the_command_in_good_order(serving: Serving, tmp_path: Path) -> None:
+    box = serving(contacts=2600, trouble=Trouble(quota=5))
+
+    run = command(tmp_path, config(box))
+
+    assert run.code == 1
+    assert "calls for today are used up. The next run goes on" in run.log
+    assert "Traceback" not in run.log
+    assert run.output.counts["contacts"] == 1000
+    assert run.output.messages[-1]["type"] == "STATE"
+
+
+def test_a_wrong_key_ends_the_command_with_one_line(serving: Serving, tmp_path: Path) -> None:
+    run = command(tmp_path, {**config(serving()), "api_key": "not-the-key"})
+
+    assert run.code == 1
+    assert "The API key is wrong or inactive. Check `api_key`" in run.log
+    assert "Traceback" not in run.log
+    assert run.output.counts == {}

@@ -1,0 +1,121 @@
+"""No log line, error or traceback holds the key, the token or a person's address."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scripted import Answer, Scripted
+from singer import KEY, TOKEN, command, config
+from singer_sdk.exceptions import FatalAPIError
+
+from tap_constantcontact.tap import TapConstantContact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PERSON = "jo.doe@mail.example.com"
+SAYS_TOO_MUCH = [
+    {"error_key": "json.email.invalid", "error_message": f"{PERSON} with {KEY} and {TOKEN} is bad"}
+]
+
+
+def quick(url: str, **settings: Any) -> dict[str, Any]:
+    return {**config(SimpleNamespace(url=url)), **settings}
+
+
+def says_nothing(text: str) -> bool:
+    return not any(secret in text for secret in (KEY, TOKEN, PERSON, KEY.replace("-", "%2D")))
+
+
+ANSWERS = {
+    "400": Answer(400, SAYS_TOO_MUCH),
+    "401": Answer(401, SAYS_TOO_MUCH),
+    "403": Answer(403, SAYS_TOO_MUCH),
+    "404": Answer(404, SAYS_TOO_MUCH),
+    "redirect": Answer(302, b"", Location=f"http://127.0.0.1:9/?api_key={KEY}"),
+    "unknown field": Answer(200, [{"email_address": "a", PERSON: 1, KEY: 1, "x": PERSON}]),
+    "row without key": Answer(200, [{"first_name": PERSON}]),
+    "foreign link": Answer(
+        200, {"meta": {"pagination": {"next_link": f"//x.example/?{KEY}"}}, "results": []}
+    ),
+}
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_answers_give_nothing_away(answer: Answer, level: str, tmp_path: Path) -> None:
+    with Scripted(lambda _path, _params: answer) as server:
+        run = command(tmp_path, quick(server.url), LOGLEVEL=level)
+
+    assert says_nothing(run.log)
+    assert len(run.log.splitlines()) > 3
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v2", "https://127.0.0.1:9/v2"])
+def test_failed_connections_give_nothing_away(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    tap = TapConstantContact(config=quick(url))
+    with pytest.raises(FatalAPIError) as raised:
+        tap.sync_all()
+
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert says_nothing(str(error))
+        error = error.__cause__ or error.__context__
+    assert says_nothing(caplog.text)
+    assert "127.0.0.1:9/v2?" not in caplog.text
+
+
+def test_a_fault_nobody_foresaw_gives_nothing_away(tmp_path: Path) -> None:
+    """A stand-in for a fault of ours or a library's that quotes the URL in its traceback."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import requests\n"
+        "def send(self, request, **kwargs):\n"
+        "    raise RuntimeError(f'{request.url} {request.headers}')\n"
+        "requests.Session.send = send\n"
+    )
+    run = command(tmp_path, quick("http://127.0.0.1:9/v2"), PYTHONPATH=str(tmp_path))
+
+    assert run.code == 1
+    assert "RuntimeError" in run.log
+    assert "<api_key>" in run.log
+    assert says_nothing(run.log)
+
+
+def test_structured_logs_give_nothing_away(tmp_path: Path) -> None:
+    (tmp_path / "log.yml").write_text(
+        "version: 1\n"
+        "disable_existing_loggers: false\n"
+        "formatters: {json: {(): singer_sdk.logging.StructuredFormatter}}\n"
+        "handlers: {err: {class: logging.StreamHandler, formatter: json, stream: ext://sys.stderr}}\n"
+        "root: {level: DEBUG, handlers: [err]}\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(
+        "import requests\n"
+        "def send(self, request, **kwargs):\n"
+        "    try:\n"
+        "        raise RuntimeError(request.url)\n"
+        "    except RuntimeError as error:\n"
+        "        raise KeyError(str(request.headers)) from error\n"
+        "requests.Session.send = send\n"
+    )
+    run = command(
+        tmp_path,
+        quick("http://127.0.0.1:9/v2"),
+        PYTHONPATH=str(tmp_path),
+        SINGER_SDK_LOG_CONFIG=str(tmp_path / "log.yml"),
+    )
+
+    assert run.code == 1
+    assert '"level"' in run.log
+    assert says_nothing(run.log)
+
+
+def test_the_rows_and_the_catalog_hold_no_secret(tmp_path: Path) -> None:
+    with Scripted(lambda _path, _params: Answer(200, [])) as server:
+        run = command(tmp_path, quick(server.url))
+    assert run.code == 0
+    assert says_nothing(run.stdout)
