@@ -125,6 +125,12 @@ class Run:
 COMMAND = [sys.executable, "-m", "tap_constantcontact"]
 
 
+def selected_by_default() -> set[str]:
+    """The streams that a run without a catalog reads."""
+    streams = TapConstantContact(validate_config=False).streams.values()
+    return {stream.name for stream in streams if stream.selected_by_default}
+
+
 def environment(**variables: str) -> dict[str, str]:
     """This process's environment without any settings of the tap."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TAP_CONSTANTCONTACT_")}

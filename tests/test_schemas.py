@@ -203,7 +203,7 @@ def values(value: object, path: str) -> Iterator[tuple[str, object]]:
             yield from values(inner, f"{path}[]")
 
 
-def rows(body: Any, below: str = "") -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
+def rows(body: Any, below: str = "") -> list[dict[str, Any]]:
     """The objects of a body, whatever its envelope; or what they hold under the key `below`."""
     if isinstance(body, dict) and "results" in body:
         assert set(body) == {"meta", "results"}

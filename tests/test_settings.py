@@ -193,7 +193,8 @@ def test_meltano_knows_the_same_settings() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     (plugin,) = project["plugins"]["extractors"]
     known = {each["name"]: each for each in plugin["settings"]}
-    kinds = {"integer": "integer", "number": "decimal", "string": "string"}
+    # Meltano 4.4 cannot hand over a decimal from the environment, and the tap takes text.
+    kinds = {"integer": "integer", "number": "string", "string": "string"}
 
     assert known.keys() == declared().keys()
     for name, setting in declared().items():

@@ -1,0 +1,1 @@
+"""What the tap costs and what it withstands, measured against the sandbox."""

@@ -1,0 +1,157 @@
+"""Runs the tap's command against a sandbox in a process of its own, and measures the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+KEY, TOKEN = "benchmark-key", "benchmark-token"
+TAP = (sys.executable, "-m", "tap_constantcontact")
+
+
+@dataclass
+class Measured:
+    """One run of a tap.
+
+    Attributes:
+        code: Its exit code.
+        seconds: Wall time.
+        cpu: Processor seconds, user and system.
+        peak: Peak memory in MB (10^6 bytes).
+        rows: Rows by stream.
+        ids: First key field of the rows, by stream.
+        state: The last state.
+        log: What it wrote to stderr.
+    """
+
+    code: int = 0
+    seconds: float = 0
+    cpu: float = 0
+    peak: float = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    state: dict[str, Any] = field(default_factory=dict)
+    log: str = ""
+
+
+class Box:
+    """A sandbox in another process, driven through its control address."""
+
+    def __init__(self, root: str) -> None:
+        """Take the address without a path."""
+        self._root = root
+        self.url = f"{root}/v2"
+
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        """Call a control address; its answer is JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self._root}/sandbox{path}", data, method=method)  # noqa: S310 - loopback
+        request.add_header("Content-Type", "application/json")
+        with urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
+            return json.load(response)
+
+    def calls(self) -> list[dict[str, Any]]:
+        """All calls so far."""
+        found: list[dict[str, Any]] = self.ask("/calls")
+        return found
+
+    def trouble(self, **switches: Any) -> None:
+        """Set switches."""
+        self.ask("/trouble", switches, "PUT")
+
+    def change(self, **changes: int) -> dict[str, list[str]]:
+        """Change the account: ids by kind of change."""
+        found: dict[str, list[str]] = self.ask("/change", changes, "POST")
+        return found
+
+
+@contextlib.contextmanager
+def sandbox(*options: str) -> Iterator[Box]:
+    """Serve an account from a process of its own, on a free port."""
+    command = [sys.executable, "-m", "sandbox", "--port", "0"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "--api-key", KEY, "--access-token", TOKEN, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    ) as process:
+        assert process.stdout  # noqa: S101 - tells the type checker
+        line = next(line for line in process.stdout if "api_url:" in line)
+        try:
+            yield Box(line.split("api_url:")[1].strip().removesuffix("/v2"))
+        finally:
+            process.terminate()
+
+
+def run(
+    box: Box,
+    *,
+    command: Sequence[str] = TAP,
+    state: dict[str, Any] | None = None,
+    streams: Sequence[str] = (),
+    **settings: Any,
+) -> Measured:
+    """Run a tap to its end."""
+    config = {"api_key": KEY, "access_token": TOKEN, "api_url": box.url, **settings}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.json").write_text(json.dumps(config))
+        options = ["--config", str(folder / "config.json")]
+        if state is not None:
+            (folder / "state.json").write_text(json.dumps(state))
+            options += ["--state", str(folder / "state.json")]
+        if streams:
+            (folder / "catalog.json").write_text(json.dumps(catalog(command, streams)))
+            options += ["--catalog", str(folder / "catalog.json")]
+        return _watch([*command, *options], folder / "log")
+
+
+def catalog(command: Sequence[str], streams: Sequence[str]) -> dict[str, Any]:
+    """A tap's catalog with just these streams selected."""
+    text = subprocess.run([*command, "--discover"], capture_output=True, check=True).stdout  # noqa: S603
+    found: dict[str, Any] = json.loads(text)
+    for entry in found["streams"]:
+        for each in entry["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = entry["stream"] in streams
+    return found
+
+
+def _watch(command: list[str], log: Path) -> Measured:
+    measured = Measured()
+    keys: dict[str, str] = {}
+    started = time.monotonic()
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)  # noqa: S603
+        assert process.stdout  # noqa: S101 - tells the type checker
+        for line in process.stdout:
+            message = json.loads(line)
+            stream = message.get("stream")
+            match message["type"]:
+                case "SCHEMA":
+                    keys[stream] = message["key_properties"][0]
+                case "RECORD":
+                    measured.rows[stream] += 1
+                    measured.ids[stream].add(message["record"][keys[stream]])
+                case "STATE":
+                    measured.state = message["value"]
+        _, status, used = os.wait4(process.pid, 0)
+    measured.code = process.returncode = os.waitstatus_to_exitcode(status)
+    measured.seconds = time.monotonic() - started
+    measured.cpu = used.ru_utime + used.ru_stime
+    measured.peak = used.ru_maxrss * 1024 / 1e6
+    measured.log = log.read_text()
+    return measured
