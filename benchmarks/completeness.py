@@ -66,10 +66,11 @@ def changes() -> str:
         second = run(box, state=first.state, streams=["contacts"], **FAST)
         arrived = second.ids["contacts"]
         exact = run(box, state=first.state, streams=["contacts"], lookback_hours=0, **FAST)
+        alone = exact.ids["contacts"]
         return (
             f"{len(changed)} changed, {len(changed & arrived)} of them arrived, and "
             f"{len(arrived - changed)} more of the 24 hours' overlap; without overlap "
-            f"{len(exact.ids['contacts'] & changed)} and {len(exact.ids['contacts'] - changed)} more"
+            f"{len(alone & changed)} and {len(alone - changed)} more"
         )
 
 
