@@ -1,0 +1,10 @@
+"""A local Constant Contact: a made-up account behind the v2 API, for tests, demos and trials.
+
+It knows nothing of the tap and the tap nothing of it, so that each checks the other.
+"""
+
+from sandbox.account import Account
+from sandbox.server import Call, Sandbox, serve
+from sandbox.trouble import Trouble
+
+__all__ = ["Account", "Call", "Sandbox", "Trouble", "serve"]

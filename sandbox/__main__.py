@@ -1,0 +1,170 @@
+"""The command `python -m sandbox`: a sandbox to try things out against."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sandbox.account import Account
+from sandbox.server import serve
+from sandbox.trouble import AREAS, Trouble
+
+_SIZES: Final = (
+    ("contacts", 1000, "contacts of all statuses"),
+    ("lists", 8, "contact lists"),
+    ("activities", 12, "bulk jobs; the API shows 50 at most"),
+    ("campaigns", 30, "e-mail campaigns of all statuses"),
+    ("recipients", 200, "contacts that each campaign is sent to"),
+    ("events", 4, "events"),
+    ("files", 40, "library files, those in the trash included"),
+)
+_COUNTS: Final = (
+    ("throttle", "refuse calls beyond N a second (the API's own limit is 4)"),
+    ("quota", "refuse calls beyond N a day (the API's own limit is 10000)"),
+    ("retry-after", "send Retry-After: N with those refusals"),
+    ("fail-every", "let every Nth call fail with 500, 502, 503, 504 or 522"),
+    ("drop-every", "break off every Nth answer in the middle of the body"),
+    ("garbage-every", "answer every Nth call with something that is not JSON"),
+    ("unauthorized-every", "answer every Nth call as if the token were wrong"),
+)
+_SWITCHES: Final = (
+    ("extra-row", "pages hold one row too many, which comes again on the next page"),
+    ("lose-filter", "later pages of contacts forget modified_since and status"),
+    ("no-schedules-is-404", "campaigns without schedules answer 404 instead of []"),
+    ("library-info-array", "library usage comes as an array of one object"),
+)
+
+
+def _at_least(least: float, text: str) -> float:
+    number = float(text)
+    if number < least:
+        msg = f"{text} is less than {least:g}"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def _count(text: str) -> int:
+    return int(_at_least(1, str(int(text))))
+
+
+def _size(text: str) -> int:
+    return int(_at_least(0, str(int(text))))
+
+
+def _seconds(text: str) -> float:
+    return _at_least(0, text)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Serve a made-up Constant Contact account as the v2 API on this machine.",
+        epilog="While it runs: GET /sandbox tells what it is, POST /sandbox/change with "
+        '{"edit": 7, "add": 2} lets things happen in the account, PUT /sandbox/trouble with '
+        '{"throttle": 4} makes things go wrong.',
+    )
+    parser.add_argument("--port", type=int, default=8180, help="0 takes any free one (8180)")
+    parser.add_argument("--api-key", default="sandbox-key", help="accepted key (sandbox-key)")
+    parser.add_argument(
+        "--access-token",
+        default="sandbox-token",
+        help="accepted access token (sandbox-token)",
+    )
+    account = parser.add_argument_group("the account", "The same figures make the same account.")
+    account.add_argument("--seed", type=int, default=1, metavar="N", help="which account (1)")
+    account.add_argument(
+        "--now",
+        type=_moment,
+        metavar="TIME",
+        help="everything in the account is older than this ISO 8601 time (start of today, UTC)",
+    )
+    for name, default, text in _SIZES:
+        account.add_argument(
+            f"--{name}",
+            type=_size,
+            default=default,
+            metavar="N",
+            help=f"{text} ({default})",
+        )
+    trouble = parser.add_argument_group("trouble", "What can go wrong; by default nothing does.")
+    for name, text in _COUNTS:
+        trouble.add_argument(f"--{name}", type=_count, metavar="N", help=text)
+    trouble.add_argument(
+        "--latency",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long before every answer",
+    )
+    trouble.add_argument(
+        "--clock-shift-hours",
+        type=_size,
+        default=0,
+        metavar="N",
+        help="reports of opens, clicks and so on are N hours behind UTC although they say Z",
+    )
+    for name, text in _SWITCHES:
+        trouble.add_argument(f"--{name}", action="store_true", help=text)
+    trouble.add_argument(
+        "--vanish",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="the thing with this id is listed and then answers 404 (may be repeated)",
+    )
+    trouble.add_argument(
+        "--refuse",
+        action="append",
+        default=[],
+        choices=AREAS,
+        help="the account has no right to this area (may be repeated)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sandbox until it is told to stop.
+
+    Args:
+        arguments: The command line without the program's name.
+
+    Returns:
+        The exit code: 0 after SIGINT or SIGTERM.
+    """
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    port, api_key, access_token = (
+        options.pop(name) for name in ("port", "api_key", "access_token")
+    )
+    trouble = Trouble()
+    trouble.change({name: options.pop(name) for name in trouble.__struct_fields__})
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: end.set())
+    account = Account(**options)
+    try:
+        with serve(account, trouble, api_key=api_key, access_token=access_token, port=port) as box:
+            sys.stdout.write(
+                f"A made-up account (seed {options['seed']}) with {options['contacts']} contacts "
+                f"and {options['campaigns']} campaigns.\n"
+                f"api_url: {box.url}\n"
+                f"api_key: {api_key}  access_token: {access_token}  "
+                f"control: {box.origin}/sandbox\n",
+            )
+            sys.stdout.flush()
+            end.wait()
+    except OSError as error:
+        parser.exit(2, f"port {port} cannot be used: {error.strerror}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

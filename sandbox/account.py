@@ -1,0 +1,498 @@
+"""The made-up account: everything in it, and everything that can happen to it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import wraps
+from threading import RLock
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+
+from sandbox import moments
+from sandbox.activities import Activities
+from sandbox.campaigns import Campaign, Campaigns
+from sandbox.contacts import Contact, Contacts, Document
+from sandbox.events import Events
+from sandbox.library import Library
+from sandbox.lists import Lists
+from sandbox.making import Dice, pools
+from sandbox.profile import Profile
+from sandbox.tracking import CLICKS, KINDS, Kind, Row, Tracking, by_campaign, rows_of, stamp
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_SUBSCRIBED: Final = ("ACTIVE", "UNCONFIRMED")
+_NOT_REMOVED: Final = ("ACTIVE", "UNCONFIRMED", "OPTOUT", "NON_SUBSCRIBER", "VISITOR")
+_ANY: Final = (*_NOT_REMOVED, "REMOVED")
+_MAILED: Final = frozenset({"ACTIVE", "OPTOUT"})
+
+
+def _at_once(
+    change: "Callable[Concatenate[Account, _P], _R]",
+) -> "Callable[Concatenate[Account, _P], _R]":
+    """Let a change happen between calls, never in the middle of one."""
+
+    @wraps(change)
+    def locked(account: "Account", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with account.lock:
+            return change(account, *args, **kwargs)
+
+    return locked
+
+
+def _start_of_day() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Account:
+    """A made-up Constant Contact account that lives and changes.
+
+    The same seed, sizes and `now` make the same account, to the byte. What is changed afterwards
+    is stamped with the clock.
+    """
+
+    def __init__(  # noqa: PLR0913 - the sizes of one account, each with its default
+        self,
+        *,
+        seed: int = 1,
+        contacts: int = 1000,
+        lists: int = 8,
+        activities: int = 12,
+        campaigns: int = 30,
+        recipients: int = 200,
+        events: int = 4,
+        files: int = 40,
+        now: datetime | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Make up an account.
+
+        Args:
+            seed: Which of the many possible accounts.
+            contacts: How many contacts, of all statuses.
+            lists: How many contact lists.
+            activities: How many bulk jobs; the API shows 50 at most.
+            campaigns: How many e-mail campaigns, of all statuses.
+            recipients: How many contacts each campaign is sent to.
+            events: How many events.
+            files: How many library files, those in the trash included.
+            now: When the account begins, everything in it being older; without it, the start of
+                today in UTC.
+            clock: What stamps later changes.
+        """
+        self.lock = RLock()
+        self._clock = clock
+        begin = moments.millis(now or _start_of_day())
+        self._latest = begin
+        names = pools(seed)
+        self.profile = Profile(Dice(f"{seed} profile"), names)
+        self.contact_lists = Lists(Dice(f"{seed} lists"), names, lists, begin)
+        self.people = Contacts(
+            Dice(f"{seed} contacts"),
+            names,
+            self.contact_lists,
+            contacts,
+            begin,
+        )
+        self.jobs = Activities(Dice(f"{seed} activities"), names, activities, begin)
+        self.mailings = Campaigns(
+            Dice(f"{seed} campaigns"),
+            names,
+            self.contact_lists,
+            campaigns,
+            begin,
+        )
+        self.tracking = Tracking(Dice(f"{seed} tracking"))
+        self.happenings = Events(Dice(f"{seed} events"), names, events, begin)
+        self.library = Library(Dice(f"{seed} library"), names, files, begin)
+        self._recipients = recipients
+        self._dice = Dice(f"{seed} changes")
+        mailable = self._mailable()
+        chosen = Dice(f"{seed} recipients")
+        for campaign in self.mailings.tracked():
+            self.tracking.live(campaign, chosen.some(mailable, recipients), begin)
+
+    def _stamp(self) -> int:
+        """Read the clock for a change."""
+        now = moments.millis(self._clock())
+        self._latest = max(self._latest, now)
+        return now
+
+    def today(self) -> int:
+        """Say how far time has come in the account: to its beginning or its latest change.
+
+        What ages is measured by this and not by the clock, so that an account that was given a
+        `now` in the past stays as it was made.
+        """
+        return self._latest
+
+    # Contacts and lists
+
+    def contact(self, contact_id: str) -> Document:
+        """Read one contact as the API sends it."""
+        return self.people.by_id[contact_id].document()
+
+    @_at_once
+    def edit_contacts(self, n: int) -> list[str]:
+        """Edit the details of some contacts; returns their ids, as all changes do."""
+        now = self._stamp()
+        picked = self.people.pick(n, _ANY)
+        for row in picked:
+            self.people.edit(row, now)
+        return [row.id for row in picked]
+
+    @_at_once
+    def unsubscribe(self, n: int, move_modified: bool = False) -> list[str]:  # noqa: FBT001, FBT002 - reads well at the call
+        """Let some contacts unsubscribe.
+
+        Args:
+            n: How many.
+            move_modified: Whether their `modified_date` moves, too; nobody has said that the API
+                does so.
+
+        Returns:
+            Their ids.
+        """
+        now = self._stamp()
+        picked = self.people.pick(n, _SUBSCRIBED)
+        for row in picked:
+            self.people.unsubscribe(row, now, move_modified=move_modified)
+        return [row.id for row in picked]
+
+    @_at_once
+    def add_contacts(self, n: int) -> list[str]:
+        """Let new contacts come in."""
+        return [row.id for row in self.people.add(n, self._stamp())]
+
+    @_at_once
+    def remove_contacts(self, n: int) -> list[str]:
+        """Take some contacts off all lists; they stay as `REMOVED`."""
+        now = self._stamp()
+        picked = self.people.pick(n, _NOT_REMOVED)
+        for row in picked:
+            self.people.remove(row, now)
+        return [row.id for row in picked]
+
+    @_at_once
+    def purge_contacts(self, n: int) -> list[str]:
+        """Delete some contacts for good; the API shows no trace of them afterwards."""
+        picked = self.people.pick(n, _ANY)
+        for row in picked:
+            self.people.purge(row)
+        return [row.id for row in picked]
+
+    @_at_once
+    def rename_lists(self, n: int) -> list[str]:
+        """Rename some lists."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.contact_lists.by_id.values()), n)
+        for found in picked:
+            found.name = f"{found.name.removesuffix(' (renamed)')} (renamed)"
+            found.modified = moments.whole_second(now)
+        return [found.id for found in picked]
+
+    @_at_once
+    def add_lists(self, n: int) -> list[str]:
+        """Add some lists, with nobody on them yet."""
+        now = self._stamp()
+        return [self.contact_lists.make(now, now).id for _ in range(n)]
+
+    @_at_once
+    def remove_lists(self, n: int) -> list[str]:
+        """Delete some lists; their contacts stay, less one membership."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.contact_lists.by_id), n)
+        for list_id in picked:
+            self.people.drop_list(list_id, now)
+            del self.contact_lists.by_id[list_id]
+        return picked
+
+    # Bulk jobs
+
+    @_at_once
+    def add_activities(self, n: int) -> list[str]:
+        """Start some bulk jobs."""
+        now = self._stamp()
+        return [self.jobs.make(now).id for _ in range(n)]
+
+    @_at_once
+    def finish_activities(self, n: int) -> list[str]:
+        """Let some of the unfinished bulk jobs complete, the oldest first."""
+        return [job.id for job in self.jobs.finish(n, self._stamp())]
+
+    # Campaigns and their reports
+
+    def _mailable(self) -> list[Contact]:
+        return [row for row in self.people.rows if row.status in _MAILED]
+
+    @_at_once
+    def add_campaigns(self, n: int) -> list[str]:
+        """Draft some campaigns."""
+        now = moments.whole_second(self._stamp())
+        return [self.mailings.make("DRAFT", now, now).id for _ in range(n)]
+
+    @_at_once
+    def send_campaigns(self, n: int) -> list[str]:
+        """Write some new campaigns and send them at once; nobody has reacted yet."""
+        now = moments.whole_second(self._stamp())
+        made = [self.mailings.make("SENT", now, now) for _ in range(n)]
+        for campaign in made:
+            self._send(campaign, now)
+        return [campaign.id for campaign in made]
+
+    @_at_once
+    def send_scheduled(self, n: int) -> list[str]:
+        """Let the time of some scheduled campaigns come."""
+        now = moments.whole_second(self._stamp())
+        due = self.mailings.with_status("SCHEDULED")[:n]
+        for campaign in due:
+            campaign.status = "SENT"
+            campaign.modified = now
+            self.mailings.send(campaign, now)
+            self._send(campaign, now)
+        return [campaign.id for campaign in due]
+
+    def _send(self, campaign: Campaign, now: int) -> None:
+        recipients = self._dice.some(self._mailable(), self._recipients)
+        self.tracking.send(campaign, recipients, now)
+
+    @_at_once
+    def edit_campaigns(self, n: int) -> list[str]:
+        """Edit the names of some campaigns, sent ones among them."""
+        now = moments.whole_second(self._stamp())
+        picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
+        for campaign in picked:
+            campaign.name = f"{campaign.name.removesuffix(' (edited)')} (edited)"
+            campaign.modified = now
+        return [campaign.id for campaign in picked]
+
+    @_at_once
+    def delete_campaigns(self, n: int) -> list[str]:
+        """Delete some campaigns; their reports go with them."""
+        now = moments.whole_second(self._stamp())
+        picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
+        for campaign in picked:
+            campaign.status = "DELETED"
+            campaign.modified = now
+            campaign.schedules = []
+        self.tracking.forget()
+        return [campaign.id for campaign in picked]
+
+    @_at_once
+    def add_tracking(self, n: int) -> list[str]:
+        """Let recipients of the campaigns sent last open, click, bounce, forward, unsubscribe.
+
+        Args:
+            n: How many rows; with eight there is at least one of every kind.
+
+        Returns:
+            The campaigns that the rows belong to, one for every row: rows have no id.
+        """
+        rows = self.tracking.go_on(self.mailings.tracked(), n, self._stamp())
+        return [row.campaign.id for row in rows]
+
+    # Events
+
+    @_at_once
+    def add_events(self, n: int) -> list[str]:
+        """Announce some events."""
+        now = self._stamp()
+        return [self.happenings.make("ACTIVE", now).id for _ in range(n)]
+
+    @_at_once
+    def edit_events(self, n: int) -> list[str]:
+        """Edit some events."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.happenings.by_id.values()), n)
+        for event in picked:
+            self.happenings.edit(event, now)
+        return [event.id for event in picked]
+
+    @_at_once
+    def add_registrants(self, n: int) -> list[str]:
+        """Let some people register for events that are open."""
+        now = self._stamp()
+        events = self.happenings.open_events()
+        if not events:
+            return []
+        return [self.happenings.register(self._dice.pick(events), now) for _ in range(n)]
+
+    @_at_once
+    def edit_registrants(self, n: int) -> list[str]:
+        """Let some registrants show up, which moves their `updated_date`."""
+        now = self._stamp()
+        everybody = [
+            registrant
+            for event in self.happenings.by_id.values()
+            for registrant in event.registrants.values()
+        ]
+        picked = self._dice.some(everybody, n)
+        for registrant in picked:
+            self.happenings.attend(registrant, now)
+        return [registrant.row["id"] for registrant in picked]
+
+    # Library
+
+    @_at_once
+    def add_folders(self, n: int) -> list[str]:
+        """Add some folders."""
+        now = self._stamp()
+        return [self.library.make_folder(now).id for _ in range(n)]
+
+    @_at_once
+    def add_files(self, n: int) -> list[str]:
+        """Upload some files."""
+        now = self._stamp()
+        return [self.library.make_file(now).id for _ in range(n)]
+
+    @_at_once
+    def trash_files(self, n: int) -> list[str]:
+        """Throw some files away."""
+        now = self._stamp()
+        picked = self._dice.some(self.library.kept(), n)
+        for file in picked:
+            self.library.trash(file, now)
+        return [file.id for file in picked]
+
+    # What there is
+
+    @_at_once
+    def ids(self, stream: str, *, clock_shift_hours: int = 0) -> set[Any]:
+        """Say what one should find when one has read everything.
+
+        Args:
+            stream: The name under which a reader files these rows.
+            clock_shift_hours: How far the clock of reports is behind, where dates are part of the
+                key.
+
+        Returns:
+            The keys: strings, or tuples of strings where a key has several parts.
+        """
+        return set(_STREAMS[stream](self, clock_shift_hours))
+
+    @_at_once
+    def counts(self) -> dict[str, int]:
+        """Count the rows of every stream."""
+        return {stream: sum(1 for _ in keys(self, 0)) for stream, keys in _STREAMS.items()}
+
+
+_Keys: TypeAlias = Callable[[Account, int], Iterable[Any]]
+
+
+def _report(kind: Kind) -> _Keys:
+    """Find the keys of one kind of report, over all campaigns."""
+
+    def keys(account: Account, hours: int) -> Iterator[tuple[str, ...]]:
+        for campaign in account.mailings.tracked():
+            for hit in account.tracking.of(campaign)[kind]:
+                when = stamp(Row(kind, campaign, hit), hours)
+                yield (
+                    campaign.id,
+                    hit.contact_id,
+                    when,
+                    *(hit.extra if kind is CLICKS else ()),
+                )
+
+    return keys
+
+
+def _contact_activity(account: Account, hours: int) -> Iterator[tuple[str, ...]]:
+    for campaign in account.mailings.tracked():
+        for row in rows_of(account.tracking, campaign):
+            if row.hit.contact_id in account.people.by_id:
+                yield (
+                    row.hit.contact_id,
+                    row.kind.activity,
+                    campaign.id,
+                    stamp(row, hours, of_contact=True),
+                    row.hit.extra[0] if row.kind is CLICKS else "",
+                )
+
+
+def _contact_campaigns(account: Account, _: int) -> Iterator[tuple[str, str]]:
+    tracked = account.mailings.tracked()
+    for contact_id in account.people.by_id:
+        for campaign_id in by_campaign(account.tracking.of_contact(contact_id, tracked)):
+            yield contact_id, campaign_id
+
+
+def _of_events(part: str) -> _Keys:
+    """Find the keys of something that events have."""
+    return lambda account, _: (
+        (event.id, document["id"])
+        for event in account.happenings.by_id.values()
+        for document in getattr(event, part)
+    )
+
+
+_STREAMS: Final[dict[str, _Keys]] = {
+    "account": lambda account, _: [account.profile.info["email"]],
+    "account_emails": lambda account, _: (row["email_address"] for row in account.profile.emails),
+    "contacts": lambda account, _: account.people.by_id,
+    "lists": lambda account, _: account.contact_lists.by_id,
+    "activities": lambda account, _: (job.id for job in account.jobs.kept(account.today())),
+    "campaigns": lambda account, _: account.mailings.by_id,
+    "campaign_links": lambda account, _: (
+        (campaign.id, link.uid)
+        for campaign in account.mailings.tracked()
+        for link in campaign.links
+    ),
+    "campaign_schedules": lambda account, _: (
+        (campaign.id, id_)
+        for campaign in account.mailings.by_id.values()
+        for id_, _at in campaign.schedules
+    ),
+    "campaign_previews": lambda account, _: (
+        campaign.id for campaign in account.mailings.by_id.values() if campaign.status != "DELETED"
+    ),
+    **{f"campaign_{kind.name}": _report(kind) for kind in KINDS.values()},
+    "contact_activity": _contact_activity,
+    "contact_summaries": lambda account, _: account.people.by_id,
+    "contact_campaign_summaries": _contact_campaigns,
+    "events": lambda account, _: account.happenings.by_id,
+    "event_fees": _of_events("fees"),
+    "event_items": _of_events("items"),
+    "event_promocodes": _of_events("promocodes"),
+    "event_item_attributes": lambda account, _: (
+        (event.id, item["id"], attribute["id"])
+        for event in account.happenings.by_id.values()
+        for item in event.items
+        for attribute in item["attributes"]
+    ),
+    "event_registrants": lambda account, _: (
+        (event.id, id_) for event in account.happenings.by_id.values() for id_ in event.registrants
+    ),
+    "library_usage": lambda account, _: [account.library.usage()["image_root"]],
+    "library_folders": lambda account, _: (folder.id for folder in account.library.all_folders()),
+    "library_files": lambda account, _: account.library.files,
+}
+
+CHANGES: Final[dict[str, Callable[[Account, int], list[str]]]] = {
+    "edit": Account.edit_contacts,
+    "unsubscribe": Account.unsubscribe,
+    "add": Account.add_contacts,
+    "remove": Account.remove_contacts,
+    "purge": Account.purge_contacts,
+    "rename_lists": Account.rename_lists,
+    "add_lists": Account.add_lists,
+    "remove_lists": Account.remove_lists,
+    "add_activities": Account.add_activities,
+    "finish_activities": Account.finish_activities,
+    "add_campaigns": Account.add_campaigns,
+    "send_campaigns": Account.send_campaigns,
+    "send_scheduled": Account.send_scheduled,
+    "edit_campaigns": Account.edit_campaigns,
+    "delete_campaigns": Account.delete_campaigns,
+    "add_tracking": Account.add_tracking,
+    "add_events": Account.add_events,
+    "edit_events": Account.edit_events,
+    "add_registrants": Account.add_registrants,
+    "edit_registrants": Account.edit_registrants,
+    "add_folders": Account.add_folders,
+    "add_files": Account.add_files,
+    "trash_files": Account.trash_files,
+}
+"""What can be made to happen from outside, each so many times."""

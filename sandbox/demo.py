@@ -1,0 +1,181 @@
+"""From nothing to a DuckDB file: serves a made-up account and runs the Meltano pipeline on it.
+
+`python -m sandbox.demo` from the project's folder. Run again, the account has changed meanwhile
+and the pipeline reads what is new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from sandbox import Account, Trouble, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PROJECT: Final = Path(__file__).parents[1]
+OUTPUT: Final = PROJECT / "output"
+WAREHOUSE: Final = OUTPUT / "sandbox.duckdb"
+DIARY: Final = OUTPUT / "sandbox.json"
+LOG: Final = OUTPUT / "sandbox.log"
+SIZES: Final = {"contacts": 2000, "lists": 6, "activities": 12}
+
+BY_LIST: Final = """
+    select lists.name as list, contacts.status, count(*) as contacts
+    from contacts, unnest(from_json(contacts.lists, '[{"id": "VARCHAR"}]')) as membership(entry)
+    join lists on lists.id = entry.id
+    group by all order by all
+"""
+
+
+class Clock:
+    """Tells the time of a change: that of the diary when it is made again, else the real one."""
+
+    def __init__(self) -> None:
+        """Start with real time."""
+        self.at: datetime | None = None
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.at or datetime.now(UTC)
+
+
+def change(account: Account) -> dict[str, int]:
+    """Let a day's worth happen in the account."""
+    return {
+        "contacts edited": len(account.edit_contacts(7)),
+        "contacts unsubscribed": len(account.unsubscribe(3)),
+        "contacts added": len(account.add_contacts(5)),
+        "jobs run": len(account.add_activities(1)),
+    }
+
+
+def as_of(diary: dict[str, Any], clock: Clock) -> Account:
+    """Make the account as the diary says it was left."""
+    account = Account(**SIZES, now=datetime.fromisoformat(diary["now"]), clock=clock)
+    for moment in diary["changes"]:
+        clock.at = datetime.fromisoformat(moment)
+        change(account)
+    clock.at = None
+    return account
+
+
+def pipeline(api_url: str, *, fresh: bool) -> int:
+    """Run Meltano on the account; its log goes into a file.
+
+    Returns:
+        The exit code.
+    """
+    # The commands of this environment come first, whether or not it is activated.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    options = ["--full-refresh"] if fresh else []
+    plugins = ["tap-constantcontact", "target-duckdb-file"]
+    variables = {"PATH": path, "TAP_CONSTANTCONTACT_API_URL": api_url, "NO_COLOR": "1"}
+    with LOG.open("w") as log:
+        done = subprocess.run(  # noqa: S603 - our own command
+            ["meltano", "--environment=sandbox", "run", *options, *plugins],  # noqa: S607 - as above
+            cwd=PROJECT,
+            env={**os.environ, **variables},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return done.returncode
+
+
+def snapshot() -> dict[str, set[tuple[Any, ...]]]:
+    """All rows of the warehouse, by table."""
+    if not WAREHOUSE.exists():
+        return {}
+    with duckdb.connect(str(WAREHOUSE), read_only=True) as db:
+        names = [name for (name,) in db.execute("show tables").fetchall()]
+        rows = {name: db.execute(f'from "{name}"').fetchall() for name in names}
+    return {name: {tuple(map(str, row)) for row in found} for name, found in rows.items()}
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Lay out rows for a terminal: text to the left, numbers to the right."""
+    lines = [tuple(heads), *(tuple(map(_shown, row)) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
+    numbers = [all(_is_number(line[place]) for line in lines[1:]) for place in range(len(heads))]
+    laid_out = [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, numbers, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([laid_out[0], "  ".join("-" * width for width in widths), *laid_out[1:]])
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").isdecimal()
+
+
+def say(text: str = "") -> None:
+    """Print at once, so that a person sees what is going on."""
+    print(text, flush=True)  # noqa: T201 - it is what the command is for
+
+
+def main() -> int:
+    """Run the demo."""
+    options = argparse.ArgumentParser(prog="demo.sh", description=__doc__)
+    options.add_argument("--fresh", action="store_true", help="forget earlier runs")
+    fresh = options.parse_args().fresh or not (WAREHOUSE.exists() and DIARY.exists())
+
+    OUTPUT.mkdir(exist_ok=True)
+    if fresh:
+        WAREHOUSE.unlink(missing_ok=True)
+        diary: dict[str, Any] = {"now": datetime.now(UTC).isoformat(), "changes": []}
+    else:
+        diary = json.loads(DIARY.read_text())
+    clock = Clock()
+    account = as_of(diary, clock)
+    before = snapshot()
+    if not fresh:
+        clock.at = datetime.now(UTC)
+        news = change(account)
+        diary["changes"].append(clock.at.isoformat())
+        say("Since the last run: " + ", ".join(f"{n} {what}" for what, n in news.items()) + ".")
+
+    with serve(account, Trouble(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
+        say(f"A made-up account is served at {box.url}; Meltano reads it into DuckDB ...")
+        started = time.monotonic()
+        code = pipeline(box.url, fresh=fresh)
+        calls = len(box.calls)
+    if code:
+        say(LOG.read_text())
+        say(f"The pipeline ended with {code}; what it said stands above.")
+        return code
+    DIARY.write_text(json.dumps(diary))
+    say(f"Done in {time.monotonic() - started:.0f} seconds with {calls} API calls.\n")
+
+    after = snapshot()
+    rows = [
+        (name, len(found), len(found - before.get(name, set()))) for name, found in after.items()
+    ]
+    say(table(["table", "rows", "new or changed"], rows))
+    with duckdb.connect(str(WAREHOUSE), read_only=True) as db:
+        answer = db.execute(BY_LIST)
+        say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
+    place = WAREHOUSE.relative_to(PROJECT)
+    say(f"\nIt is all in {place}; what Meltano said is in {LOG.relative_to(PROJECT)}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

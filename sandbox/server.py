@@ -1,0 +1,158 @@
+"""The server: the API and its controls on a port of this machine, in a thread of its own."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from sandbox.account import Account
+from sandbox.control import Control
+from sandbox.gate import PREFIX, Call, Gate, State
+from sandbox.trouble import Trouble
+
+__all__ = ["Call", "Sandbox", "serve"]
+
+_HOST: Final = "127.0.0.1"
+_PATIENCE: Final = 10.0
+
+
+class Sandbox:
+    """A sandbox that is running."""
+
+    def __init__(self, state: State, port: int) -> None:
+        """Look after a running sandbox.
+
+        Args:
+            state: What is served and what has been seen.
+            port: Where it is served.
+        """
+        self._state = state
+        self.origin = f"http://{_HOST}:{port}"
+        self.url = f"{self.origin}{PREFIX}"
+
+    @property
+    def account(self) -> Account:
+        """The account being served; may be changed and replaced."""
+        return self._state.account
+
+    @account.setter
+    def account(self, account: Account) -> None:
+        self._state.account = account
+
+    @property
+    def trouble(self) -> Trouble:
+        """The trouble being made; may be changed and replaced."""
+        return self._state.trouble
+
+    @trouble.setter
+    def trouble(self, trouble: Trouble) -> None:
+        self._state.trouble = trouble
+
+    @property
+    def calls(self) -> list[Call]:
+        """All calls of the API so far in order of arrival, refused ones too."""
+        return self._state.calls
+
+    @property
+    def refusals(self) -> int:
+        """How many calls were refused because they came too fast."""
+        return self._state.refusals
+
+    def new_day(self) -> None:
+        """Let a new day begin for the quota of calls."""
+        self._state.calls_today = 0
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that says when it is up and stops at once when told to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        self.up.set()
+        await self._end.wait()
+
+    def stop(self) -> None:
+        if self._loop is not None and self._end is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+
+
+def _listener(port: int) -> socket.socket:
+    # Only for a socket that is expressly TCP does asyncio switch off Nagle's algorithm, which would
+    # hold back the body of every answer for 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def serve(
+    account: Account | None = None,
+    trouble: Trouble | None = None,
+    *,
+    api_key: str = "key",
+    access_token: str = "token",  # noqa: S107 - the made-up token of a made-up account
+    port: int = 0,
+) -> Iterator[Sandbox]:
+    """Serve an account on this machine for as long as the `with` block lasts.
+
+    Args:
+        account: The account; without one, one of the default size.
+        trouble: What goes wrong; without it, nothing.
+        api_key: The API key that is accepted.
+        access_token: The access token that is accepted.
+        port: The port; 0 takes any free one.
+
+    Yields:
+        The running sandbox.
+
+    Raises:
+        OSError: The port is taken.
+        RuntimeError: The server did not start.
+    """
+    state = State(account or Account(), trouble or Trouble(), api_key, access_token)
+    app = Starlette(routes=[*Control(state).routes, Mount(PREFIX, Gate(state))])
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        # A connection that is cut on purpose would be logged as an error.
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    with _listener(port) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        if not server.up.wait(_PATIENCE):
+            msg = "the sandbox did not start"
+            raise RuntimeError(msg)
+        try:
+            yield Sandbox(state, listener.getsockname()[1])
+        finally:
+            server.stop()
+            thread.join(_PATIENCE)

@@ -1,0 +1,66 @@
+"""Trouble: what can go wrong with the API, each thing to be switched on and off at any time."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+AREAS: Final = ("eventspot", "library")
+"""The parts of the API that an account may have no right to."""
+
+
+class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """All switches; as they stand, nothing goes wrong.
+
+    Attributes:
+        throttle: Calls a second; one more within any second is refused. The API's own is 4.
+        quota: Calls a day; further ones are refused. The API's own is 10,000.
+        retry_after: Seconds to name in a `Retry-After` header with those two refusals.
+        fail_every: Every so many calls fail with 500, 502, 503, 504 or 522 in turn.
+        drop_every: Every so many answers break off in the middle of the body.
+        garbage_every: Every so many answers have status 200 and a body that is not JSON.
+        unauthorized_every: Every so many calls are told, once, that the token is wrong.
+        latency: Seconds before an answer; other calls are answered meanwhile.
+        extra_row: Pages hold one row too many, which comes again on the next page.
+        lose_filter: Later pages of contacts have forgotten `modified_since` and `status`.
+        clock_shift_hours: How far reports of opens, clicks and so on are behind UTC although
+            they say `Z`; reports of a single contact are twice as far behind. Sends of a
+            campaign are right.
+        vanish: Ids of things that are listed and then answer 404, with all below them.
+        refuse: Areas that the account has no right to: `eventspot`, `library`.
+        no_schedules_is_404: A campaign without schedules answers 404 instead of `[]`.
+        library_info_array: Library usage comes as an array of one object.
+    """
+
+    throttle: Count | None = None
+    quota: Count | None = None
+    retry_after: Count | None = None
+    fail_every: Count | None = None
+    drop_every: Count | None = None
+    garbage_every: Count | None = None
+    unauthorized_every: Count | None = None
+    latency: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    extra_row: bool = False
+    lose_filter: bool = False
+    clock_shift_hours: Annotated[int, msgspec.Meta(ge=0)] = 0
+    vanish: set[str] = msgspec.field(default_factory=set)
+    refuse: set[str] = msgspec.field(default_factory=set)
+    no_schedules_is_404: bool = False
+    library_info_array: bool = False
+
+    def change(self, fields: dict[str, Any]) -> None:
+        """Set some of the switches.
+
+        Args:
+            fields: The switches by name.
+
+        Raises:
+            ValueError: There is no such switch, or it cannot be set to that.
+        """
+        changed = msgspec.convert(msgspec.to_builtins(self) | fields, Trouble)
+        if not changed.refuse <= set(AREAS):
+            msg = f"only these areas can be refused: {', '.join(AREAS)}"
+            raise ValueError(msg)
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(changed, name))
