@@ -14,7 +14,7 @@ def problems(state: Any) -> list[str]:
     found = state.get("bookmarks") if isinstance(state, dict) else None
     if not isinstance(found, dict):
         return [
-            'The state holds no bookmarks. Give the value of the last STATE message: {"bookmarks": …}.'
+            'The state holds no bookmarks. Give the value of a STATE message: {"bookmarks": …}.'
         ]
     return [
         f"The state of stream '{stream}' cannot be read: {fault}. Take the stream out of the state"

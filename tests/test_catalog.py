@@ -35,8 +35,8 @@ CONFIG: dict[str, Any] = {
 @pytest.fixture(scope="module", autouse=True)
 def account() -> Iterator[None]:
     """The suite makes its tap before there is a server, so the address is filled in afterwards."""
-    sizes = {"contacts": 60, "campaigns": 6, "recipients": 5}
-    with serve(Account(**sizes), Trouble(), api_key=KEY, access_token=TOKEN) as box:
+    made_up = Account(contacts=60, campaigns=6, recipients=5)
+    with serve(made_up, Trouble(), api_key=KEY, access_token=TOKEN) as box:
         CONFIG["api_url"] = box.url
         yield
 

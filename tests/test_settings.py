@@ -106,7 +106,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
         ('{"bookmarks": {"contacts": {"replication_key_value": "soon"}}}', "'soon' is no date"),
         ('{"bookmarks": {"contacts": 5}}', "it is no object"),
         ('{"bookmarks": []}', "holds no bookmarks"),
-        ('{"type": "STATE", "value": {}}', "Give the value of the last STATE message"),
+        ('{"type": "STATE", "value": {}}', "Give the value of a STATE message"),
     ],
 )
 def test_a_broken_state_is_told(state: str, said: str, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,23 +124,30 @@ class DuckDBFileSink(BatchSink):
 
     def compose(self) -> str:
         """Return the statement that loads a batch; its parameters are the columns' texts."""
-        names = ", ".join(map(quote, self.columns))
-        columns = {quote(name): f"c{number}" for number, name in enumerate(self.columns, 1)}
+        names = {name: quote(name) for name in self.columns}
         texts = ", ".join(
-            f"{cast(f'unnest(${number}::VARCHAR[])', kind)} as c{number}"
-            for number, kind in enumerate(self.columns.values(), 1)
+            f"unnest(${number}::VARCHAR[]) as {name}"
+            for number, name in enumerate(names.values(), 1)
+        )
+        values = ", ".join(
+            f"{cast(names[name], kind)} as {names[name]}" for name, kind in self.columns.items()
         )
         if not self.key_properties:
-            return f"insert into {self.table} ({names}) select {texts}"
-        keys = {quote(name): columns[quote(name)] for name in self.key_properties}
-        rows = f"select {texts}, generate_subscripts($1::VARCHAR[], 1) as n"
+            return f"insert into {self.table} by name select {values} from (select {texts})"  # noqa: S608 - names are quoted
+        keys = [names[name] for name in self.key_properties]
+        row = "n" * (max(map(len, names)) + 1)  # longer than the name of any column
         return f"""
-            merge into {self.table} as t
-            using (select distinct on ({", ".join(keys.values())}) * from ({rows}) order by n desc)
-            as s on {" and ".join(f"t.{key} is not distinct from s.{c}" for key, c in keys.items())}
-            when matched then update set {", ".join(f"{x} = s.{c}" for x, c in columns.items())}
-            when not matched then insert ({names})
-            values ({", ".join(f"s.{c}" for c in columns.values())})
+            merge into {self.table} as t using (
+                select distinct on ({", ".join(keys)}) * exclude ({row})
+                from (
+                    select {values}, {row}
+                    from (select {texts}, generate_subscripts($1::VARCHAR[], 1) as {row})
+                )
+                order by {row} desc
+            ) as s
+            on {" and ".join(f"t.{key} is not distinct from s.{key}" for key in keys)}
+            when matched then update by name
+            when not matched then insert by name
         """  # noqa: S608 - names are quoted
 
     @property
@@ -250,9 +257,10 @@ class TargetDuckDBFile(Target):
         self.connection.close()
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop at once; what is not loaded has no state yet, so it comes again.
+        """Die of the signal at once: what is not loaded has no state yet, so it comes again.
 
-        The SDK would drain all sinks and write the state, also in the middle of a batch, whose
-        rows are then counted as loaded and lost.
+        The SDK would load the pending rows and write the state even in the middle of a batch,
+        whose rows the state then counts though they are never committed.
         """
-        sys.exit(128 + signum)
+        signal.signal(signum, signal.SIG_DFL)
+        signal.raise_signal(signum)
