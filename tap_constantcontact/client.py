@@ -22,7 +22,7 @@ from tap_constantcontact.schema import SCHEMAS
 from tap_constantcontact.shaping import Shaper
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Collection, Generator, Iterable
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context, Record, RequestFunc
@@ -150,6 +150,24 @@ class ConstantContactStream(RESTStream[str | None]):
     def get_new_paginator(self) -> NextLinkPaginator:
         return NextLinkPaginator()
 
+    def selects_beyond(self, fields: Collection[str]) -> bool:
+        """Whether the catalog asks for any field but these."""
+        return self.selected and any(
+            self.mask[("properties", name)]
+            for name in self.schema["properties"]
+            if name not in fields
+        )
+
+    def detail(self, path: str) -> Record | None:
+        """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
+        try:
+            return next(iter(self.fetch(path)), None)
+        except RefusedError as error:
+            if error.verdict is not Verdict.MISSING:
+                raise
+            self.logger.warning("%s has vanished since it was listed.", path)
+            return None
+
     def fetch(self, path: str) -> list[Record]:
         """Read one thing outside the stream's own pages, with the same retries and refusals.
 
@@ -188,14 +206,26 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
-        return backoff.on_exception(
+        def attempt(
+            request: requests.PreparedRequest, context: Context | None
+        ) -> requests.Response:
+            self.tap.progress.calling(self.name)
+            return func(request, context)
+
+        repeated = backoff.on_exception(
             growing_waits,
             _REPEATED,
             max_tries=MAX_TRIES,
             jitter=self.backoff_jitter,
             on_backoff=self.backoff_handler,
             logger=None,
-        )(func)
+        )(attempt)
+
+        def call(request: requests.PreparedRequest, context: Context | None) -> requests.Response:
+            with self.tap.stop.waiting():
+                return repeated(request, context)
+
+        return call
 
     @override
     def backoff_handler(self, details: Details) -> None:
@@ -211,7 +241,7 @@ class ConstantContactStream(RESTStream[str | None]):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         self.since = self._start()
         try:
-            yield from super().get_records(context)
+            yield from self.read(context)
         except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
             # The SDK writes no state when a run fails. What is read so far shall count.
             self.tap.state_writer.write_state(self.tap.state)
@@ -224,6 +254,10 @@ class ConstantContactStream(RESTStream[str | None]):
         else:
             return
         raise failure
+
+    def read(self, context: Context | None) -> Iterable[Record]:
+        """Read the API's objects for a context, page by page; streams with quirks override it."""
+        return self.request_records(context)
 
     # -- one row ----------------------------------------------------------------------------
 
@@ -238,12 +272,17 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+        self.tap.stop.check()
+        if context:
+            row = {**row, **{key: context[key] for key in self.primary_keys if key in context}}
         shaped = self.shape(row)
         if self.replication_key:
             shaped.setdefault(self.replication_key, None)
         if missing := [key for key in self.primary_keys if shaped.get(key) is None]:
             self.logger.warning("A row without its key (%s) is left out.", ", ".join(missing))
             return None
+        if self.selected:
+            self.tap.progress.rows[self.name] += 1
         return shaped
 
     # -- incremental reads ------------------------------------------------------------------
@@ -277,3 +316,27 @@ def growing_waits() -> Generator[float, Any, None]:
         response = getattr(error, "response", None)
         asked = refusals.retry_after(response.headers) if response is not None else 0.0
         error = yield max(min(2.0**tries, LONGEST_BACKOFF), min(asked, refusals.LONGEST_WAIT))
+
+
+class OptionalAreaStream(ConstantContactStream):
+    """A stream of a part of the product that an account need not have.
+
+    The first refusal skips the whole area with a warning; the rest of the run goes on.
+    """
+
+    #: The area, as a person calls it.
+    area: str
+    #: Which refusals mean that the account does not have it.
+    refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        if self.area in self.tap.skipped_areas:
+            return
+        try:
+            yield from super().read(context)
+        except RefusedError as error:
+            if error.verdict not in self.refused_by:
+                raise
+            self.tap.skipped_areas.add(self.area)
+            self.logger.warning("%s is not open to this token and is skipped. %s", self.area, error)

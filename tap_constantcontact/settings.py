@@ -55,6 +55,21 @@ SETTINGS = th.PropertiesList(
         " shared by everything that uses it.",
     ),
     th.Property(
+        "max_calls",
+        th.IntegerType,
+        title="Calls a run",
+        description="Stop in good order after this many calls in a run; the next run goes on."
+        " Without it, no limit.",
+    ),
+    th.Property(
+        "tracking_window_days",
+        th.IntegerType,
+        default=90,
+        title="Tracking window in days",
+        description="Campaigns sent longer ago are no longer asked for new tracking rows."
+        " 0: no limit.",
+    ),
+    th.Property(
         "lookback_hours",
         th.IntegerType,
         default=24,
@@ -80,6 +95,8 @@ SETTINGS = th.PropertiesList(
 
 _NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
     "requests_per_second": (float, 0.01, 1000, "calls a second"),
+    "max_calls": (int, 1, 10**9, "calls"),
+    "tracking_window_days": (int, 0, 36500, "days"),
     "lookback_hours": (int, 0, 24 * 366, "hours"),
     "request_timeout": (float, 0.1, 3600, "seconds"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,10 +20,13 @@ from tap_constantcontact.api.credentials import Credentials
 from tap_constantcontact.api.links import ApiRoot
 from tap_constantcontact.api.pace import Pace
 from tap_constantcontact.api.session import Session
+from tap_constantcontact.api.stop import RunStopped, Stop
 from tap_constantcontact.logs import keep_out_of_logs
+from tap_constantcontact.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     import click
     from singer_sdk.plugin_base import _ConfigInput
@@ -83,7 +87,23 @@ class TapConstantContact(Tap):
     @cached_property
     def session(self) -> Session:
         """The one way out: limits are a key's, not a stream's."""
-        return Session(self.credentials, Pace(self.config["requests_per_second"]))
+        pace = Pace(self.config["requests_per_second"])
+        return Session(self.credentials, pace, self.stop, self.config.get("max_calls"))
+
+    @cached_property
+    def stop(self) -> Stop:
+        """Whether the run is to end early."""
+        return Stop()
+
+    @cached_property
+    def progress(self) -> Progress:
+        """What a person who watches the run can see."""
+        return Progress(self.logger, self.config.get("max_calls"))
+
+    @cached_property
+    def skipped_areas(self) -> set[str]:
+        """Parts of the product that turned out to be closed to the account."""
+        return set()
 
     # -- streams ----------------------------------------------------------------------------
 
@@ -96,6 +116,38 @@ class TapConstantContact(Tap):
     def streams(self) -> dict[str, Stream]:
         """All streams, in the order of a run: the cheap and important first."""
         return dict(sorted(super().streams.items(), key=lambda item: _place(item[1])))
+
+    # -- a run ------------------------------------------------------------------------------
+
+    @override  # type: ignore[misc]  # final, but the SDK has no hook around a run
+    def sync_all(self) -> None:
+        """Sync all streams; a run that is stopped on purpose ends as well as one that is through.
+
+        Raises:
+            FatalAPIError: The API has refused or failed for good. What was read so far counts.
+        """
+        try:
+            super().sync_all()
+        except RunStopped as stopped:
+            self.state_writer.write_state(self.state)
+            self.logger.warning(
+                "%s The next run goes on from here. %s", stopped, self.progress.left
+            )
+        finally:
+            self.progress.finish()
+            self._summarise()
+
+    def _summarise(self) -> None:
+        shown = [(each.name, _bookmark(each)) for each in self.streams.values() if each.selected]
+        for line in self.progress.summary(shown).splitlines():
+            self.logger.info("%s", line)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        # The SDK writes the state and exits in whatever is under way, half a message included.
+        if self.stop.reason:
+            raise SystemExit(1)
+        self.stop.request(f"Stopped by {signal.Signals(signum).name}.")
 
     # -- command line -----------------------------------------------------------------------
 
@@ -147,6 +199,14 @@ class TapConstantContact(Tap):
 
 def _place(stream: Stream) -> int:
     return next(n for n, kind in enumerate(streams.IN_ORDER) if isinstance(stream, kind))
+
+
+def _bookmark(stream: Stream) -> str:
+    state = stream.stream_state
+    if marks := state.get("reach"):
+        below = marks[-1]["down_to"]
+        return f"{marks[0]['to']}" + (f" down to {below[0]}" if below else "")
+    return str(state.get("replication_key_value", ""))
 
 
 def _invalid(faults: list[str]) -> ConfigValidationError:

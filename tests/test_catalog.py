@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import KEY, TOKEN
+from singer import KEY, TOKEN, catalog
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from sandbox import Account, Trouble, serve
@@ -44,6 +44,8 @@ def account() -> Iterator[None]:
 TestTheSdksSuite = get_tap_test_class(
     TapConstantContact,
     config=CONFIG,
+    # Streams that are off by default are tried, too.
+    catalog=catalog(*(entry["stream"] for entry in CATALOG["streams"])),
     suite_config=SuiteConfig(max_records_limit=None),
     parse_env_config=False,
 )

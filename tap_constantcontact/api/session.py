@@ -11,6 +11,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from tap_constantcontact.api.credentials import Credentials
     from tap_constantcontact.api.pace import Pace
+    from tap_constantcontact.api.stop import Stop
 
 
 class Session(requests.Session):
@@ -21,27 +22,42 @@ class Session(requests.Session):
         answered: Whether the API has answered any call as asked.
     """
 
-    def __init__(self, credentials: Credentials, pace: Pace) -> None:
-        """Share one session among all streams of a tap."""
+    def __init__(
+        self, credentials: Credentials, pace: Pace, stop: Stop, max_calls: int | None = None
+    ) -> None:
+        """Share one session among all streams of a tap.
+
+        Args:
+            credentials: Sign each call.
+            pace: Says when the next call may leave.
+            stop: Says whether there is to be a next call.
+            max_calls: How many calls may be made; None for no limit.
+        """
         super().__init__()
         self.auth = credentials
         self.credentials = credentials
         self.calls = 0
         self.answered = False
         self._pace = pace
+        self._stop = stop
+        self._max_calls = max_calls
 
     @override
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send one attempt and read its whole body.
 
         Raises:
+            RunStopped: If the calls are spent or the run is to end.
             requests.RequestException: Of the same kind as the library's, but with a message that
                 names neither the URL nor what is in it.
         """
-        self._pace.wait()
-        self.calls += 1
+        if self._max_calls is not None and self.calls >= self._max_calls:
+            self._stop.request(f"The run has made its {self._max_calls:,} calls (`max_calls`).")
         try:
-            response = super().send(request, **kwargs)
+            with self._stop.waiting():
+                self._pace.wait()
+                self.calls += 1
+                response = super().send(request, **kwargs)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = self._cleaned(error)
         else:

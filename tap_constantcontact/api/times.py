@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 _NEVER = frozenset(
     {
@@ -31,6 +32,14 @@ def parse(text: str) -> dt.datetime | None:
         msg = "a date outside the years 1 to 9999"
         raise ValueError(msg) from error
     return None if moment in _NEVER else moment
+
+
+def parse_or_none(text: Any) -> dt.datetime | None:
+    """Read a date of the API where one that cannot be read is as good as none."""
+    try:
+        return parse(text)
+    except (TypeError, ValueError):
+        return None
 
 
 def write(moment: dt.datetime) -> str:

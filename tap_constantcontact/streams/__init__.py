@@ -6,8 +6,36 @@ from typing import TYPE_CHECKING
 
 from tap_constantcontact.streams.account import Account, AccountEmails
 from tap_constantcontact.streams.activities import Activities
+from tap_constantcontact.streams.campaigns import (
+    CampaignLinks,
+    CampaignPreviews,
+    Campaigns,
+    CampaignSchedules,
+)
+from tap_constantcontact.streams.contact_reports import (
+    ContactActivity,
+    ContactCampaignSummaries,
+    ContactSummaries,
+)
 from tap_constantcontact.streams.contacts import Contacts
+from tap_constantcontact.streams.events import (
+    EventFees,
+    EventItemAttributes,
+    EventItems,
+    EventPromocodes,
+    EventRegistrants,
+    Events,
+)
+from tap_constantcontact.streams.library import LibraryFiles, LibraryFolders, LibraryUsage
 from tap_constantcontact.streams.lists import Lists
+from tap_constantcontact.streams.tracking import (
+    CampaignBounces,
+    CampaignClicks,
+    CampaignForwards,
+    CampaignOpens,
+    CampaignSends,
+    CampaignUnsubscribes,
+)
 
 if TYPE_CHECKING:
     from tap_constantcontact.client import ConstantContactStream
@@ -19,4 +47,26 @@ IN_ORDER: tuple[type[ConstantContactStream], ...] = (
     Lists,
     Contacts,
     Activities,
+    Campaigns,
+    CampaignLinks,
+    CampaignSchedules,
+    CampaignSends,
+    CampaignOpens,
+    CampaignClicks,
+    CampaignBounces,
+    CampaignForwards,
+    CampaignUnsubscribes,
+    CampaignPreviews,
+    Events,
+    EventFees,
+    EventItems,
+    EventItemAttributes,
+    EventPromocodes,
+    EventRegistrants,
+    LibraryUsage,
+    LibraryFolders,
+    LibraryFiles,
+    ContactActivity,
+    ContactSummaries,
+    ContactCampaignSummaries,
 )

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_constantcontact.api.refusals import Verdict
-from tap_constantcontact.client import ConstantContactStream, RefusedError
+from tap_constantcontact.client import ConstantContactStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +30,8 @@ class Activities(ConstantContactStream):
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         for row in super().parse_response(response):
-            yield {**row, **self._detail(str(row.get("id")))} if row.get("error_count") else row
+            found = self.detail(f"/activities/{row['id']}") if row.get("error_count") else None
+            yield {**row, **(found or {})}
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
@@ -44,12 +44,3 @@ class Activities(ConstantContactStream):
                     each if isinstance(each, dict) else {"message": each} for each in row[field]
                 ]
         return super().post_process(row, context)
-
-    def _detail(self, activity_id: str) -> Record:
-        try:
-            return next(iter(self.fetch(f"/activities/{activity_id}")), {})
-        except RefusedError as error:
-            if error.verdict is not Verdict.MISSING:
-                raise
-            self.logger.warning("Job %s has vanished; its row lacks the errors.", activity_id)
-            return {}

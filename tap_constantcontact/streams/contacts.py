@@ -10,8 +10,6 @@ from tap_constantcontact.api import times
 from tap_constantcontact.client import ConstantContactStream
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from singer_sdk.helpers.types import Context, Record
 
 
@@ -54,7 +52,7 @@ class Contacts(ConstantContactStream):
         if self.since is None:
             return True
         # Asked for again here: the filter may get lost after the first page (Pagination).
-        modified = _moment(row.get("modified_date"))
+        modified = times.parse_or_none(row.get("modified_date"))
         changed = modified is None or modified >= self.since
         if context is None or context["status"] == "ALL":
             return changed
@@ -62,12 +60,5 @@ class Contacts(ConstantContactStream):
         return not changed and any(
             moment >= self.since
             for email in row.get("email_addresses") or ()
-            if (moment := _moment(email.get("opt_out_date")))
+            if (moment := times.parse_or_none(email.get("opt_out_date")))
         )
-
-
-def _moment(text: Any) -> dt.datetime | None:
-    try:
-        return times.parse(text)
-    except (TypeError, ValueError):
-        return None

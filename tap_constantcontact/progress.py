@@ -1,0 +1,140 @@
+"""What a run is doing, and what it has done, for the person who watches it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TextIO
+
+_SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class Progress:
+    """Counts rows, calls and seconds by stream, and shows them while they grow.
+
+    On a terminal one line is written over and over; elsewhere a log line comes every half minute.
+
+    Attributes:
+        rows: Rows by stream.
+        calls: Attempts by stream, repeats included.
+        seconds: Seconds by stream, its calls and the handling of its rows.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        max_calls: int | None,
+        *,
+        terminal: TextIO = sys.stderr,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with nothing done.
+
+        Args:
+            logger: Where the lines go if there is no terminal.
+            max_calls: How many calls the run may make; None for no limit.
+            terminal: Where a person may be watching.
+            clock: Seconds from any start.
+        """
+        self.rows: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._left: Callable[[], str] = str
+        self._logger = logger
+        self._max_calls = max_calls
+        self._terminal = terminal
+        self._is_live = terminal.isatty()
+        self._clock = clock
+        self._marked = self._shown = clock()
+        self._stream = ""
+
+    def calling(self, stream: str) -> None:
+        """Note that a stream is about to make a call."""
+        now = self._clock()
+        self.seconds[self._stream or stream] += now - self._marked
+        if stream.split("_", maxsplit=1)[0] != self._stream.split("_")[0]:
+            self._left = str
+        self._marked, self._stream = now, stream
+        self.calls[stream] += 1
+        pause = _SECONDS_BETWEEN_LOOKS if self._is_live else _SECONDS_BETWEEN_LINES
+        if now - self._shown >= pause:
+            self._shown = now
+            self._show()
+
+    def expect(self, what: str, done: int, there_are: int, calls_before: int) -> None:
+        """Note how far a stream has come through something long.
+
+        Args:
+            what: What it goes through, in the plural.
+            done: How many of them are through.
+            there_are: How many there are in all.
+            calls_before: How many calls the run had made when the first began.
+        """
+
+        def left() -> str:
+            calls = (self.calls.total() - calls_before) * (there_are - done) / max(done, 1)
+            more = f", about {calls:,.0f} more calls" if done else ""
+            return f"{done:,} of {there_are:,} {what} are through{more}"
+
+        self._left = left
+
+    @property
+    def left(self) -> str:
+        """What is done of the stream that is being read, and what is left; empty if unknown."""
+        return self._left()
+
+    def _show(self) -> None:
+        made = f"{self.calls.total():,}"
+        if self._max_calls:
+            made += f" of {self._max_calls:,}"
+        parts = [f"{self._stream}: {self.rows[self._stream]:,} rows", f"{made} calls", self.left]
+        line = "; ".join(part for part in parts if part)
+        if self._is_live:
+            self._terminal.write(f"\r\x1b[K{line[:100]}")
+            self._terminal.flush()
+        else:
+            self._logger.info("%s", line)
+
+    def finish(self) -> None:
+        """Count the seconds of the last stream, and leave the terminal tidy."""
+        now = self._clock()
+        self.seconds[self._stream] += now - self._marked
+        self._marked = now
+        if self._is_live:
+            self._terminal.write("\r\x1b[K")
+            self._terminal.flush()
+
+    def summary(self, bookmarks: Iterable[tuple[str, str]]) -> str:
+        """A table of what the run has done.
+
+        Args:
+            bookmarks: Streams in the order to show, each with how far it has come.
+        """
+        lines: list[Sequence[str]] = [("stream", "rows", "calls", "seconds", "bookmark")]
+        lines += [
+            (
+                stream,
+                f"{self.rows[stream]:,}",
+                f"{self.calls[stream]:,}",
+                f"{self.seconds[stream]:,.1f}",
+                bookmark,
+            )
+            for stream, bookmark in bookmarks
+        ]
+        calls, seconds = f"{self.calls.total():,}", f"{sum(self.seconds.values()):,.1f}"
+        lines.append(("in all", f"{self.rows.total():,}", calls, seconds, ""))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if place in {1, 2, 3} else cell.ljust(width)
+                for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )

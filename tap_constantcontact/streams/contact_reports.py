@@ -1,0 +1,138 @@
+"""What each contact did, asked contact by contact: a call each, and so off by default."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from tap_constantcontact.api import times
+from tap_constantcontact.api.refusals import Verdict
+from tap_constantcontact.client import ConstantContactStream, RefusedError
+from tap_constantcontact.reach import Reach
+from tap_constantcontact.streams.contacts import Contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.helpers.types import Context, Record
+
+
+_DATES = {
+    "EMAIL_SEND": "send_date",
+    "EMAIL_OPEN": "open_date",
+    "EMAIL_CLICK": "click_date",
+    "EMAIL_BOUNCE": "bounce_date",
+    "EMAIL_FORWARD": "forward_date",
+    "EMAIL_UNSUBSCRIBE": "unsubscribe_date",
+}
+
+
+class ContactReportStream(ConstantContactStream):
+    """A report on every contact.
+
+    The contacts are listed, and gone through in the order of their ids. A run that is cut off is
+    continued by the next one at the contact it had come to; the next pass over all of them starts
+    when one is through.
+    """
+
+    selected_by_default = False
+    state_partitioning_keys = ()
+    #: The largest page that the report allows; None where it takes no `limit`.
+    report_page_size: int | None = None
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        contacts = self._contacts()
+        self.logger.warning("This stream costs a call for each of %d contacts.", len(contacts))
+        state = self.get_context_state(None)
+        reach = Reach(state.get("reach"), contacts)
+        started = reach.unfinished or dt.datetime.now(dt.UTC)
+        before = self.tap.session.calls
+        for position, contact_id in enumerate(contacts):
+            self.tap.progress.expect("contacts", position, len(contacts), before)
+            read_to = reach.read_to(position)
+            if read_to == reach.unfinished is not None:
+                continue
+            yield from self._report(contact_id, read_to)
+            reach.advance(position, started)
+            if position % _CONTACTS_A_STATE == 0:
+                state["reach"] = reach.dump()
+                self.tap.state_writer.write_state(self.tap.state)
+        reach.complete(started)
+        state["reach"] = reach.dump()
+
+    def _contacts(self) -> list[str]:
+        self.page_size = 500
+        rows = self.request_records({"status": "ALL"})
+        return sorted({str(row["id"]) for row in rows}, key=lambda each: (len(each), each))
+
+    def _report(self, contact_id: str, read_to: dt.datetime | None) -> Iterable[Record]:
+        self.page_size = self.report_page_size
+        self.since = None
+        if read_to and self.replication_key:
+            self.since = read_to - dt.timedelta(hours=self.config["lookback_hours"])
+        elif self.replication_key:
+            self.since = times.parse(self.config.get("start_date", ""))
+        try:
+            for row in self.request_records({"contact_id": contact_id}):
+                yield {**row, "contact_id": contact_id}
+        except RefusedError as error:
+            if error.verdict is not Verdict.MISSING:
+                raise
+            self.logger.warning("Contact %s has vanished since it was listed.", contact_id)
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        if context and "contact_id" in context:
+            return super().get_url(context)
+        return f"{self.url_base}{Contacts.path}"
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, Any]:
+        if context and "status" in context:
+            return dict(context)
+        return {"created_since": times.write(self.since)} if self.since else {}
+
+
+# Written more often, states would outnumber the rows.
+_CONTACTS_A_STATE = 50
+
+
+class ContactActivity(ContactReportStream):
+    """All that a contact was sent and did, over all campaigns (API docs: Contact tracking)."""
+
+    name = "contact_activity"
+    path = "/contacts/{contact_id}/tracking"
+    primary_keys = ("contact_id", "activity_type", "campaign_id", "occurred_at", "link_id")
+    replication_key = "occurred_at"
+    report_page_size = 500
+
+    @override
+    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+        happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
+        moment = times.parse_or_none(happened)
+        if self.since and moment and moment < self.since:
+            return None
+        # A key has no nulls: only clicks have a link.
+        keys = {key: row.get(key) or "" for key in ("campaign_id", "link_id")}
+        return super().post_process({**row, **keys, "occurred_at": happened}, context)
+
+
+class ContactSummaries(ContactReportStream):
+    """How often a contact was sent something, opened, clicked (API docs: Contact summary)."""
+
+    name = "contact_summaries"
+    path = "/contacts/{contact_id}/tracking/reports/summary"
+    primary_keys = ("contact_id",)
+
+
+class ContactCampaignSummaries(ContactReportStream):
+    """The same by campaign, without sends (API docs: Contact summary by campaign)."""
+
+    name = "contact_campaign_summaries"
+    path = "/contacts/{contact_id}/tracking/reports/summaryByCampaign"
+    primary_keys = ("contact_id", "campaign_id")
