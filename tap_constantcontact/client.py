@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -93,6 +94,12 @@ class ConstantContactStream(RESTStream[str | None]):
     allow_redirects = False
     # The shaper prunes and converts at every depth, so the SDK need not look at each value again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    @override
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        # So the SDK calls whatever ends a stream. Here it is said once, and in clear words.
+        if not message.startswith("An unhandled error occurred"):
+            super().log(message, *args, level=level, **kwargs)
 
     # -- one request ------------------------------------------------------------------------
 
@@ -244,7 +251,7 @@ class ConstantContactStream(RESTStream[str | None]):
             yield from self.read(context)
         except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
             # The SDK writes no state when a run fails. What is read so far shall count.
-            self.tap.state_writer.write_state(self.tap.state)
+            self.tap.write_state()
             if not isinstance(error, _REPEATED):
                 raise
             failure = FatalAPIError(

@@ -59,8 +59,6 @@ class Progress:
         """Note that a stream is about to make a call."""
         now = self._clock()
         self.seconds[self._stream or stream] += now - self._marked
-        if stream.split("_", maxsplit=1)[0] != self._stream.split("_")[0]:
-            self._left = str
         self._marked, self._stream = now, stream
         self.calls[stream] += 1
         pause = _SECONDS_BETWEEN_LOOKS if self._is_live else _SECONDS_BETWEEN_LINES
@@ -84,6 +82,10 @@ class Progress:
             return f"{done:,} of {there_are:,} {what} are through{more}"
 
         self._left = left
+
+    def arrive(self) -> None:
+        """Note that a stream has come to the end of what was expected of it."""
+        self._left = str
 
     @property
     def left(self) -> str:

@@ -1,9 +1,9 @@
 """How far a long list has been read: a few marks, however long it is.
 
 Reading what hangs on each campaign takes thousands of calls, days of quota on a first run. So a run
-remembers how far down the list it has come, and for which moment. Cut off again and again, that
-makes stairs: the top of the list was read just now, the part below it yesterday, and what is below
-the last mark not at all. A run that comes to the end leaves one mark for everything.
+remembers how far down the list it has come, and for which moment: down to here it was read as of
+now, below that as of the pass before, or not at all. A pass that comes to the end leaves one mark
+for everything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # A mark names the last few ids above it, so that it holds although one of them gets deleted.
 _WITNESSES = 3
-_MARKS = 4
 
 
 class Reach:
@@ -68,10 +67,6 @@ class Reach:
         """Note that all members down to this one have been read up to a moment."""
         below = [(end, before) for end, before in self._ends if end > position + 1]
         self._ends = [(position + 1, moment), *below]
-        if len(self._ends) > _MARKS:
-            # A part that joins the one below it counts as read when that was. The smallest pays.
-            inner = range(1, len(self._ends) - 1)
-            self._ends.pop(min(inner, key=lambda n: self._ends[n][0] - self._ends[n - 1][0]))
 
     def complete(self, moment: dt.datetime) -> None:
         """Note that the whole list has been read up to a moment."""

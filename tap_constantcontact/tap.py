@@ -13,6 +13,7 @@ from click.exceptions import Exit
 from singer_sdk import Tap
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, RetriableAPIError
+from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
 
 from tap_constantcontact import bookmarks, settings, streams
@@ -129,18 +130,22 @@ class TapConstantContact(Tap):
         try:
             super().sync_all()
         except RunStopped as stopped:
-            self.state_writer.write_state(self.state)
-            self.logger.warning(
-                "%s The next run goes on from here. %s", stopped, self.progress.left
-            )
+            self.write_state()
+            self.logger.warning("%s The next run goes on from here.", stopped)
         finally:
             self.progress.finish()
             self._summarise()
+
+    def write_state(self) -> None:
+        """Write the state as it is, so that what was read so far counts."""
+        self.write_message(StateMessage(value=self.state))
 
     def _summarise(self) -> None:
         shown = [(each.name, _bookmark(each)) for each in self.streams.values() if each.selected]
         for line in self.progress.summary(shown).splitlines():
             self.logger.info("%s", line)
+        if left := self.progress.left:
+            self.logger.info("Left to do: %s.", left)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -151,7 +151,7 @@ AWKWARD = [
 cells = st.none() | st.sampled_from(AWKWARD[:-1]) | st.text(max_size=5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -216,7 +216,7 @@ moments = st.datetimes(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -408,13 +408,18 @@ def test_a_column_whose_type_changes_holds_old_and_new_values(file: Path) -> Non
     assert query(file, "select count(*) from rows") == [(len(expected),)]
 
 
+def test_a_name_in_another_case_is_the_same_column(file: Path) -> None:
+    load(file, schema_of({"Email": STRING}), *records({"Email": "a"}))
+    load(file, schema_of({"email": STRING}), *records({"email": "b"}))
+    assert columns(file) == {"Email": "VARCHAR"}
+    assert query(file, "from rows order by all") == [("a",), ("b",)]
+
+
 def test_rows_of_the_former_schema_go_in_before_newer_ones(file: Path) -> None:
-    before, after = (
-        schema_of({"id": INTEGER}, ["id"]),
-        schema_of({"id": STRING, "v": STRING}, ["id"]),
-    )
-    messages = [before, *records({"id": 1}), after, *records({"id": "1", "v": "new"}, {"id": "2"})]
-    load(file, *messages, batch_size_rows=2)
+    before = schema_of({"id": INTEGER, "v": STRING}, ["id"])
+    after = schema_of({"id": STRING, "v": STRING}, ["id"])
+    old, new = records({"id": 1, "v": "old"}), records({"id": "1", "v": "new"}, {"id": "2"})
+    load(file, before, *old, after, *new, batch_size_rows=2)
     assert query(file, "from rows order by id") == [("1", "new"), ("2", None)]
 
 

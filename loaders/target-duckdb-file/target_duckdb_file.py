@@ -109,7 +109,7 @@ class DuckDBFileSink(BatchSink):
             f"create table if not exists {self.table} ({', '.join(definitions.values())})"
         )
         described = self.connection.execute(f"describe {self.table}").fetchall()
-        present = {name.lower(): kind for name, kind, *_ in described}
+        present = {name.lower(): kind for name, kind, *_ in described}  # in DuckDB Id is also id
         for name, definition in definitions.items():
             stored = present.get(name.lower())
             if stored is None:

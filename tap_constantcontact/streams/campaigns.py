@@ -16,7 +16,7 @@ from tap_constantcontact.client import ConstantContactStream, RefusedError
 from tap_constantcontact.reach import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -31,6 +31,8 @@ TRACKED = ("RUNNING", "SENT")
 # Sent campaigns are listed by their last run, newest first (API docs: Campaigns collection): if the
 # tracking of so many in a row has ended, so has that of those below.
 _ENDED_IN_A_ROW = 2
+# A pass that began longer ago, since runs were cut off, is followed by another in the same run.
+_STALE = dt.timedelta(hours=1)
 
 
 class CampaignFamilyStream(ConstantContactStream):
@@ -107,8 +109,9 @@ def _sent(campaign: Record) -> dt.datetime | None:
 class Campaigns(CampaignFamilyStream):
     """Campaigns, list and detail merged, and in their wake all that belongs to a campaign.
 
-    A run walks down the campaigns: those being sent, those sent, newest first, and those yet to be
-    sent. Of each it reads the detail and the parts that are due, and notes how far it has come.
+    A pass walks down the campaigns: those being sent, those sent, newest first, and those yet to be
+    sent. Of each it reads the detail and the parts that are due, and notes how far it has come. A
+    pass that was cut off is continued by the next run before another begins.
 
     Deleted campaigns are in no list but their own, and have no detail (API docs: Campaigns
     collection); they are sent whenever the API shows them.
@@ -154,12 +157,39 @@ class Campaigns(CampaignFamilyStream):
         campaigns = self._listed({status for each in family for status in each.statuses})
         ids = [campaign["id"] for campaign in campaigns]
         reaches = {each: Reach(each.get_context_state(None).get("reach"), ids) for each in family}
+        moments = {each: reach.unfinished or started for each, reach in reaches.items()}
+
+        yield from self._walk(campaigns, reaches, moments)
+        if self.selected:
+            self.due = {}
+            yield from self.request_records({"status": "DELETED"})
+        self._finish(reaches, moments)
+        if started - min(moments.values()) > _STALE:
+            # What was a pass of days ago is through. What came in since is read now, too.
+            yield from self._walk(campaigns, reaches, dict.fromkeys(family, started))
+            self._finish(reaches, dict.fromkeys(family, started))
+        self.is_walking = False
+        self.tap.state_writer.write_state(self.tap.state)
+
+    def _walk(
+        self,
+        campaigns: Sequence[Record],
+        reaches: Mapping[CampaignFamilyStream, Reach],
+        moments: Mapping[CampaignFamilyStream, dt.datetime],
+    ) -> Iterable[Record]:
+        """One pass down the campaigns: those with something due, each with its parts in its wake.
+
+        Args:
+            campaigns: List rows, newest first.
+            reaches: How far each stream has read them.
+            moments: When each stream's pass began, in this run or in one that was cut off.
+        """
         ended: dict[Any, int] = {}
         before = self.tap.session.calls
-
         for position, campaign in enumerate(campaigns):
             self.tap.progress.expect("campaigns", position, len(campaigns), before)
-            read_to = {each: reaches[each].read_to(position) for each in family}
+            read_to = {each: reach.read_to(position) for each, reach in reaches.items()}
+            read_to = {each: to for each, to in read_to.items() if to != moments[each]}
             # The order of the list says something only among campaigns read at the same moments.
             part = tuple(read_to.values())
             if not self._is_worth_a_look(campaign, read_to, ended.get(part, 0)):
@@ -172,16 +202,18 @@ class Campaigns(CampaignFamilyStream):
             ended[part] = 0 if self.due else ended.get(part, 0) + 1
             if self.due:
                 yield found
-                for reach in reaches.values():
-                    reach.advance(position, started)
+                for each in read_to:
+                    reaches[each].advance(position, moments[each])
                 self._keep(reaches)
 
-        if self.selected:
-            self.due = {}
-            yield from self.request_records({"status": "DELETED"})
-        for reach in reaches.values():
-            reach.complete(started)
-        self.is_walking = False
+    def _finish(
+        self,
+        reaches: Mapping[CampaignFamilyStream, Reach],
+        moments: Mapping[CampaignFamilyStream, dt.datetime],
+    ) -> None:
+        for each, reach in reaches.items():
+            reach.complete(moments[each])
+        self.tap.progress.arrive()
         self._keep(reaches)
 
     def _family(self) -> list[CampaignFamilyStream]:

@@ -60,6 +60,7 @@ class ContactReportStream(ConstantContactStream):
             if position % _CONTACTS_A_STATE == 0:
                 state["reach"] = reach.dump()
                 self.tap.state_writer.write_state(self.tap.state)
+        self.tap.progress.arrive()
         reach.complete(started)
         state["reach"] = reach.dump()
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_constantcontact.reach import Reach
+
+MORNING = dt.datetime(2026, 1, 1, 6, tzinfo=dt.UTC)
+IDS = [str(number) for number in range(20, 0, -1)]
+
+
+def hours(number: int) -> dt.datetime:
+    return MORNING + dt.timedelta(hours=number)
+
+
+def read(marks: Any, order: list[str]) -> list[dt.datetime | None]:
+    reach = Reach(marks, order)
+    return [reach.read_to(position) for position in range(len(order))]
+
+
+def test_before_the_first_run_nothing_is_read() -> None:
+    assert read(None, IDS) == [None] * 20
+    assert Reach(None, IDS).dump() == []
+
+
+def test_a_whole_pass_leaves_one_mark_for_everything() -> None:
+    reach = Reach(None, IDS)
+    reach.advance(3, MORNING)
+    reach.complete(hours(1))
+    assert reach.dump() == [{"to": "2026-01-01T07:00:00.000Z", "down_to": None}]
+    assert read(reach.dump(), ["99", *IDS, "0"]) == [hours(1)] * 22
+
+
+def test_passes_that_are_cut_off_make_stairs() -> None:
+    first = Reach(None, IDS)
+    first.advance(9, MORNING)
+    second = Reach(first.dump(), IDS)
+    second.advance(4, hours(24))
+
+    stairs = read(second.dump(), IDS)
+
+    assert stairs == [hours(24)] * 5 + [MORNING] * 5 + [None] * 10
+
+
+def test_a_pass_that_goes_below_an_earlier_one_takes_its_mark_away() -> None:
+    first = Reach(None, IDS)
+    first.advance(9, MORNING)
+    second = Reach(first.dump(), IDS)
+    second.advance(12, hours(24))
+    assert read(second.dump(), IDS) == [hours(24)] * 13 + [None] * 7
+
+
+def test_new_members_at_the_top_belong_to_what_was_read_last() -> None:
+    reach = Reach(None, IDS)
+    reach.advance(0, MORNING)
+    assert read(reach.dump(), ["22", "21", *IDS]) == [MORNING] * 3 + [None] * 19
+
+
+def test_marks_hold_although_members_are_deleted() -> None:
+    reach = Reach(None, IDS)
+    reach.advance(9, MORNING)
+    left = [each for each in IDS if each not in {IDS[9], IDS[8], IDS[2]}]
+    assert read(reach.dump(), left) == [MORNING] * 7 + [None] * 10
+
+
+def test_where_all_witnesses_are_gone_things_are_read_again_rather_than_missed() -> None:
+    reach = Reach(None, IDS)
+    reach.advance(9, MORNING)
+    left = [each for each in IDS if each not in set(IDS[5:10])]
+    assert read(reach.dump(), left) == [None] * 15
+
+
+PASSES = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 30), max_size=6),  # Where it gets to, and which mark it leaves.
+        st.booleans(),  # Whether it comes to the end.
+        st.integers(0, 2),  # New members before it.
+        st.sets(st.integers(0, 40), max_size=4),  # Members that vanish before it.
+    ),
+    max_size=12,
+)
+
+
+@given(PASSES)
+def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
+    """Against a model that remembers of each member when it was read: a mark may be too careful."""
+    truth: dict[str, dt.datetime] = {}
+    order = [str(number) for number in range(10, 0, -1)]
+    marks: Any = None
+    for number, (stops, is_whole, new, gone) in enumerate(passes):
+        moment = hours(number)
+        arrivals = [f"{number}-{n}" for n in range(new)]
+        # Nothing hangs on them that is older than they are.
+        truth.update(dict.fromkeys(arrivals, moment - dt.timedelta(minutes=30)))
+        order = arrivals + [each for place, each in enumerate(order) if place not in gone]
+        reach = Reach(marks, order)
+        for position in sorted(stop for stop in stops if stop < len(order)):
+            reach.advance(position, moment)
+            for each in order[: position + 1]:
+                truth[each] = moment
+        if is_whole:
+            reach.complete(moment)
+            truth.update(dict.fromkeys(order, moment))
+        marks = reach.dump()
+
+        assert len(marks) <= 5
+        for each, read_to in zip(order, read(marks, order), strict=True):
+            assert read_to is None or read_to <= truth[each]
+        if is_whole:
+            assert all(each == moment for each in read(marks, order))

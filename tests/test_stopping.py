@@ -1,0 +1,191 @@
+"""Runs that end early on purpose: in good order, with one line, and with a summary."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from singer import COMMAND, Output, command, config, environment, sync
+
+from sandbox import Trouble
+from tap_constantcontact.api.stop import RunStopped, Stop
+from tap_constantcontact.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox import Sandbox
+
+    Serving = Callable[..., Sandbox]
+
+
+def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) -> None:
+    box = serving(contacts=300, campaigns=20)
+
+    run = command(tmp_path, config(box, max_calls=40))
+
+    assert run.code == 0, run.log
+    assert len(box.calls) == 40
+    assert run.output.messages[-1]["type"] == "STATE"
+    assert run.output.ids("contacts") == box.account.ids("contacts"), "people come first"
+    assert "The run has made its 40 calls (`max_calls`). The next run goes on from here." in run.log
+    assert re.search(r"Left to do: \d+ of \d+ campaigns are through, about \d+ more calls", run.log)
+    assert "unhandled" not in run.log
+    assert "Traceback" not in run.log
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 5])
+def test_the_smallest_budget_is_kept(serving: Serving, calls: int) -> None:
+    box = serving()
+    output = sync(box, max_calls=calls)
+    assert len(box.calls) == calls
+    assert output.messages[-1]["type"] == "STATE"
+
+
+def test_repeats_count_against_max_calls(serving: Serving) -> None:
+    box = serving(contacts=3000, trouble=Trouble(fail_every=2))
+    sync(box, "contacts", max_calls=5)
+    assert len(box.calls) == 5
+
+
+def test_a_budget_that_is_enough_changes_nothing(serving: Serving) -> None:
+    box = serving(campaigns=10)
+    free = sync(box)
+    calls = len(box.calls)
+    bounded = sync(box, max_calls=calls)
+    assert bounded.counts == free.counts
+
+
+def test_every_run_ends_with_a_summary(serving: Serving, tmp_path: Path) -> None:
+    box = serving(contacts=120, campaigns=10)
+
+    run = command(tmp_path, config(box))
+
+    lines = [line.split("| ")[-1] for line in run.log.splitlines()]
+    head = next(n for n, line in enumerate(lines) if line.startswith("stream "))
+    table = {line.split()[0]: line.split()[1:] for line in lines[head + 1 :]}
+    assert lines[head].split() == ["stream", "rows", "calls", "seconds", "bookmark"]
+    assert table["contacts"][:2] == ["120", "1"]
+    assert (
+        table["contacts"][3] == run.output.state["bookmarks"]["contacts"]["replication_key_value"]
+    )
+    assert table["in"][1].replace(",", "") == str(run.output.counts.total())
+    assert table["in"][2].replace(",", "") == str(len(box.calls))
+
+
+def test_a_refused_run_ends_with_a_summary_too(serving: Serving, tmp_path: Path) -> None:
+    run = command(tmp_path, config(serving(trouble=Trouble(quota=3))))
+    assert run.code == 1
+    assert re.search(r"in all +\d+ +4 ", run.log)
+
+
+def test_stdout_is_singer_only(serving: Serving, tmp_path: Path) -> None:
+    run = command(tmp_path, config(serving(campaigns=10), max_calls=50))
+    assert {m["type"] for m in run.output.messages} == {"SCHEMA", "RECORD", "STATE"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
+    serving: Serving, tmp_path: Path, how: signal.Signals
+) -> None:
+    box = serving(contacts=3000)
+    (tmp_path / "config.json").write_text(json.dumps(config(box)))
+    with subprocess.Popen(  # noqa: S603
+        [*COMMAND, "--config", str(tmp_path / "config.json")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        lines = [process.stdout.readline()]
+        box.trouble.latency = 0.5
+        while '"contacts"' not in lines[-1] or '"RECORD"' not in lines[-1]:
+            lines.append(process.stdout.readline())
+            if len(box.calls) > 3:
+                break
+        process.send_signal(how)
+        lines += list(process.stdout)
+        log = process.stderr.read()
+
+    assert process.returncode == 0, log
+    assert f"Stopped by {how.name}. The next run goes on from here." in log
+    assert "Traceback" not in log
+    assert Output([json.loads(line) for line in lines]).messages[-1]["type"] == "STATE"
+    box.trouble.latency = 0
+
+
+def test_a_stop_waits_for_the_end_of_a_message() -> None:
+    stop = Stop()
+    stop.request("enough")  # While something is written: nothing happens yet.
+    with pytest.raises(RunStopped, match="enough"):
+        stop.check()
+
+
+def test_a_stop_ends_a_wait_at_once() -> None:
+    stop = Stop()
+    with stop.waiting(), stop.waiting():
+        pass
+    with stop.waiting(), pytest.raises(RunStopped, match="enough"):
+        stop.request("enough")
+
+
+# -- progress -------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_log_line_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    logger = logging.getLogger("progress")
+    progress = Progress(logger, 100, terminal=io.StringIO(), clock=lambda: now[0])
+    for _ in range(60):
+        now[0] += 1
+        progress.rows["contacts"] += 500
+        progress.calling("contacts")
+    progress.expect("campaigns", 10, 40, 0)
+    now[0] += 31
+    progress.calling("contacts")
+
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.removesuffix(" calls") for line in said] == [
+        "contacts: 15,000 rows; 30 of 100",
+        "contacts: 30,000 rows; 60 of 100",
+        "contacts: 30,000 rows; 61 of 100 calls; 10 of 40 campaigns are through, about 183 more",
+    ]
+
+
+def test_progress_is_one_live_line_on_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
+    now, terminal = [0.0], Terminal()
+    progress = Progress(logging.getLogger(), None, terminal=terminal, clock=lambda: now[0])
+    for _ in range(3):
+        now[0] += 1
+        progress.calling("lists")
+    progress.finish()
+
+    assert terminal.getvalue().count("\r") == 4
+    assert "\n" not in terminal.getvalue()
+    assert "lists: 0 rows; 3 calls" in terminal.getvalue()
+    assert caplog.records == []
+
+
+def test_seconds_go_to_the_stream_that_took_them() -> None:
+    now = [0.0]
+    progress = Progress(logging.getLogger(), None, terminal=io.StringIO(), clock=lambda: now[0])
+    for stream, seconds in [("lists", 1), ("contacts", 2), ("contacts", 3), ("lists", 4)]:
+        progress.calling(stream)
+        now[0] += seconds
+    progress.finish()
+    assert progress.seconds == {"lists": 5, "contacts": 5}
+    assert progress.calls == {"lists": 2, "contacts": 2}
