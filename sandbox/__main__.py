@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from sandbox.account import Account
@@ -58,11 +58,6 @@ def _seconds(text: str) -> float:
     return _at_least(0, text)
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
@@ -82,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     account.add_argument("--seed", type=int, default=1, metavar="N", help="which account (1)")
     account.add_argument(
         "--now",
-        type=_moment,
+        type=datetime.fromisoformat,
         metavar="TIME",
         help="everything in the account is older than this ISO 8601 time (start of today, UTC)",
     )

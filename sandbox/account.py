@@ -1,15 +1,17 @@
 """The made-up account: everything in it, and everything that can happen to it."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import wraps
+from operator import attrgetter
 from threading import RLock
 from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from sandbox import moments
 from sandbox.activities import Activities
 from sandbox.campaigns import Campaign, Campaigns
-from sandbox.contacts import Contact, Contacts, Document
+from sandbox.contacts import Contacts, Document
 from sandbox.events import Events
 from sandbox.library import Library
 from sandbox.lists import Lists
@@ -23,7 +25,6 @@ _R = TypeVar("_R")
 _SUBSCRIBED: Final = ("ACTIVE", "UNCONFIRMED")
 _NOT_REMOVED: Final = ("ACTIVE", "UNCONFIRMED", "OPTOUT", "NON_SUBSCRIBER", "VISITOR")
 _ANY: Final = (*_NOT_REMOVED, "REMOVED")
-_MAILED: Final = frozenset({"ACTIVE", "OPTOUT"})
 
 
 def _at_once(
@@ -86,7 +87,6 @@ class Account:
         self.lock = RLock()
         self._clock = clock
         begin = moments.millis(now or _start_of_day())
-        self._latest = begin
         names = pools(seed)
         self.profile = Profile(Dice(f"{seed} profile"), names)
         self.contact_lists = Lists(Dice(f"{seed} lists"), names, lists, begin)
@@ -110,24 +110,20 @@ class Account:
         self.library = Library(Dice(f"{seed} library"), names, files, begin)
         self._recipients = recipients
         self._dice = Dice(f"{seed} changes")
-        mailable = self._mailable()
-        chosen = Dice(f"{seed} recipients")
+        self._begin_tracking(Dice(f"{seed} recipients"), begin)
+
+    def _begin_tracking(self, dice: Dice, begin: int) -> None:
+        mailable = self.people.mailable()
         for campaign in self.mailings.tracked():
-            self.tracking.live(campaign, chosen.some(mailable, recipients), begin)
+            # A campaign goes to contacts that were there already, as long as they are enough.
+            there = bisect_left(mailable, campaign.last_run or 0, key=attrgetter("created"))
+            pool = range(min(max(there, self._recipients), len(mailable)))
+            recipients = [mailable[place] for place in dice.some(pool, self._recipients)]
+            self.tracking.live(campaign, recipients, begin)
 
     def _stamp(self) -> int:
         """Read the clock for a change."""
-        now = moments.millis(self._clock())
-        self._latest = max(self._latest, now)
-        return now
-
-    def today(self) -> int:
-        """Say how far time has come in the account: to its beginning or its latest change.
-
-        What ages is measured by this and not by the clock, so that an account that was given a
-        `now` in the past stays as it was made.
-        """
-        return self._latest
+        return moments.millis(self._clock())
 
     # Contacts and lists
 
@@ -225,9 +221,6 @@ class Account:
 
     # Campaigns and their reports
 
-    def _mailable(self) -> list[Contact]:
-        return [row for row in self.people.rows if row.status in _MAILED]
-
     @_at_once
     def add_campaigns(self, n: int) -> list[str]:
         """Draft some campaigns."""
@@ -256,7 +249,7 @@ class Account:
         return [campaign.id for campaign in due]
 
     def _send(self, campaign: Campaign, now: int) -> None:
-        recipients = self._dice.some(self._mailable(), self._recipients)
+        recipients = self._dice.some(self.people.mailable(), self._recipients)
         self.tracking.send(campaign, recipients, now)
 
     @_at_once
@@ -433,7 +426,7 @@ _STREAMS: Final[dict[str, _Keys]] = {
     "account_emails": lambda account, _: (row["email_address"] for row in account.profile.emails),
     "contacts": lambda account, _: account.people.by_id,
     "lists": lambda account, _: account.contact_lists.by_id,
-    "activities": lambda account, _: (job.id for job in account.jobs.kept(account.today())),
+    "activities": lambda account, _: (job.id for job in account.jobs.kept()),
     "campaigns": lambda account, _: account.mailings.by_id,
     "campaign_links": lambda account, _: (
         (campaign.id, link.uid)

@@ -87,6 +87,7 @@ class Activities:
         self._dice = dice
         self._names = names
         self._made = 0
+        self._begin = now
         self.rows: list[Activity] = []
         step = (_KEPT_FOR - moments.DAY) // max(count, 1)
         for place in range(count, 0, -1):
@@ -144,9 +145,14 @@ class Activities:
             self._end(job, now)
         return done
 
-    def kept(self, now: int) -> list[Activity]:
-        """Say which jobs the API still shows: the last 50 of the last 14 days."""
-        return [job for job in self.rows if job.created > now - _KEPT_FOR][:_KEPT_JOBS]
+    def kept(self) -> list[Activity]:
+        """Say which jobs the API still shows: the last 50 of the last 14 days.
+
+        The days are counted back from the newest job and not from the clock's time, so that an
+        account that begins in the past keeps its jobs.
+        """
+        latest = max([self._begin, *(job.created for job in self.rows)])
+        return [job for job in self.rows if job.created > latest - _KEPT_FOR][:_KEPT_JOBS]
 
 
 def _as_listed(job: Activity) -> dict[str, Any]:
@@ -188,7 +194,7 @@ def all_activities(account: "Account", ask: "Ask") -> bytes:
     return msgspec.json.encode(
         [
             _as_listed(job)
-            for job in account.jobs.kept(account.today())
+            for job in account.jobs.kept()
             if status in ("ALL", job.status) and type_ in ("", job.type)
         ],
     )
@@ -196,5 +202,5 @@ def all_activities(account: "Account", ask: "Ask") -> bytes:
 
 def one_activity(account: "Account", ask: "Ask") -> bytes:
     """Answer `/activities/{activity_id}`; a job that is no longer listed is gone."""
-    kept = {job.id: job for job in account.jobs.kept(account.today())}
+    kept = {job.id: job for job in account.jobs.kept()}
     return msgspec.json.encode(_in_full(ask.find(kept, "activity_id")))

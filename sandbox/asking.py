@@ -211,6 +211,9 @@ def _read_token(
         limit = _read_limit(fields.pop(paging.size), paging.most)
     except (binascii.Error, UnicodeDecodeError, ValueError, KeyError):
         raise bad_token() from None
-    if position < paging.first or not fields.keys() <= known.keys():
+    if position < paging.first or not all(
+        name in known and (known[name] is not moment or value.isdecimal())
+        for name, value in fields.items()
+    ):
         raise bad_token()
     return fields, position, limit

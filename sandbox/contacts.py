@@ -48,21 +48,23 @@ _STATUSES: Final = (
     "ACTIVE",
 )
 _ON_LISTS: Final = frozenset({"ACTIVE", "UNCONFIRMED", "OPTOUT"})
+_MAILED: Final = frozenset({"ACTIVE", "OPTOUT"})
 _LISTS_EACH: Final = (1, 1, 1, 2, 2, 3)
 _CONFIRMED_EVERY: Final = 5
 
 _PREFIXES: Final = ("", "", "", "Mr.", "Ms.", "Dr.")
 _SOURCES: Final = ("API", "Site Owner", "", "Website sign-up", "Trade fair")
 _CUSTOM_FIELDS: Final = (
-    ("CustomField1", "Customer number"),
-    ("CustomField2", "Member since"),
-    ("CustomField7", "Favourite colour"),
-    ("CustomField15", "Shoe size"),
+    ("CustomField1", "Customer group", ("A", "B", "C")),
+    ("CustomField2", "Member since", ("2019", "2021", "2023", "2024")),
+    ("CustomField7", "Favourite colour", ("red", "green", "blue")),
+    ("CustomField15", "Shoe size", ("37", "39", "41", "43")),
 )
 _ADDRESS_KINDS: Final = ("PERSONAL", "BUSINESS")
 _ADDRESSES_EACH: Final = (0, 0, 0, 1, 1, 2)
 _EMPTY_ADDRESSES_SHARE: Final = 0.03
 _EARLY_SHARE: Final = 0.1
+_HISTORY: Final = 7 * moments.YEAR
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -79,6 +81,7 @@ class Contact:
 
     number: int
     status: str
+    created: int
     modified: int
     lists: tuple[str, ...]
     email: str
@@ -118,7 +121,7 @@ class Contacts:
         self.by_id: dict[str, Contact] = {}
         self.by_email: dict[str, Contact] = {}
         for number in sorted(dice.sample(range(10**9, 3 * 10**9), count)):
-            age = int(5 * moments.YEAR * dice.random()) + moments.HOUR
+            age = int(_HISTORY * dice.random()) + moments.HOUR
             # Most contacts were last touched long ago, a few of them lately.
             touched = int(age * dice.random() ** 0.5) if dice.chance(0.6) else age
             self.rows.append(self._make(number, now - age, now - touched))
@@ -137,6 +140,7 @@ class Contacts:
         made = Contact(
             number=number,
             status=status,
+            created=created,
             modified=modified,
             lists=tuple(lists),
             email=document["email_addresses"][0]["email_address"],
@@ -206,8 +210,8 @@ class Contacts:
             "work_phone": dice.phone() if dice.chance(0.4) else "",
             "cell_phone": dice.phone() if dice.chance(0.3) else "",
             "custom_fields": [
-                {"name": name, "label": label, "value": dice.pick(names.cities)}
-                for name, label in _CUSTOM_FIELDS
+                {"name": name, "label": label, "value": dice.pick(values)}
+                for name, label, values in _CUSTOM_FIELDS
                 if dice.chance(0.2)
             ],
             "created_date": created_text,
@@ -245,6 +249,11 @@ class Contacts:
     def on_list(self, list_id: str) -> int:
         """Count the contacts of a list."""
         return self._on_list[list_id]
+
+    def mailable(self) -> list[Contact]:
+        """Find the contacts that mails go to or once went to, the oldest first."""
+        found = (row for row in self.rows if row.status in _MAILED)
+        return sorted(found, key=attrgetter("created", "number"))
 
     def pick(self, count: int, statuses: Iterable[str]) -> list[Contact]:
         """Pick some contacts of the given statuses for a change."""

@@ -26,8 +26,11 @@ _TYPES: Final = (
     "WEBINAR_TELESEMINAR_TELECLASS",
     "OTHER",
 )
-_FIRST_GUESTS: Final = 64
-"""The first event has so many registrants that they do not fit on a page of the usual size."""
+_ANNOUNCED: Final = 60 * moments.DAY
+"""How long before they begin events are announced."""
+
+_MOST_GUESTS: Final = 64
+"""The newest event has so many registrants that they do not fit on a page of the usual size."""
 
 _ROW_FIELDS: Final = (
     "id",
@@ -136,21 +139,29 @@ class Events:
         self._dice = dice
         self._names = names
         self.by_id: dict[str, Event] = {}
-        for number in range(count):
+        for number in reversed(range(count)):
             created = now - (number + 1) * 40 * moments.DAY
-            made = self.make(_STATUSES[number % len(_STATUSES)], created)
-            if made.detail["status"] in _WITHOUT_GUESTS:
+            status = _STATUSES[number % len(_STATUSES)]
+            made = self.make(status, created, complete=number == 0)
+            if status in _WITHOUT_GUESTS:
                 continue
-            guests = _FIRST_GUESTS if number == 0 else dice.between(3, 40)
-            for moment in sorted(dice.between(created, now - moments.HOUR) for _ in range(guests)):
+            guests = _MOST_GUESTS if number == 0 else dice.between(3, 40)
+            closed = min(created + _ANNOUNCED, now - moments.HOUR)
+            for moment in sorted(dice.between(created, closed) for _ in range(guests)):
                 self.register(made, moment)
 
-    def make(self, status: str, created: int) -> Event:
-        """Make up one more event."""
+    def make(self, status: str, created: int, *, complete: bool = False) -> Event:
+        """Make up one more event.
+
+        Args:
+            status: What has become of it.
+            created: When it was announced.
+            complete: Whether it has all there is of fees, items and promo codes.
+        """
         dice, names = self._dice, self._names
         number = len(self.by_id)
         created = moments.whole_second(created)
-        begin = created - created % moments.DAY + 60 * moments.DAY + 17 * moments.HOUR
+        begin = created - created % moments.DAY + _ANNOUNCED + 17 * moments.HOUR
         id_ = f"a07e{dice.letters(15)}"
         detail: Document = {
             "id": id_,
@@ -211,7 +222,7 @@ class Events:
         made.promocodes = [
             self._promocode(made, *code) for code in _CODES[: dice.between(0, len(_CODES))]
         ]
-        if not number:  # the first event has everything
+        if complete:
             made.fees = [self._fee(*fee) for fee in _FEES]
             made.items = [self._item(*item) for item in _ITEMS]
             made.promocodes = [self._promocode(made, *code) for code in _CODES]
@@ -359,8 +370,7 @@ class Events:
         dice = self._dice
         fee = event.fees[0]
         bought = event.items[: dice.between(0, 1)]
-        code = next(iter(event.promocodes), None) if dice.chance(0.3) else None
-        off = -code.get("discount_amount", 0.0) * len(people) if code else 0.0
+        code = dice.pick(event.promocodes) if event.promocodes and dice.chance(0.3) else None
         fees = []
         for first, last in people:
             fees.append(
@@ -385,10 +395,11 @@ class Events:
             }
             for item in bought
         ]
-        total = sum(line["amount"] for line in fees + items) + off
+        full = float(sum(line["amount"] for line in fees + items))
+        off = _discount(code, full, len(people)) if code else 0.0
         payment: Document = {
             "order": {
-                "total": round(float(total), 2),
+                "total": round(full - off, 2),
                 "fees": fees,
                 "items": items,
                 "order_id": f"PR1-{dice.between(10**6, 10**7)}",
@@ -400,7 +411,7 @@ class Events:
         }
         if code:
             payment["promo_code"] = {
-                "total_discount": off,
+                "total_discount": 0.0 - off,
                 "promo_code_info": {
                     "code_name": code["code_name"],
                     "redemption_count": len(people),
@@ -444,6 +455,13 @@ def _dates_of(status: str, created: int) -> Document:
     if status == "DELETED":
         dates["deleted_date"] = moments.text(created + moments.DAY)
     return dates
+
+
+def _discount(code: Document, total: float, people: int) -> float:
+    """Work out what a promo code takes off an order; one that only grants access, nothing."""
+    off: float = code.get("discount_amount", 0.0) * people
+    percent: int = code.get("discount_percent", 0)
+    return min(round(off + total * percent / 100, 2), total)
 
 
 def _single(name: str, label: str, value: str) -> Document:

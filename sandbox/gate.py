@@ -6,11 +6,11 @@ without the comfort of a request object.
 
 import asyncio
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -123,7 +123,7 @@ class Gate:
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         key = params.pop("api_key", None)
         token = params.pop("access_token", None)
-        call = Call(scope["method"], scope["path"], params, 0, time.monotonic())
+        call = Call(scope["method"], scope["path"], params, 0, monotonic())
         self._state.calls.append(call)
         try:
             self._check_key(key, call.at)

@@ -22,6 +22,8 @@ _STATUSES: Final = (*("Active",) * 12, "Processing", "Uploaded", "VirusFound", "
 _TRASHED_EVERY: Final = 8
 _IMAGE_EVERY: Final = 4
 _DEEPEST: Final = 3
+_SYSTEM_FOLDERS: Final = 2
+_TOPS: Final = (None, "0", "")
 _SPACE: Final = 5 * 2**30
 _UPLOAD: Final = 5 * 2**20
 
@@ -122,6 +124,7 @@ class Library:
             Folder("-1", "Documents", 0, ""),
             Folder("-8", "Backgrounds", 1, ""),
         ]
+        self._newest_folder = self.folders[-1]
         self.files: dict[str, File] = {}
         for _ in range(max(count // 6, 3) if count else 0):
             self.make_folder(now - dice.between(moments.DAY, 2 * moments.YEAR))
@@ -136,21 +139,26 @@ class Library:
         return [folder for top in self.folders for folder in top.tree()]
 
     def make_folder(self, moment: int) -> Folder:
-        """Make up one more folder, at the top or in another one."""
-        dice = self._dice
+        """Make up one more folder: one at the top, one in it, one in that, and so on."""
         known = self.all_folders()
+        number = len(known)
+        deep = number % _DEEPEST != _SYSTEM_FOLDERS % _DEEPEST
         moment = moments.whole_second(moment)
-        parent = dice.pick([None, None, *(found for found in known if found.level < _DEEPEST)])
-        number = len(known) + 7
         made = Folder(
-            id=f"-{number + 2}" if number % 2 else str(number),
-            name=dice.pick(self._names.cities).lower().replace(" ", "_"),
-            level=parent.level + 1 if parent else 1,
-            parent=parent.id if parent else (None, "0", "")[number % 3],
+            id=str(number + 7) if number % 2 else f"-{number + 7}",
+            name=self._dice.pick(self._names.cities).lower().replace(" ", "_"),
+            level=1,
+            parent=_TOPS[len(self.folders) % len(_TOPS)],
             created=moment,
             modified=moment,
         )
-        (parent.children if parent else self.folders).append(made)
+        if deep:
+            parent = self._newest_folder
+            made.level, made.parent = parent.level + 1, parent.id
+            parent.children.append(made)
+        else:
+            self.folders.append(made)
+        self._newest_folder = made
         return made
 
     def make_file(self, moment: int) -> File:

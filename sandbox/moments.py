@@ -29,7 +29,9 @@ _EASTERN: Final = ZoneInfo("America/New_York")
 
 
 def millis(moment: datetime) -> int:
-    """Turn a datetime into milliseconds since 1970."""
+    """Turn a datetime into milliseconds since 1970; one without a zone is taken as UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp()) * SECOND + moment.microsecond // 1000
 
 

@@ -44,6 +44,7 @@ _MISSING: Final = {
     "promocode_id": "Promocode not found.",
     "folder_id": "Folder not found.",
     "file_id": "File not found.",
+    "file_ids": "File not found.",
 }
 
 

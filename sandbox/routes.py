@@ -49,19 +49,19 @@ class Route:
         answer: What answers it.
         knows: The query parameters it knows, apart from those of paging.
         paging: How its rows are cut into pages.
+        match: Tells whether a path is this one, and what stands where the names are.
     """
 
     path: str
     answer: Answer
     knows: Mapping[str, Check] = field(default_factory=dict)
     paging: Paging = NOT_PAGED
+    match: Callable[[str], re.Match[str] | None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Compile the path once."""
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
         object.__setattr__(self, "match", re.compile(pattern).fullmatch)
-
-    match: Callable[[str], re.Match[str] | None] = field(init=False, repr=False)
 
     @property
     def area(self) -> str:

@@ -209,7 +209,8 @@ class Tracking:
                 clicked.append(self._react(CLICKS, campaign, open_, now))
         reports.fill(CLICKS, clicked)
         gone = {contact.id for contact in recipients if contact.status == "OPTOUT"}
-        leaving = [open_ for open_ in opens if open_.contact_id in gone] or opens
+        readers = list({open_.contact_id: open_ for open_ in opens}.values())
+        leaving = [open_ for open_ in readers if open_.contact_id in gone] or readers
         for kind, among, share in (
             (FORWARDS, opens, _FORWARD_SHARE),
             (UNSUBSCRIBES, leaving, _UNSUBSCRIBE_SHARE),
@@ -323,28 +324,39 @@ def _shown(row: Row, hours: int, *, of_contact: bool) -> int:
     return row.hit.at - hours * moments.HOUR
 
 
-def _answer(ask: "Ask", rows: Iterable[Row], *, of_contact: bool) -> bytes:
+def _as_sent(row: Row, hours: int, *, of_contact: bool) -> bytes:
+    kind, campaign, hit = row
+    sent = {
+        "activity_type": kind.activity,
+        "campaign_id": campaign.id,
+        "contact_id": hit.contact_id,
+        "email_address": hit.email,
+        **dict(zip(kind.fields, hit.extra, strict=True)),
+    }
+    if of_contact and kind is CLICKS:
+        urls = {link.uid: link.url for link in campaign.links}
+        sent["link_uri"] = urls[hit.extra[0]]
+    sent[kind.date] = stamp(row, hours, of_contact=of_contact)
+    return msgspec.json.encode(sent)
+
+
+def _answer(ask: "Ask", rows: Sequence[Row], *, of_contact: bool) -> bytes:
+    """Answer with rows of all kinds; the filter goes by the time that is shown."""
     hours = ask.trouble.clock_shift_hours
     since = ask.since("created_since")
     if since is not None:
-        rows = (row for row in rows if _shown(row, hours, of_contact=of_contact) >= since)
+        rows = [row for row in rows if _shown(row, hours, of_contact=of_contact) >= since]
+    return page(ask, rows, lambda row: _as_sent(row, hours, of_contact=of_contact))
 
-    def encode(row: Row) -> bytes:
-        kind, campaign, hit = row
-        sent = {
-            "activity_type": kind.activity,
-            "campaign_id": campaign.id,
-            "contact_id": hit.contact_id,
-            "email_address": hit.email,
-            **dict(zip(kind.fields, hit.extra, strict=True)),
-        }
-        if of_contact and kind is CLICKS:
-            urls = {link.uid: link.url for link in campaign.links}
-            sent["link_uri"] = urls[hit.extra[0]]
-        sent[kind.date] = stamp(row, hours, of_contact=of_contact)
-        return msgspec.json.encode(sent)
 
-    return page(ask, list(rows), encode)
+def _answer_one_kind(ask: "Ask", kind: Kind, campaign: Campaign, hits: Sequence[Hit]) -> bytes:
+    """Answer with rows of one report, which may be long: only those on the page are looked at."""
+    hours = ask.trouble.clock_shift_hours
+    since = ask.since("created_since")
+    if since is not None:
+        behind = hours * moments.HOUR if kind.shifted else 0
+        hits = [hit for hit in hits if hit.at - behind >= since]
+    return page(ask, hits, lambda hit: _as_sent(Row(kind, campaign, hit), hours, of_contact=False))
 
 
 def _tracked(account: "Account", ask: "Ask") -> Campaign:
@@ -357,8 +369,7 @@ def _tracked(account: "Account", ask: "Ask") -> Campaign:
 def campaign_report(kind: Kind, account: "Account", ask: "Ask") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/...`, one kind of row."""
     campaign = _tracked(account, ask)
-    rows = (Row(kind, campaign, hit) for hit in account.tracking.of(campaign)[kind])
-    return _answer(ask, rows, of_contact=False)
+    return _answer_one_kind(ask, kind, campaign, account.tracking.of(campaign)[kind])
 
 
 def campaign_activity(account: "Account", ask: "Ask") -> bytes:
@@ -372,12 +383,8 @@ def campaign_link(account: "Account", ask: "Ask") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/clicks/{link_id}`."""
     campaign = _tracked(account, ask)
     link = ask.find({link.uid: link for link in campaign.links}, "link_id")
-    rows = (
-        Row(CLICKS, campaign, hit)
-        for hit in account.tracking.of(campaign)[CLICKS]
-        if hit.extra[0] == link.uid
-    )
-    return _answer(ask, rows, of_contact=False)
+    hits = [hit for hit in account.tracking.of(campaign)[CLICKS] if hit.extra[0] == link.uid]
+    return _answer_one_kind(ask, CLICKS, campaign, hits)
 
 
 def campaign_summary(account: "Account", ask: "Ask") -> bytes:
@@ -397,18 +404,18 @@ def contact_activity(account: "Account", ask: "Ask") -> bytes:
 
 def contact_report(kind: Kind, account: "Account", ask: "Ask") -> bytes:
     """Answer `/contacts/{contact_id}/tracking/...`, one kind of row."""
-    rows = (row for row in _contact_rows(account, ask) if row.kind is kind)
+    rows = [row for row in _contact_rows(account, ask) if row.kind is kind]
     return _answer(ask, rows, of_contact=True)
 
 
 def contact_link(account: "Account", ask: "Ask") -> bytes:
     """Answer `/contacts/{contact_id}/tracking/clicks/{link_id}`."""
     link = ask.ids["link_id"]
-    rows = (
+    rows = [
         row
         for row in _contact_rows(account, ask)
         if row.kind is CLICKS and row.hit.extra[0] == link
-    )
+    ]
     return _answer(ask, rows, of_contact=True)
 
 

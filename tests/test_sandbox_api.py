@@ -158,6 +158,9 @@ class TestStrictness:
             ("/contacts", "include_contact_id", "yes"),
             ("/contacts", "next", "not-base64!"),
             ("/contacts", "next", "bGltaXQ9Mg"),
+            ("/contacts", "next", "cGFnZU51bT0yJnBhZ2VTaXplPTI"),
+            ("/contacts", "next", "c3RhcnRBdD0xJmxpbWl0PTImbW9kaWZpZWRfc2luY2U9eA"),
+            ("/contacts", "next", "c3RhcnRBdD0xJmxpbWl0PTImZmlsdGVyPTE"),
             ("/contacts", "email", ""),
             ("/lists", "modified_since", "yesterday"),
             ("/account/verifiedemailaddresses", "status", "ACTIVE"),
@@ -413,6 +416,9 @@ class TestDeterminism:
         """Read all there is, as bytes."""
         bodies = []
         with serve(account) as box, requests.Session() as session:
+            campaigns = sorted(account.ids("campaign_previews"))
+            sent = sorted({key[0] for key in account.ids("campaign_sends")})
+            events = sorted(account.ids("events"))
             todo = [
                 "/v2/account/info",
                 "/v2/account/verifiedemailaddresses",
@@ -420,6 +426,19 @@ class TestDeterminism:
                 "/v2/lists?include_list_id=true",
                 "/v2/activities",
                 *(f"/v2/activities/{id_}" for id_ in sorted(account.ids("activities"))),
+                "/v2/emailmarketing/campaigns",
+                "/v2/emailmarketing/campaigns?status=DELETED",
+                *(f"/v2/emailmarketing/campaigns/{id_}" for id_ in campaigns),
+                *(f"/v2/emailmarketing/campaigns/{id_}/preview" for id_ in campaigns),
+                *(f"/v2/emailmarketing/campaigns/{id_}/tracking" for id_ in sent),
+                "/v2/eventspot/events",
+                *(f"/v2/eventspot/events/{id_}" for id_ in events),
+                *(f"/v2/eventspot/events/{id_}/registrants" for id_ in events),
+                *(f"/v2/eventspot/events/{id_}/items" for id_ in events),
+                "/v2/library/info",
+                "/v2/library/folders",
+                "/v2/library/files?limit=1000",
+                "/v2/library/folders/trash/files",
             ]
             for path in todo:
                 joint = "&" if "?" in path else "?"

@@ -4,8 +4,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -13,6 +16,7 @@ import requests
 from sandbox import Account, Sandbox, serve
 
 SAMPLES = Path(__file__).parent / "samples"
+MOST = 300
 CREDENTIALS = {"api_key": "key", "access_token": "token"}
 
 
@@ -46,6 +50,9 @@ CONTACT_BEYOND = {
     "email_addresses[].opt_out_source": "in a later client's model",
 }
 PAGE = "results[]."
+
+
+KINDS = ("bounces", "clicks", "forwards", "opens", "sends", "unsubscribes")
 
 
 def of_page(keys: dict[str, str]) -> dict[str, str]:
@@ -129,6 +136,142 @@ CASES = [
             "warnings[].email_address": TABLE,
         },
     ),
+    Case("/emailmarketing/campaigns", ("campaigns.page1", "campaigns.modified_since.page1")),
+    Case(
+        "/emailmarketing/campaigns/{campaign}",
+        ("campaign", "campaign.sent", "campaign.draft"),
+        unsent={"last_edit_date": EARLY, "is_visible_in_ui": EARLY},
+    ),
+    Case("/emailmarketing/campaigns/{campaign}/preview", ("campaign_preview",)),
+    Case(
+        "/emailmarketing/campaigns/{campaign}/schedules",
+        ("campaign_schedules", "campaign_schedules.string_id"),
+    ),
+    Case(
+        "/emailmarketing/campaigns/{scheduled}/schedules/{schedule}",
+        ("campaign_schedule",),
+    ),
+    *(
+        Case(
+            f"/emailmarketing/campaigns/{{sent}}/tracking/{kind}",
+            (f"campaign_tracking_{kind}", f"campaign_tracking_{kind}.time_cursor"),
+        )
+        for kind in KINDS
+    ),
+    Case(
+        "/emailmarketing/campaigns/{sent}/tracking/clicks/{link}",
+        ("campaign_tracking_clicks",),
+    ),
+    Case(
+        "/emailmarketing/campaigns/{sent}/tracking",
+        tuple(f"campaign_tracking_{kind}" for kind in KINDS),
+    ),
+    Case(
+        "/emailmarketing/campaigns/{sent}/tracking/reports/summary",
+        ("campaign_tracking_summary", "campaign_tracking_summary.with_campaign_id"),
+        unsent={"campaign_id": EARLY},
+    ),
+    *(
+        Case(f"/contacts/{{reader}}/tracking/{kind}", (f"contact_tracking_{kind}",))
+        for kind in KINDS
+    ),
+    Case(
+        "/contacts/{reader}/tracking",
+        tuple(f"contact_tracking_{kind}" for kind in KINDS),
+    ),
+    Case("/contacts/{contact}/tracking/reports/summary", ("contact_tracking_summary",)),
+    Case(
+        "/contacts/{contact}/tracking/reports/summaryByCampaign",
+        ("contact_tracking_summary_by_campaign",),
+    ),
+    Case(
+        "/eventspot/events",
+        ("events",),
+        beyond=of_page(
+            {
+                "deleted_date": TABLE,
+                "registration_url": "in event",
+                "total_registered_count": TABLE,
+            },
+        ),
+    ),
+    Case(
+        "/eventspot/events/{event}",
+        ("event",),
+        beyond={
+            "active_date": "in events",
+            "address.city": TABLE,
+            "address.country": TABLE,
+            "address.country_code": TABLE,
+            "address.latitude": TABLE,
+            "address.line1": TABLE,
+            "address.line2": TABLE,
+            "address.line3": TABLE,
+            "address.longitude": TABLE,
+            "address.postal_code": TABLE,
+            "address.state": TABLE,
+            "address.state_code": TABLE,
+            "cancelled_date": TABLE,
+            "contact.email_address": TABLE,
+            "contact.organization_name": TABLE,
+            "contact.phone_number": TABLE,
+            "deleted_date": TABLE,
+            "description": "in events",
+            "online_meeting.instructions": TABLE,
+            "online_meeting.provider_meeting_id": TABLE,
+            "online_meeting.provider_type": TABLE,
+            "online_meeting.url": TABLE,
+            "payable_to": TABLE,
+            "payment_options[]": TABLE,
+            "time_zone_description": TABLE,
+            "total_registered_count": TABLE,
+            "track_information.early_fee_date": TABLE,
+            "track_information.late_fee_date": TABLE,
+            "updated_date": TABLE,
+        },
+    ),
+    Case("/eventspot/events/{event}/fees", ("event_fees",)),
+    Case("/eventspot/events/{event}/fees/{fee}", ("event_fee",)),
+    Case(
+        "/eventspot/events/{event}/registrants",
+        ("event_registrants",),
+        beyond=of_page({"attendance_status": TABLE}),
+    ),
+    Case(
+        "/eventspot/events/{event}/registrants/{registrant}",
+        ("event_registrant",),
+        beyond={
+            "attendance_status": TABLE,
+            "registration_status": TABLE,
+            "sections[].fields[].values[]": TABLE,
+            "payment_summary.promo_code.promo_code_info.discount_percent": TABLE,
+        },
+    ),
+    Case("/eventspot/events/{event}/items", ("event_items",)),
+    Case(
+        "/eventspot/events/{event}/items/{item}",
+        ("event_item",),
+        beyond={"default_quantity_available": "in event_items"},
+    ),
+    Case("/eventspot/events/{event}/items/{item}/attributes", ("event_item_attributes",)),
+    Case(
+        "/eventspot/events/{event}/items/{item}/attributes/{attribute}",
+        ("event_item_attribute",),
+    ),
+    Case("/eventspot/events/{event}/promocodes", ("event_promocodes",)),
+    Case(
+        "/eventspot/events/{event}/promocodes/{promocode}",
+        ("event_promocode",),
+        beyond={"discount_amount": "in event_promocodes"},
+    ),
+    Case("/library/info", ("library_info",)),
+    Case("/library/folders", ("library_folders.page1", "library_folders.nested")),
+    Case("/library/folders/{folder}", ("library_folder", "library_folder.nested")),
+    Case("/library/files", ("library_files", "library_files.page1")),
+    Case("/library/folders/{folder}/files", ("library_files_by_folder",)),
+    Case("/library/folders/trash/files", ("library_trash_files",)),
+    Case("/library/files/{file}", ("library_file",)),
+    Case("/library/files/uploadstatus/{file}", ("library_files_upload_status",)),
 ]
 
 
@@ -149,13 +292,23 @@ def shapes(bodies: list[Any]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for body in bodies:
         for path, kind in shape(body):
-            found[path].add(kind)
+            # Folders are nested up to three deep; any depth has the same shape.
+            found[path.replace("children[].children[].", "children[].")].add(kind)
     return found
 
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with serve(Account(contacts=400, lists=4, activities=40, events=8, files=80)) as running:
+    account = Account(
+        contacts=400,
+        lists=4,
+        activities=40,
+        campaigns=30,
+        events=8,
+        files=80,
+        now=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    with serve(account) as running:
         yield running
 
 
@@ -165,23 +318,48 @@ def session() -> Iterator[requests.Session]:
         yield running
 
 
-def ids_below(box: Sandbox, name: str) -> list[str]:
-    """Find the ids that stand for a name in braces."""
-    account = box.account
-    ids = {
-        "contact": account.ids("contacts"),
-        "list": account.ids("lists"),
-        "activity": account.ids("activities"),
-    }
-    return sorted(ids[name])[:100]
+STREAMS = {
+    "contact": "contacts",
+    "list": "lists",
+    "activity": "activities",
+    "campaign": "campaign_previews",
+    "schedule": "campaign_schedules",
+    "link": "campaign_links",
+    "event": "events",
+    "fee": "event_fees",
+    "item": "event_items",
+    "attribute": "event_item_attributes",
+    "promocode": "event_promocodes",
+    "registrant": "event_registrants",
+    "folder": "library_folders",
+}
 
 
-def addresses(box: Sandbox, path: str) -> list[str]:
+def ids_below(account: Account, name: str, parents: tuple[str, ...]) -> list[str]:
+    """Find the ids that may stand for a name in braces, given those further left."""
+    match name:
+        case "sent":
+            return sorted({key[0] for key in account.ids("campaign_sends")})
+        case "scheduled":
+            return sorted({key[0] for key in account.ids("campaign_schedules")})
+        case "reader":
+            return sorted({key[0] for key in account.ids("contact_activity")})
+        case "file":
+            return [file.id for file in account.library.kept()]
+    keys = [key if isinstance(key, tuple) else (key,) for key in account.ids(STREAMS[name])]
+    return sorted(key[-1] for key in keys if key[:-1] == parents)
+
+
+def addresses(account: Account, path: str, parents: tuple[str, ...] = ()) -> Iterator[str]:
+    """Put ids where names in braces stand, in every way there is."""
     before, brace, rest = path.partition("{")
     if not brace:
-        return [path]
+        yield path
+        return
     name, _, after = rest.partition("}")
-    return [f"{before}{id_}{after}" for id_ in ids_below(box, name)]
+    for id_ in ids_below(account, name, parents):
+        for further in addresses(account, after, (*parents, id_)):
+            yield f"{before}{quote(id_, safe='')}{further}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
@@ -190,22 +368,21 @@ def test_an_answer_has_the_shape_of_the_samples(
     session: requests.Session,
     case: Case,
 ) -> None:
-    sent = shapes(
-        [
-            session.get(box.url + address, params=CREDENTIALS | case.params).json()
-            for address in addresses(box, case.path)
-        ],
-    )
-    documented = shapes(
-        [json.loads((SAMPLES / f"{name}.json").read_text()) for name in case.samples]
-    )
+    responses = [
+        session.get(box.url + address, params=CREDENTIALS | case.params)
+        for address in islice(addresses(box.account, case.path), MOST)
+    ]
+    assert {response.status_code for response in responses} == {200}
+    sent = shapes([response.json() for response in responses])
+    samples = (SAMPLES / f"{name}.json" for name in case.samples)
+    documented = shapes([json.loads(sample.read_text()) for sample in samples])
     documented.pop("meta.pagination.next_link", None)
     sent.pop("meta.pagination.next_link", None)
 
     assert documented.keys() - sent.keys() == case.unsent.keys() & documented.keys()
     assert sent.keys() - documented.keys() <= case.beyond.keys()
     for path in sent.keys() & documented.keys():
-        if path.rpartition(".")[2] == "id":
-            assert sent[path] == {"str"}, path
+        if path.endswith("id"):
+            assert sent[path] <= {"str", "NoneType"}, path
         else:
             assert sent[path] <= documented[path], path

@@ -77,18 +77,18 @@ class TestPace:
 
     def test_refused_calls_count_as_arrivals_and_the_window_slides(
         self,
-        box: Sandbox,
         session: requests.Session,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        box.trouble.throttle = 2
-        url = f"{box.url}/account/info"
-        while session.get(url).status_code == 200:
-            pass
-        while session.get(url).status_code == 403:
-            # Calls that keep coming keep being refused, so the pause has to be long enough.
-            last = box.calls[-1].at
-            time.sleep(1.001 - (time.monotonic() - last))
-        assert box.calls[-1].at - box.calls[-3].at > 1
+        arrivals = [100.0, 100.2, 100.5, 101.1, 101.3, 102.2, 102.25]
+        # The fourth has the second and the third within its second, and the third was refused.
+        expected = [200, 200, 403, 403, 403, 200, 403]
+        times = iter(arrivals)
+        monkeypatch.setattr("sandbox.gate.monotonic", lambda: next(times))
+        with serve(Account(contacts=0, campaigns=0), Trouble(throttle=2)) as fresh:
+            statuses = [session.get(f"{fresh.url}/lists").status_code for _ in arrivals]
+            assert [call.at for call in fresh.calls] == arrivals
+        assert statuses == expected
 
     def test_the_day_has_so_many_calls(self, box: Sandbox, session: requests.Session) -> None:
         box.trouble.quota = 3
