@@ -28,13 +28,36 @@ OUTPUT: Final = PROJECT / "output"
 WAREHOUSE: Final = OUTPUT / "sandbox.duckdb"
 DIARY: Final = OUTPUT / "sandbox.json"
 LOG: Final = OUTPUT / "sandbox.log"
-SIZES: Final = {"contacts": 2000, "lists": 6, "activities": 12}
+SIZES: Final = {"contacts": 2000, "lists": 6, "activities": 12, "campaigns": 30}
 
 BY_LIST: Final = """
     select lists.name as list, contacts.status, count(*) as contacts
     from contacts, unnest(from_json(contacts.lists, '[{"id": "VARCHAR"}]')) as membership(entry)
     join lists on lists.id = entry.id
     group by all order by all
+"""
+
+BY_CAMPAIGN: Final = """
+    with sent as (
+        select campaign_id, count(distinct contact_id) as people from campaign_sends group by all
+    ), opened as (
+        select campaign_id, count(distinct contact_id) as people from campaign_opens group by all
+    ), clicked as (
+        select campaign_id, count(distinct contact_id) as people from campaign_clicks group by all
+    )
+    select
+        campaigns.name as "campaign, newest first",
+        sent.people as sent,
+        coalesce(opened.people, 0) as opened,
+        coalesce(clicked.people, 0) as clicked,
+        format('{:.1f} %', 100 * opened.people / sent.people) as "open rate",
+        format('{:.1f} %', 100 * clicked.people / sent.people) as "click rate",
+    from campaigns
+    join sent on sent.campaign_id = campaigns.id
+    left join opened on opened.campaign_id = campaigns.id
+    left join clicked on clicked.campaign_id = campaigns.id
+    order by campaigns.last_run_date desc
+    limit 8
 """
 
 
@@ -57,6 +80,8 @@ def change(account: Account) -> dict[str, int]:
         "contacts unsubscribed": len(account.unsubscribe(3)),
         "contacts added": len(account.add_contacts(5)),
         "jobs run": len(account.add_activities(1)),
+        "campaigns sent": len(account.send_campaigns(1)),
+        "opens, clicks and the like": len(account.add_tracking(40)),
     }
 
 
@@ -123,7 +148,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").isdecimal()
+    return text.replace(",", "").replace(".", "").removesuffix(" %").isdecimal()
 
 
 def say(text: str = "") -> None:
@@ -170,8 +195,9 @@ def main() -> int:
     ]
     say(table(["table", "rows", "new or changed"], rows))
     with duckdb.connect(str(WAREHOUSE), read_only=True) as db:
-        answer = db.execute(BY_LIST)
-        say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
+        for question in (BY_LIST, BY_CAMPAIGN):
+            answer = db.execute(question)
+            say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
     place = WAREHOUSE.relative_to(PROJECT)
     say(f"\nIt is all in {place}; what Meltano said is in {LOG.relative_to(PROJECT)}.")
     return 0

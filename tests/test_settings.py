@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import Answer, Scripted
-from singer import command
+from singer import command, selected_by_default
 
 from tap_constantcontact import settings
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).parents[1]
 GOOD: dict[str, Any] = {"api_key": "a-key", "access_token": "a-token"}
@@ -205,6 +205,21 @@ def test_meltano_knows_the_same_settings() -> None:
         assert there["label"] == setting["title"]
         assert there.get("value") == setting.get("default")
         assert there.get("sensitive", False) == setting.get("secret", False)
+
+
+def test_meltano_leaves_out_what_is_off_by_default() -> None:
+    """To Meltano `*.*` is every stream there is."""
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    (plugin,) = project["plugins"]["extractors"]
+    streams = {stream.name for stream in TapConstantContact(config=dict(GOOD)).streams.values()}
+    off = streams - selected_by_default()
+    assert plugin["select"] == ["*.*", *(f"!{name}.*" for name in sorted(off, key=_place(off)))]
+    assert len(off) == 4
+
+
+def _place(names: set[str]) -> Callable[[str], int]:
+    order = [name for name in TapConstantContact(config=dict(GOOD)).streams if name in names]
+    return order.index
 
 
 def test_the_environment_example_knows_the_same_settings() -> None:
