@@ -33,7 +33,9 @@ class Measured:
         peak: Peak memory in MB (10^6 bytes).
         rows: Rows by stream.
         ids: First key field of the rows, by stream.
+        keys: All key fields of the rows, by stream.
         state: The last state.
+        largest_state: Bytes of the largest state.
         log: What it wrote to stderr.
     """
 
@@ -43,6 +45,8 @@ class Measured:
     peak: float = 0
     rows: Counter[str] = field(default_factory=Counter)
     ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    keys: dict[str, set[tuple[str, ...]]] = field(default_factory=lambda: defaultdict(set))
+    largest_state: int = 0
     state: dict[str, Any] = field(default_factory=dict)
     log: str = ""
 
@@ -132,7 +136,7 @@ def catalog(command: Sequence[str], streams: Sequence[str]) -> dict[str, Any]:
 
 def _watch(command: list[str], log: Path) -> Measured:
     measured = Measured()
-    keys: dict[str, str] = {}
+    keys: dict[str, list[str]] = {}
     started = time.monotonic()
     with log.open("w") as stderr:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)  # noqa: S603
@@ -142,12 +146,16 @@ def _watch(command: list[str], log: Path) -> Measured:
             stream = message.get("stream")
             match message["type"]:
                 case "SCHEMA":
-                    keys[stream] = message["key_properties"][0]
+                    keys[stream] = message["key_properties"]
                 case "RECORD":
                     measured.rows[stream] += 1
-                    measured.ids[stream].add(message["record"][keys[stream]])
+                    key = tuple(message["record"][name] for name in keys[stream])
+                    measured.ids[stream].add(key[0])
+                    measured.keys[stream].add(key)
                 case "STATE":
                     measured.state = message["value"]
+                    size = len(json.dumps(message["value"]))
+                    measured.largest_state = max(measured.largest_state, size)
         _, status, used = os.wait4(process.pid, 0)
     measured.code = process.returncode = os.waitstatus_to_exitcode(status)
     measured.seconds = time.monotonic() - started

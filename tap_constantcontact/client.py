@@ -311,9 +311,17 @@ class ConstantContactStream(RESTStream[str | None]):
         start = self.get_starting_timestamp(None) if self.replication_key else None
         if start is None or not self.bookmark:
             return start
-        oldest = start - dt.timedelta(hours=self.config["lookback_hours"])
-        start_date = times.parse(self.config.get("start_date", ""))
-        return max(oldest, start_date) if start_date else oldest
+        return self.with_lookback(start)
+
+    @property
+    def start_date(self) -> dt.datetime | None:
+        """The oldest change wanted on a first run."""
+        return times.parse(self.config.get("start_date", ""))
+
+    def with_lookback(self, read_to: dt.datetime) -> dt.datetime:
+        """Where to go on from a moment: less the look-back, but not before `start_date`."""
+        oldest = read_to - dt.timedelta(hours=self.config["lookback_hours"])
+        return max(oldest, self.start_date) if self.start_date else oldest
 
 
 def growing_waits() -> Generator[float, Any, None]:
@@ -339,11 +347,17 @@ class OptionalAreaStream(ConstantContactStream):
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
         if self.area in self.tap.skipped_areas:
+            self._forget_progress()
             return
         try:
             yield from super().read(context)
         except RefusedError as error:
             if error.verdict not in self.refused_by:
                 raise
+            self._forget_progress()
             self.tap.skipped_areas.add(self.area)
             self.logger.warning("%s is not open to this token and is skipped. %s", self.area, error)
+
+    def _forget_progress(self) -> None:
+        """Leave the bookmark where it was: what was read before the refusal is not all there is."""
+        self.get_context_state(None).pop("progress_markers", None)

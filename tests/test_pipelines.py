@@ -193,7 +193,7 @@ def test_json_lines_take_the_rows(serving: Serving, project: Project) -> None:
 
     for stream, rows in truth_of(box).items():
         path = project.folder / "output" / f"{stream}.jsonl"
-        assert len(path.read_text().splitlines()) == rows
+        assert (len(path.read_text().splitlines()) if path.exists() else 0) == rows
 
 
 def test_config_test_works_and_fails_fast(serving: Serving, project: Project) -> None:

@@ -93,7 +93,7 @@ def test_slow_answers_are_given_up_and_repeated(waits: list[float]) -> None:
         return Answer(200, ONE_LIST)
 
     with Scripted(answer) as server:
-        output = sync(server, "lists", request_timeout=0.1)
+        output = sync(server, "lists", request_timeout=1)
         waiting.set()
 
     assert output.ids("lists") == {"1"}

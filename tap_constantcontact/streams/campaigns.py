@@ -57,7 +57,7 @@ class CampaignFamilyStream(ConstantContactStream):
 
     def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
-        oldest = read_to - self.lookback if read_to else self.start_date
+        oldest = self.with_lookback(read_to) if read_to else self.start_date
         modified = times.parse_or_none(campaign.get("modified_date"))
         return oldest is None or modified is None or modified >= oldest
 
@@ -85,19 +85,9 @@ class CampaignFamilyStream(ConstantContactStream):
         return False
 
     @property
-    def lookback(self) -> dt.timedelta:
-        """Overlap of every time filter."""
-        return dt.timedelta(hours=self.config["lookback_hours"])
-
-    @property
     def window(self) -> int:
         """Days after its sending in which a campaign is asked for news; 0 for no limit."""
         return int(self.config["tracking_window_days"])
-
-    @functools.cached_property
-    def start_date(self) -> dt.datetime | None:
-        """The oldest change wanted on a first run."""
-        return times.parse(self.config.get("start_date", ""))
 
 
 def _sent(campaign: Record) -> dt.datetime | None:

@@ -46,7 +46,7 @@ class TrackingStream(CampaignPartStream):
     @override
     def read_part(self, context: Context | None) -> Iterable[Record]:
         read_to = self.campaigns.due[self.name]
-        self.since = read_to - self.lookback if read_to else None
+        self.since = self.with_lookback(read_to) if read_to else None
         return super().read_part(context)
 
     @override
