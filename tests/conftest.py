@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from backoff import _sync as retrying
 from singer import KEY, TOKEN
 
@@ -19,6 +20,8 @@ from sandbox import Account, Trouble, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from asking import Get, Read, Row
 
     from sandbox import Sandbox
 
@@ -92,3 +95,54 @@ def postgres() -> Iterator[dict[str, str]]:
             "DATABASE": "postgres",
         }
         run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="module")
+def shared(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Serves the account that the test's module has `made`."""
+    with serve(request.module.made()) as running:
+        yield running
+
+
+@pytest.fixture
+def box(shared: Sandbox) -> Sandbox:
+    shared.trouble = Trouble()
+    return shared
+
+
+@pytest.fixture
+def account(box: Sandbox, request: pytest.FixtureRequest) -> Iterator[Account]:
+    """Serve an account that the test may change."""
+    before = box.account
+    box.account = request.module.made()
+    yield box.account
+    box.account = before
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as running:
+        running.headers["Authorization"] = "Bearer token"
+        yield running
+
+
+@pytest.fixture
+def get(box: Sandbox, session: requests.Session) -> Get:
+    def call(path: str, **params: str | int) -> requests.Response:
+        return session.get(box.url + path, params={"api_key": "key", **params})
+
+    return call
+
+
+@pytest.fixture
+def read(get: Get) -> Read:
+    def rows(path: str, **params: str | int) -> list[Row]:
+        body = get(path, **params).json()
+        found: list[Row] = body["results"]
+        while link := body["meta"]["pagination"].get("next_link"):
+            next_path, _, token = link.removeprefix("/v2").partition("?next=")
+            body = get(next_path, next=token).json()
+            found += body["results"]
+        return found
+
+    return rows

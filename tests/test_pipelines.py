@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import psycopg
@@ -54,14 +54,13 @@ class Project:
         return done.stdout
 
 
-class Warehouse:
+class Warehouse(Protocol):
     """Where a target puts rows."""
 
     target: str
     variables: dict[str, str]
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
+    def query(self, sql: str) -> list[tuple[Any, ...]]: ...
 
 
 class DuckDB(Warehouse):

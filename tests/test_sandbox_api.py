@@ -29,21 +29,6 @@ def box(account: Account) -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as running:
-        running.headers["Authorization"] = "Bearer token"
-        yield running
-
-
-@pytest.fixture
-def get(box: Sandbox, session: requests.Session) -> Get:
-    def call(path: str, **params: str | int) -> requests.Response:
-        return session.get(box.url + path, params={"api_key": "key", **params})
-
-    return call
-
-
 @pytest.fixture
 def pages(get: Get) -> Callable[..., Iterator[dict[str, Any]]]:
     def follow(path: str, **params: str | int) -> Iterator[dict[str, Any]]:

@@ -1,18 +1,12 @@
 """Events and the library behave as the API's do."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import pytest
-import requests
+from asking import Get, Read, Row
 
-from sandbox import Account, Sandbox, Trouble, serve
-
-Row: TypeAlias = dict[str, Any]
-Read: TypeAlias = Callable[..., list[Row]]
-Get: TypeAlias = Callable[..., requests.Response]
+from sandbox import Account, Sandbox
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=3)
@@ -30,56 +24,6 @@ def made() -> Account:
         now=NOW,
         clock=lambda: LATER,
     )
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Sandbox]:
-    with serve(made()) as running:
-        yield running
-
-
-@pytest.fixture
-def box(shared: Sandbox) -> Sandbox:
-    shared.trouble = Trouble()
-    return shared
-
-
-@pytest.fixture
-def account(box: Sandbox) -> Iterator[Account]:
-    """Serve an account that the test may change."""
-    before = box.account
-    box.account = made()
-    yield box.account
-    box.account = before
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as running:
-        running.headers["Authorization"] = "Bearer token"
-        yield running
-
-
-@pytest.fixture
-def get(box: Sandbox, session: requests.Session) -> Get:
-    def call(path: str, **params: str | int) -> requests.Response:
-        return session.get(box.url + path, params={"api_key": "key", **params})
-
-    return call
-
-
-@pytest.fixture
-def read(get: Get) -> Read:
-    def rows(path: str, **params: str | int) -> list[Row]:
-        body = get(path, **params).json()
-        found: list[Row] = body["results"]
-        while link := body["meta"]["pagination"].get("next_link"):
-            next_path, _, token = link.removeprefix("/v2").partition("?next=")
-            body = get(next_path, next=token).json()
-            found += body["results"]
-        return found
-
-    return rows
 
 
 class TestEvents:
