@@ -278,7 +278,7 @@ class CampaignPartStream(CampaignFamilyStream):
         self.metrics_logger.addFilter(_without_metrics(self.name))
         self._has_written_schema = False
 
-    @property
+    @functools.cached_property
     def campaigns(self) -> Campaigns:
         """The stream that walks down the campaigns."""
         return cast("Campaigns", self.tap.streams[Campaigns.name])

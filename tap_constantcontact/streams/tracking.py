@@ -26,11 +26,6 @@ class TrackingStream(CampaignPartStream):
     statuses = TRACKED
     page_size = 500
 
-    @property
-    def window(self) -> int:
-        """Days after the sending in which the report may grow."""
-        return int(self.config["tracking_window_days"])
-
     @override
     def is_due(self, campaign: Record, read_to: dt.datetime | None) -> bool:
         if campaign["status"] not in TRACKED:
