@@ -66,19 +66,23 @@ class Progress:
             self._shown = now
             self._show()
 
-    def expect(self, what: str, done: int, there_are: int, calls_before: int) -> None:
+    def expect(
+        self, what: str, done: int, there_are: int, begun_at: int, calls_before: int
+    ) -> None:
         """Note how far a stream has come through something long.
 
         Args:
             what: What it goes through, in the plural.
             done: How many of them are through.
             there_are: How many there are in all.
-            calls_before: How many calls the run had made when the first began.
+            begun_at: How many were through when this run began with them.
+            calls_before: How many calls the run had made then.
         """
 
         def left() -> str:
-            calls = (self.calls.total() - calls_before) * (there_are - done) / max(done, 1)
-            more = f", about {calls:,.0f} more calls" if done else ""
+            here = done - begun_at
+            calls = (self.calls.total() - calls_before) * (there_are - done) / max(here, 1)
+            more = f", about {calls:,.0f} more calls" if here else ""
             return f"{done:,} of {there_are:,} {what} are through{more}"
 
         self._left = left

@@ -183,18 +183,69 @@ def test_the_next_run_reads_the_details_of_changed_registrants_only(serving: Ser
     assert calls(box, before)["registrants"] == 5
 
 
-def test_without_look_back_the_next_run_reads_the_newest_again_and_no_more(
-    serving: Serving,
-) -> None:
+def test_without_look_back_the_next_run_reads_what_came_since_and_no_more(serving: Serving) -> None:
     box = serving(events=5)
     first = sync(box, "event_registrants")
     before = len(box.calls)
 
     second = sync(box, "event_registrants", state=first.state, lookback_hours=0)
 
-    (again,) = second.rows("event_registrants")
-    assert dt.datetime.fromisoformat(again["updated_date"]) == newest(first)
-    assert calls(box, before) == {"list": 1, "registrants": 5, "registrant": 1}
+    assert not second.rows("event_registrants")
+    assert calls(box, before) == {"list": 1, "registrants": 5}
+
+
+def test_events_that_are_long_over_are_settled() -> None:
+    now = dt.datetime.now(dt.UTC)
+    days = {"coming": 9, "just over": -89, "settled": -92, "deleted lately": -500, "undated": 0}
+    asked: list[str] = []
+
+    def at(days: int) -> str:
+        return f"{now + dt.timedelta(days=days):%Y-%m-%dT%H:%M:%S.000Z}"
+
+    def answer(path: str, _params: dict[str, str]) -> Answer:
+        parts = path.split("/")[4:]
+        asked.append("/".join(parts).replace("%20", " "))
+        if parts:
+            return Answer(200, {"id": parts[0].replace("%20", " ")} if len(parts) == 1 else [])
+        rows: list[dict[str, Any]] = [
+            {"id": name, "end_date": at(end), "created_date": at(-900)}
+            for name, end in days.items()
+            if name != "undated"
+        ]
+        rows[-1]["deleted_date"] = at(0)
+        return Answer(200, [*rows, {"id": "undated"}])
+
+    with Scripted(answer) as server:
+        first = sync(server, "events", "event_fees", "event_registrants")
+        everything = asked.copy()
+        asked.clear()
+        sync(server, "events", "event_fees", "event_registrants", state=first.state)
+
+    assert len(everything) == len(set(everything)) == 1 + 3 * len(days)
+    assert set(everything) - set(asked) == {"settled", "settled/fees"}
+
+
+@pytest.mark.parametrize("max_calls", [12, 40])
+def test_events_go_on_where_a_run_was_cut_off(serving: Serving, max_calls: int) -> None:
+    box = serving(events=5)
+    sync(box, *FAMILY)
+    whole = len(box.calls)
+    arrived: dict[str, set[Any]] = {stream: set() for stream in FAMILY}
+    state: dict[str, Any] | None = None
+
+    for _ in range(100):
+        before = len(box.calls)
+        run = sync(box, *FAMILY, state=state, max_calls=max_calls)
+        state = run.state
+        for stream in FAMILY:
+            arrived[stream] |= set(keys(run, stream))
+        if len(box.calls) - before < max_calls:
+            break
+
+    assert {stream: len(there) for stream, there in arrived.items()} == {
+        stream: box.account.counts()[stream] for stream in FAMILY
+    }
+    assert whole < len(box.calls) - whole
 
 
 def test_other_rows_of_events_come_each_time(serving: Serving) -> None:
@@ -202,7 +253,7 @@ def test_other_rows_of_events_come_each_time(serving: Serving) -> None:
     first = sync(box, *FAMILY)
     edited = box.account.edit_events(2)
 
-    second = sync(box, *FAMILY, state=first.state)
+    second = sync(box, *FAMILY, state=first.state, tracking_window_days=0)
 
     for stream in set(FAMILY) - {"event_registrants"}:
         assert set(keys(second, stream)) == box.account.ids(stream), stream

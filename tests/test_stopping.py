@@ -154,7 +154,7 @@ def test_progress_is_a_log_line_now_and_then(caplog: pytest.LogCaptureFixture) -
         now[0] += 1
         progress.rows["contacts"] += 500
         progress.calling("contacts")
-    progress.expect("campaigns", 10, 40, 0)
+    progress.expect("campaigns", 10, 40, 0, 0)
     now[0] += 31
     progress.calling("contacts")
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
-from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
 
 from tap_constantcontact.api import times
-from tap_constantcontact.api.refusals import Verdict
-from tap_constantcontact.client import ConstantContactStream, RefusedError
-from tap_constantcontact.reach import Reach
+from tap_constantcontact.walk import PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.tap import TapConstantContact
+    from tap_constantcontact.walk import Detail, ReadTo
 
 # All that a list row of a campaign has; the rest takes a call per campaign.
 _LISTED = frozenset({"id", "name", "status", "modified_date"})
@@ -31,28 +27,20 @@ TRACKED = ("RUNNING", "SENT")
 # Sent campaigns are listed by their last run, newest first (API docs: Campaigns collection): if the
 # tracking of so many in a row has ended, so has that of those below.
 _ENDED_IN_A_ROW = 2
-# A pass that began longer ago, since runs were cut off, is followed by another in the same run.
-_STALE = dt.timedelta(hours=1)
 
 
-class CampaignFamilyStream(ConstantContactStream):
-    """Campaigns and their parts: streams that keep a `Reach` instead of a date alone."""
+class CampaignFamilyStream(WalkedStream):
+    """Campaigns and their parts."""
 
-    state_partitioning_keys = ()
     #: Campaigns in which states the stream has rows of.
     statuses: tuple[str, ...] = _LIVES
 
-    def is_due(self, campaign: Record, read_to: dt.datetime | None) -> bool:
-        """Whether the API may have rows that were not read yet.
-
-        Args:
-            campaign: As the API has it; without its detail where that was not needed.
-            read_to: The moment up to which its rows were read; None if they never were.
-        """
-        if campaign["status"] not in self.statuses:
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        if member["status"] not in self.statuses:
             return False
-        return self.has_changed(campaign, read_to) or (
-            read_to is None and self.was_sent_since_start(campaign)
+        return self.has_changed(member, read_to) or (
+            read_to is None and self.was_sent_since_start(member)
         )
 
     def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
@@ -63,6 +51,8 @@ class CampaignFamilyStream(ConstantContactStream):
 
     def was_sent_since_start(self, campaign: Record) -> bool:
         """Whether a campaign was sent after `start_date`; true as well if nobody knows."""
+        if campaign["status"] not in TRACKED:
+            return False
         sent = _sent(campaign)
         return self.start_date is None or sent is None or sent >= self.start_date
 
@@ -84,11 +74,6 @@ class CampaignFamilyStream(ConstantContactStream):
         """Whether it takes a campaign's detail to tell if it is due."""
         return False
 
-    @property
-    def window(self) -> int:
-        """Days after its sending in which a campaign is asked for news; 0 for no limit."""
-        return int(self.config["tracking_window_days"])
-
 
 def _sent(campaign: Record) -> dt.datetime | None:
     return times.parse_or_none(campaign.get("last_run_date")) or times.parse_or_none(
@@ -96,12 +81,18 @@ def _sent(campaign: Record) -> dt.datetime | None:
     )
 
 
-class Campaigns(CampaignFamilyStream):
+class GrowingCampaignStream(CampaignFamilyStream):
+    """What the API goes on counting while a campaign's window is open."""
+
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        return super().is_due(member, read_to) or self.may_grow(member, read_to, self.window)
+
+
+class Campaigns(GrowingCampaignStream, WalkingStream):
     """Campaigns, list and detail merged, and in their wake all that belongs to a campaign.
 
-    A pass walks down the campaigns: those being sent, those sent, newest first, and those yet to be
-    sent. Of each it reads the detail and the parts that are due, and notes how far it has come. A
-    pass that was cut off is continued by the next run before another begins.
+    The walk goes down those being sent, those sent, newest first, and those yet to be sent.
 
     Deleted campaigns are in no list but their own, and have no detail (API docs: Campaigns
     collection); they are sent whenever the API shows them.
@@ -112,17 +103,7 @@ class Campaigns(CampaignFamilyStream):
     primary_keys = ("id",)
     replication_key = "modified_date"
     page_size = 50
-
-    #: The campaign that is being read, and what is due of it: a stream's name with the moment up to
-    #: which its rows were read, None for never.
-    current: Record
-    due: Mapping[str, dt.datetime | None]
-    #: Whether a walk is under way: it writes the state itself, once a campaign.
-    is_walking = False
-
-    @override
-    def is_due(self, campaign: Record, read_to: dt.datetime | None) -> bool:
-        return super().is_due(campaign, read_to) or self.may_grow(campaign, read_to, self.window)
+    member_key = "campaign_id"
 
     @override
     def get_url_params(
@@ -131,86 +112,8 @@ class Campaigns(CampaignFamilyStream):
         return dict(context or {})
 
     @override
-    def generate_child_contexts(
-        self, record: Record, context: Context | None
-    ) -> Iterable[Context | None]:
-        if self.due:
-            yield {"campaign_id": record["id"]}
-
-    # -- the walk ---------------------------------------------------------------------------
-
-    @override
-    def read(self, context: Context | None) -> Iterable[Record]:
-        self.is_walking = True
-        started = dt.datetime.now(dt.UTC)
-        family = self._family()
-        campaigns = self._listed({status for each in family for status in each.statuses})
-        ids = [campaign["id"] for campaign in campaigns]
-        reaches = {each: Reach(each.get_context_state(None).get("reach"), ids) for each in family}
-        moments = {each: reach.unfinished or started for each, reach in reaches.items()}
-
-        yield from self._walk(campaigns, reaches, moments)
-        if self.selected:
-            self.due = {}
-            yield from self.request_records({"status": "DELETED"})
-        self._finish(reaches, moments)
-        if started - min(moments.values()) > _STALE:
-            # What was a pass of days ago is through. What came in since is read now, too.
-            yield from self._walk(campaigns, reaches, dict.fromkeys(family, started))
-            self._finish(reaches, dict.fromkeys(family, started))
-        self.is_walking = False
-        self.tap.state_writer.write_state(self.tap.state)
-
-    def _walk(
-        self,
-        campaigns: Sequence[Record],
-        reaches: Mapping[CampaignFamilyStream, Reach],
-        moments: Mapping[CampaignFamilyStream, dt.datetime],
-    ) -> Iterable[Record]:
-        """One pass down the campaigns: those with something due, each with its parts in its wake.
-
-        Args:
-            campaigns: List rows, newest first.
-            reaches: How far each stream has read them.
-            moments: When each stream's pass began, in this run or in one that was cut off.
-        """
-        ended: dict[Any, int] = {}
-        before = self.tap.session.calls
-        for position, campaign in enumerate(campaigns):
-            self.tap.progress.expect("campaigns", position, len(campaigns), before)
-            read_to = {each: reach.read_to(position) for each, reach in reaches.items()}
-            read_to = {each: to for each, to in read_to.items() if to != moments[each]}
-            # The order of the list says something only among campaigns read at the same moments.
-            part = tuple(read_to.values())
-            if not self._is_worth_a_look(campaign, read_to, ended.get(part, 0)):
-                continue
-            found = self._with_detail(campaign, read_to)
-            if found is None:
-                continue
-            self.current = found
-            self.due = {each.name: to for each, to in read_to.items() if each.is_due(found, to)}
-            ended[part] = 0 if self.due else ended.get(part, 0) + 1
-            if self.due:
-                yield found
-                for each in read_to:
-                    reaches[each].advance(position, moments[each])
-                self._keep(reaches)
-
-    def _finish(
-        self,
-        reaches: Mapping[CampaignFamilyStream, Reach],
-        moments: Mapping[CampaignFamilyStream, dt.datetime],
-    ) -> None:
-        for each, reach in reaches.items():
-            reach.complete(moments[each])
-        self.tap.progress.arrive()
-        self._keep(reaches)
-
-    def _family(self) -> list[CampaignFamilyStream]:
-        streams = cast("list[CampaignFamilyStream]", [self, *self.child_streams])
-        return [each for each in streams if each.selected]
-
-    def _listed(self, statuses: set[str]) -> list[Record]:
+    def listed(self, family: Sequence[WalkedStream]) -> list[Record]:
+        statuses = {each for stream in _campaign_streams(family) for each in stream.statuses}
         found: dict[str, Record] = {}
         for status in [each for each in _LIVES if each in statuses]:
             for row in self.request_records({"status": status}):
@@ -220,98 +123,60 @@ class Campaigns(CampaignFamilyStream):
         tracked = [each for life in TRACKED for each in found.values() if each["status"] == life]
         # These change places whenever they are edited. Newer ones have higher ids.
         others = [each for each in found.values() if each["status"] not in TRACKED]
+        self._ended: Counter[Any] = Counter()
         return tracked + sorted(others, key=lambda each: each["id"].zfill(20), reverse=True)
 
-    def _is_worth_a_look(
-        self,
-        campaign: Record,
-        read_to: Mapping[CampaignFamilyStream, dt.datetime | None],
-        ended_in_a_row: int,
-    ) -> bool:
-        """Whether anything can be due, as far as the list row tells."""
-        wanted = [each for each in read_to if campaign["status"] in each.statuses]
-        if campaign["status"] in TRACKED and ended_in_a_row < _ENDED_IN_A_ROW:
-            return bool(wanted)
-        return any(
-            each.has_changed(campaign, read_to[each])
-            or (campaign["status"] not in TRACKED and each.is_due(campaign, read_to[each]))
-            for each in wanted
-        )
+    @override
+    def afterwards(self) -> Iterable[Record]:
+        return self.request_records({"status": "DELETED"}) if self.selected else ()
 
-    def _with_detail(
-        self, campaign: Record, read_to: Mapping[CampaignFamilyStream, dt.datetime | None]
-    ) -> Record | None:
-        """The campaign, with its detail where that is needed; None if it has vanished."""
-        if not any(
-            each.needs_detail or (campaign["status"] in TRACKED and each.needs_last_run(to))
-            for each, to in read_to.items()
-            if campaign["status"] in each.statuses
-        ):
-            return campaign
-        detail = self.detail(f"{self.path}/{campaign['id']}")
-        return None if detail is None else {**campaign, **detail, "id": campaign["id"]}
+    @override
+    def visit(self, member: Record, read_to: ReadTo, detail: Detail) -> Record | None:
+        # The order of the list says something only among campaigns read at the same moments.
+        part = tuple(read_to.values())
+        is_tracked = member["status"] in TRACKED
+        family = {
+            each: read_to[each]
+            for each in _campaign_streams(read_to)
+            if member["status"] in each.statuses
+        }
+        if is_tracked and self._ended[part] < _ENDED_IN_A_ROW:
+            wanting = list(family)
+        elif is_tracked:
+            wanting = [each for each, to in family.items() if each.has_changed(member, to)]
+        else:
+            wanting = [each for each, to in family.items() if each.is_due(member, to)]
+        if not wanting:
+            return None
+        needed = (
+            any(each.needs_detail or each.needs_last_run(to) for each, to in family.items())
+            if is_tracked
+            else any(each.needs_detail for each in wanting)
+        )
+        found = detail(member) if needed else member
+        if found is None:
+            return None
+        self.due = {each.name: to for each, to in family.items() if each.is_due(found, to)}
+        self._ended[part] = 0 if self.due else self._ended[part] + 1
+        return found if self.due else None
 
     @property
     @override
     def needs_detail(self) -> bool:
         return self.selects_beyond(_LISTED)
 
-    def _keep(self, reaches: Mapping[CampaignFamilyStream, Reach]) -> None:
-        for stream, reach in reaches.items():
-            stream.get_context_state(None)["reach"] = reach.dump()
-        self.tap.state_writer.write_state(self.tap.state)
+
+def _campaign_streams(streams: Iterable[WalkedStream]) -> list[CampaignFamilyStream]:
+    return cast("list[CampaignFamilyStream]", list(streams))
 
 
-class CampaignPartStream(CampaignFamilyStream):
-    """Something of one campaign, read right after its detail.
-
-    There are as many contexts as campaigns. What the SDK says and writes once a context is said and
-    written once a run here.
-    """
+class CampaignPartStream(CampaignFamilyStream, PartStream):
+    """Something of one campaign."""
 
     parent_stream_type = Campaigns
 
-    def __init__(self, tap: TapConstantContact) -> None:
-        """Keep quiet."""
-        super().__init__(tap)
-        self.logger.setLevel(logging.WARNING)
-        self.metrics_logger.addFilter(_without_metrics(self.name))
-        self._has_written_schema = False
 
-    @functools.cached_property
-    def campaigns(self) -> Campaigns:
-        """The stream that walks down the campaigns."""
-        return cast("Campaigns", self.tap.streams[Campaigns.name])
-
-    @override
-    def read(self, context: Context | None) -> Iterable[Record]:
-        if self.name in self.campaigns.due:
-            try:
-                yield from self.read_part(context)
-            except RefusedError as error:
-                if error.verdict is not Verdict.MISSING:
-                    raise
-                # For some parts that is how the API says "none".
-                self.logger.debug("Nothing there for campaign %s.", self.campaigns.current["id"])
-
-    def read_part(self, context: Context | None) -> Iterable[Record]:
-        """Read the part of a campaign for which it is due."""
-        return super().read(context)
-
-    @override
-    def _write_schema_message(self) -> None:
-        # Targets flush at each SCHEMA (github.com/meltano/sdk/issues/1025).
-        if not self._has_written_schema:
-            self._has_written_schema = True
-            super()._write_schema_message()
-
-    @override
-    def _write_state_message(self) -> None:
-        if not self.campaigns.is_walking:
-            super()._write_state_message()
-
-
-class CampaignLinks(CampaignPartStream):
+class CampaignLinks(CampaignPartStream, GrowingCampaignStream):
     """Links in a campaign with their clicks; they come in its detail and cost no call."""
 
     name = "campaign_links"
@@ -325,12 +190,8 @@ class CampaignLinks(CampaignPartStream):
         return True
 
     @override
-    def is_due(self, campaign: Record, read_to: dt.datetime | None) -> bool:
-        return super().is_due(campaign, read_to) or self.may_grow(campaign, read_to, self.window)
-
-    @override
     def read_part(self, context: Context | None) -> Iterable[Record]:
-        return self.campaigns.current.get("click_through_details") or ()
+        return self.walker.current.get("click_through_details") or ()
 
 
 class CampaignSchedules(CampaignPartStream):
@@ -342,8 +203,8 @@ class CampaignSchedules(CampaignPartStream):
     statuses = ("SCHEDULED",)
 
     @override
-    def is_due(self, campaign: Record, read_to: dt.datetime | None) -> bool:
-        return campaign["status"] in self.statuses
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        return member["status"] in self.statuses
 
 
 class CampaignPreviews(CampaignPartStream):
@@ -353,8 +214,3 @@ class CampaignPreviews(CampaignPartStream):
     path = "/emailmarketing/campaigns/{campaign_id}/preview"
     primary_keys = ("campaign_id",)
     selected_by_default = False
-
-
-@functools.cache
-def _without_metrics(stream: str) -> logging.Filter:
-    return MetricExclusionFilter(tags={"stream": stream})

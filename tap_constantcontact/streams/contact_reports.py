@@ -54,11 +54,13 @@ class ContactReportStream(ConstantContactStream):
         started = reach.unfinished or dt.datetime.now(dt.UTC)
         before = self.tap.session.calls
         try:
+            begun = None
             for position, contact_id in enumerate(contacts):
-                self.tap.progress.expect("contacts", position, len(contacts), before)
                 read_to = reach.read_to(position)
                 if read_to == started:
                     continue
+                begun = position if begun is None else begun
+                self.tap.progress.expect("contacts", position, len(contacts), begun, before)
                 yield from self._report(contact_id, read_to)
                 reach.advance(position, started)
                 if position % _CONTACTS_A_STATE == 0:

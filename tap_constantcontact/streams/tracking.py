@@ -27,12 +27,10 @@ class TrackingStream(CampaignPartStream):
     page_size = 500
 
     @override
-    def is_due(self, campaign: Record, read_to: dt.datetime | None) -> bool:
-        if campaign["status"] not in TRACKED:
-            return False
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
         if read_to is None:
-            return self.was_sent_since_start(campaign)
-        return self.may_grow(campaign, read_to, self.window)
+            return self.was_sent_since_start(member)
+        return self.may_grow(member, read_to, self.window)
 
     @override
     def needs_last_run(self, read_to: dt.datetime | None) -> bool:
@@ -40,7 +38,7 @@ class TrackingStream(CampaignPartStream):
 
     @override
     def read_part(self, context: Context | None) -> Iterable[Record]:
-        read_to = self.campaigns.due[self.name]
+        read_to = self.walker.due[self.name]
         self.since = self.with_lookback(read_to) if read_to else None
         return super().read_part(context)
 
