@@ -246,7 +246,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        self.since = self._start()
+        self.since = self.first_change()
         try:
             yield from self.read(context)
         except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
@@ -306,7 +306,7 @@ class ConstantContactStream(RESTStream[str | None]):
         same_key = state.get("replication_key") == self.replication_key
         return state.get("replication_key_value") if same_key else None
 
-    def _start(self) -> dt.datetime | None:
+    def first_change(self) -> dt.datetime | None:
         """The bookmark less the look-back, or `start_date`, whichever is later."""
         start = self.get_starting_timestamp(None) if self.replication_key else None
         if start is None or not self.bookmark:

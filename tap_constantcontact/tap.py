@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import click
 import requests
 from click.exceptions import Exit
 from singer_sdk import Tap
@@ -23,13 +26,14 @@ from tap_constantcontact.api.pace import Pace
 from tap_constantcontact.api.session import Session
 from tap_constantcontact.api.stop import RunStopped, Stop
 from tap_constantcontact.logs import keep_out_of_logs
+from tap_constantcontact.plan import make_plan
 from tap_constantcontact.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+    from typing import TextIO
 
-    import click
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
@@ -88,8 +92,12 @@ class TapConstantContact(Tap):
     @cached_property
     def session(self) -> Session:
         """The one way out: limits are a key's, not a stream's."""
-        pace = Pace(self.config["requests_per_second"])
-        return Session(self.credentials, pace, self.stop, self.config.get("max_calls"))
+        return Session(self.credentials, self.pace, self.stop, self.config.get("max_calls"))
+
+    @cached_property
+    def pace(self) -> Pace:
+        """When the next call may leave."""
+        return Pace(self.config["requests_per_second"])
 
     @cached_property
     def stop(self) -> Stop:
@@ -158,6 +166,19 @@ class TapConstantContact(Tap):
 
     @classmethod
     @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--plan"],
+                is_flag=True,
+                help="Say what a run would cost in calls to the API, and end.",
+            )
+        )
+        return command
+
+    @classmethod
+    @override
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
@@ -176,8 +197,26 @@ class TapConstantContact(Tap):
     @classmethod
     @override
     def invoke(cls, **options: Any) -> None:
+        if options.pop("plan"):
+            cls._show_plan(**options)
+        else:
+            with cls._clear_errors():
+                super().invoke(**options)
+
+    @classmethod
+    def _show_plan(
+        cls, config: _ConfigInput, catalog: TextIO | None, state: TextIO | None, **_: Any
+    ) -> None:
         with cls._clear_errors():
-            super().invoke(**options)
+            cls.logger.setLevel(logging.WARNING)
+            tap = cls(
+                config=config.config,
+                parse_env_config=config.parse_env,
+                catalog=json.load(catalog) if catalog else None,
+                state=json.load(state) if state else None,
+            )
+            tap.metrics_logger.setLevel(logging.WARNING)
+            click.echo(str(make_plan(tap)))
 
     @classmethod
     @contextmanager

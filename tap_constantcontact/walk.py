@@ -122,12 +122,16 @@ class WalkingStream(WalkedStream):
         self.due = {}
         yield from self.afterwards()
         self._finish(reaches, moments)
-        if started - min(moments.values()) > _STALE:
+        if self.is_stale(moments, started):
             # What was a pass of days ago is through. What came in since is read now, too.
             yield from self._walk(members, reaches, dict.fromkeys(family, started))
             self._finish(reaches, dict.fromkeys(family, started))
         self.is_walking = False
         self.tap.state_writer.write_state(self.tap.state)
+
+    def is_stale(self, moments: Mapping[WalkedStream, dt.datetime], started: dt.datetime) -> bool:
+        """Whether a pass that is through began too long ago to leave it at that."""
+        return started - min(moments.values()) > _STALE
 
     def reaches(self, members: Sequence[Record]) -> dict[WalkedStream, Reach]:
         """How far each stream of the family has read these members."""

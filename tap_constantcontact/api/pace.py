@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 _MARGIN = 1.04
 
 
+def seconds_between_calls(per_second: float) -> float:
+    """How far apart calls leave at a pace."""
+    return _MARGIN / per_second
+
+
 class Pace:
     """Spaces calls evenly, over all streams and threads that share it.
 
@@ -34,7 +39,7 @@ class Pace:
             clock: Seconds from any start, never backwards.
             sleep: Waits for so many seconds.
         """
-        self._interval = _MARGIN / per_second
+        self._interval = seconds_between_calls(per_second)
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()

@@ -53,14 +53,14 @@ class CampaignFamilyStream(WalkedStream):
         """Whether a campaign was sent after `start_date`; true as well if nobody knows."""
         if campaign["status"] not in TRACKED:
             return False
-        sent = _sent(campaign)
+        sent = sent_date(campaign)
         return self.start_date is None or sent is None or sent >= self.start_date
 
     def may_grow(self, campaign: Record, read_to: dt.datetime | None, days: int) -> bool:
         """Whether a sent campaign's window of so many days was still open when it was read."""
         if campaign["status"] not in TRACKED or read_to is None:
             return False
-        sent = _sent(campaign)
+        sent = sent_date(campaign)
         if campaign["status"] == "RUNNING" or not days:
             return True
         return sent is not None and read_to < sent + dt.timedelta(days=days)
@@ -75,7 +75,8 @@ class CampaignFamilyStream(WalkedStream):
         return False
 
 
-def _sent(campaign: Record) -> dt.datetime | None:
+def sent_date(campaign: Record) -> dt.datetime | None:
+    """When a campaign was sent last, as its detail says."""
     return times.parse_or_none(campaign.get("last_run_date")) or times.parse_or_none(
         campaign.get("created_date")
     )

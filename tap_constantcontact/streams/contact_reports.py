@@ -44,10 +44,10 @@ class ContactReportStream(ConstantContactStream):
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        contacts = self._contacts()
+        contacts = self.contacts()
         state = self.get_context_state(None)
         reach = Reach(state.get("reach"), contacts)
-        if reach.unfinished is None and self._others_are_behind():
+        if reach.unfinished is None and self.others_are_behind():
             self.logger.info("Left for another run: another report's pass is to be ended first.")
             return
         self.logger.warning("This stream costs a call for each of %d contacts.", len(contacts))
@@ -71,7 +71,7 @@ class ContactReportStream(ConstantContactStream):
         finally:
             state["reach"] = reach.dump()
 
-    def _others_are_behind(self) -> bool:
+    def others_are_behind(self) -> bool:
         """Whether calls that are short are better spent on a report that was read less lately."""
         others = [
             each
@@ -85,7 +85,8 @@ class ContactReportStream(ConstantContactStream):
         marks = self.get_context_state(None).get("reach") or [{"to": ""}]
         return str(marks[-1]["to"]) if marks[-1].get("down_to") is None else ""
 
-    def _contacts(self) -> list[str]:
+    def contacts(self) -> list[str]:
+        """List all contacts' ids in the order in which they are gone through."""
         self.page_size = 500
         rows = self.request_records({"status": "ALL"})
         return sorted({str(row["id"]) for row in rows}, key=lambda each: (len(each), each))

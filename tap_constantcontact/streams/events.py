@@ -194,10 +194,14 @@ class EventRegistrants(EventPartStream):
         # People are paid back and checked in whenever somebody gets to it, and their rows tell.
         return True
 
+    def since_of(self, read_to: dt.datetime | None) -> dt.datetime | None:
+        """The oldest change wanted of an event that was read up to a moment, None for never."""
+        return self.with_lookback(read_to) if read_to else self.start_date
+
     @override
     def read_part(self, context: Context | None) -> Iterable[Record]:
         read_to = self.walker.due[self.name]
-        self.since = self.with_lookback(read_to) if read_to else self.start_date
+        self.since = self.since_of(read_to)
         event_id = self.walker.current["id"]
         state = self.get_context_state(None)
         within = state.get("within") or {}

@@ -62,7 +62,7 @@ class LibraryFiles(LibraryStream):
     @override
     def partitions(self) -> list[dict[str, str]]:
         """The two places where files are."""
-        return [{"collection": collection} for collection in _PAGE_SIZES]
+        return [{"collection": collection} for collection in PAGE_SIZES]
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -70,7 +70,7 @@ class LibraryFiles(LibraryStream):
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        self.page_size = _PAGE_SIZES[_collection(context)]
+        self.page_size = PAGE_SIZES[_collection(context)]
         return super().read(context)
 
     @override
@@ -81,8 +81,9 @@ class LibraryFiles(LibraryStream):
         return super().post_process(row, context)
 
 
+TRASH = "/library/folders/trash/files"
 # The trash may allow 50 only; sources disagree.
-_PAGE_SIZES = {"/library/files": 1000, "/library/folders/trash/files": 50}
+PAGE_SIZES = {"/library/files": 1000, TRASH: 50}
 
 
 def _collection(context: Context | None) -> str:

@@ -1,0 +1,157 @@
+"""What a run will cost, against what it does cost."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer import KEY, TOKEN, Output, catalog, command, config, sync
+
+from sandbox import Trouble, moments
+from tap_constantcontact.plan import Cost, Plan, make_plan
+from tap_constantcontact.tap import TapConstantContact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox import Sandbox
+
+    Serving = Callable[..., Sandbox]
+
+
+def planned(
+    box: Sandbox, *streams: str, state: dict[str, Any] | None = None, **settings: Any
+) -> Plan:
+    tap = TapConstantContact(
+        config=config(box, **settings), catalog=catalog(*streams) if streams else None, state=state
+    )
+    before = len(box.calls)
+    plan = make_plan(tap)
+    assert plan.asked == len(box.calls) - before
+    return plan
+
+
+def compare(
+    box: Sandbox, *streams: str, state: dict[str, Any] | None = None, **settings: Any
+) -> Output:
+    """Plan a run and make it: the figures agree, and the plan is cheap."""
+    plan = planned(box, *streams, state=state, **settings)
+    before = len(box.calls)
+    output = sync(box, *streams, state=state, **settings)
+    made = len(box.calls) - before
+    assert plan.calls == pytest.approx(made, rel=0.2), f"{plan}\n{made} were made"
+    assert plan.asked <= max(45, made / 4), plan
+    return output
+
+
+def test_a_first_run_and_the_next(serving: Serving) -> None:
+    box = serving(contacts=12_000, campaigns=120, recipients=60, events=3)
+    first = compare(box)
+    box.account.edit_contacts(600)
+    box.account.add_tracking(5)
+    compare(box, state=first.state)
+
+
+def test_large_campaigns(serving: Serving) -> None:
+    box = serving(contacts=4000, campaigns=30, recipients=2500)
+    compare(box, "campaigns", "campaign_sends", "campaign_opens", "campaign_clicks")
+
+
+def test_a_start_date_leaves_out_what_is_older(serving: Serving) -> None:
+    box = serving(contacts=6000, campaigns=120)
+    made = box.account.mailings.by_id.values()
+    sent = sorted(campaign.last_run for campaign in made if campaign.last_run)
+    compare(box, start_date=moments.text(sent[len(sent) // 2]))
+
+
+@pytest.mark.parametrize("calls", [130, 400])
+def test_a_backfill_that_was_cut_off(serving: Serving, calls: int) -> None:
+    box = serving(contacts=300, campaigns=100)
+    first = sync(box, max_calls=calls)
+    compare(box, state=first.state)
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_the_tracking_window_counts(serving: Serving, days: int) -> None:
+    box = serving(contacts=300, campaigns=60)
+    first = sync(box)
+    compare(box, state=first.state, tracking_window_days=days)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        "account",
+        "activities",
+        "contact_activity",
+        "contact_summaries",
+        "event_item_attributes",
+        "event_registrants",
+        "campaign_links",
+        "campaign_previews",
+        "campaign_schedules",
+        "library_files",
+        "library_folders",
+        "lists",
+    ],
+)
+def test_a_stream_alone(serving: Serving, stream: str) -> None:
+    box = serving(contacts=300, campaigns=20, events=4, activities=12)
+    first = compare(box, stream)
+    compare(box, stream, state=first.state)
+
+
+def test_contact_reports_count_what_is_left(serving: Serving) -> None:
+    box = serving(contacts=300)
+    first = sync(box, "contact_summaries", max_calls=201)
+    plan = planned(box, "contact_summaries", state=first.state)
+    assert plan.costs == [Cost("contact_summaries", 101, "100 contacts")]
+
+
+def test_an_area_that_is_closed_is_no_fault(serving: Serving) -> None:
+    box = serving(trouble=Trouble(refuse={"eventspot", "library"}))
+    plan = planned(box, "account", "events", "event_fees", "library_usage", "library_files")
+    assert plan.costs == [
+        Cost("account", 1),
+        Cost("events", 1, "EventSpot is not open to this token"),
+        Cost("library_usage", 1, "The library is not open to this token"),
+        Cost("library_files", 0, "The library is not open to this token"),
+    ]
+
+
+def test_nothing_there_is_planned_too(serving: Serving) -> None:
+    box = serving(contacts=0, campaigns=0, events=0, activities=0, files=0)
+    assert planned(box).calls == pytest.approx(17, abs=3)
+
+
+def test_the_command_says_it_in_a_table(serving: Serving, tmp_path: Path) -> None:
+    box = serving(contacts=300, campaigns=20)
+
+    run = command(tmp_path, config(box, max_calls=100), "--plan")
+
+    assert run.code == 0, run.log
+    lines = run.stdout.splitlines()
+    assert lines[0].split() == ["stream", "calls"]
+    assert re.search(r"^contacts +1  about 300 contacts$", run.stdout, re.MULTILINE)
+    (total,) = [int(line.split()[-1]) for line in lines if line.startswith("in all")]
+    assert f"The quota of {-(-total // 100)} days at 100 calls a day; a minute at" in run.stdout
+    assert lines[-1] == f"To find out took {len(box.calls)} calls."
+    assert run.log == ""
+
+
+def test_the_command_refuses_a_wrong_token_in_one_line(serving: Serving, tmp_path: Path) -> None:
+    box = serving()
+    run = command(tmp_path, config(box) | {"access_token": "wrong-token"}, "--plan")
+    assert run.code == 1
+    assert run.stdout == ""
+    assert len(run.log.splitlines()) == 1
+    assert "access_token" in run.log
+    assert not any(secret in run.log for secret in (KEY, TOKEN, "wrong-token"))
+
+
+def test_a_plan_in_days_and_minutes() -> None:
+    plan = Plan([Cost("contacts", 25_000)], asked=2, calls_a_day=10_000, seconds_a_call=0.26)
+    assert (plan.calls, plan.days) == (25_000, 3)
+    assert "The quota of 3 days at 10,000 calls a day; 108 minutes at this pace." in str(plan)
