@@ -15,6 +15,7 @@ import pytest
 import requests
 from backoff import _sync as retrying
 from singer import KEY, TOKEN
+from warehouses import DuckDB, Postgres, Project, Warehouse
 
 from sandbox import Account, Trouble, serve
 
@@ -95,6 +96,23 @@ def postgres() -> Iterator[dict[str, str]]:
             "DATABASE": "postgres",
         }
         run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    if request.param == "duckdb":
+        return DuckDB(tmp_path)
+    return Postgres(request.getfixturevalue("postgres"), tmp_path.name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(
+        tmp_path,
+        TAP_CONSTANTCONTACT_API_KEY=KEY,
+        TAP_CONSTANTCONTACT_ACCESS_TOKEN=TOKEN,
+        TAP_CONSTANTCONTACT_REQUESTS_PER_SECOND="1000",
+    )
 
 
 @pytest.fixture(scope="module")

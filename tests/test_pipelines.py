@@ -2,113 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import contextlib
+import json
+import random
 import subprocess
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import duckdb
-import psycopg
-import pytest
-from singer import KEY, TOKEN, environment, selected_by_default
-from typing_extensions import override
+from singer import COMMAND, config, environment, selected_by_default
+from warehouses import Postgres, counts
+
+from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from warehouses import Project, Warehouse
 
     from sandbox import Sandbox
 
     Serving = Callable[..., Sandbox]
 
-ROOT = Path(__file__).parents[1]
-
-
-class Project:
-    """A copy of the Meltano project, with a state of its own."""
-
-    def __init__(self, folder: Path, **variables: str) -> None:
-        self.folder = folder
-        self._variables = variables
-        shutil.copy(ROOT / "meltano.yml", folder)
-        (folder / "output").mkdir()
-
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        commands = Path(sys.executable).parent
-        path = os.pathsep.join([str(commands), os.environ["PATH"]])
-        return subprocess.run(  # noqa: S603
-            [commands / "meltano", "--environment=prod", *arguments],
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=300,
-            env=environment(PATH=path, **{**self._variables, **variables}),
-        )
-
-    def meltano(self, *arguments: str, **variables: str) -> str:
-        done = self.run(*arguments, **variables)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-
-class Warehouse(Protocol):
-    """Where a target puts rows."""
-
-    target: str
-    variables: dict[str, str]
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]: ...
-
-
-class DuckDB(Warehouse):
-    target = "target-duckdb-file"
-
-    def __init__(self, folder: Path) -> None:
-        self._path = str(folder / "warehouse.duckdb")
-        self.variables = {"TARGET_DUCKDB_FILE_PATH": self._path}
-
-    @override
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(self._path, read_only=True) as db:
-            return db.execute(sql).fetchall()
-
-
-class Postgres(Warehouse):
-    target = "target-postgres"
-
-    def __init__(self, server: dict[str, str], schema: str) -> None:
-        self._server = server
-        self._schema = schema
-        self.variables = {f"TARGET_POSTGRES_{name}": value for name, value in server.items()}
-        self.variables["TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA"] = schema
-
-    @override
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        names = {"DATABASE": "dbname"}
-        where = " ".join(f"{names.get(k, k).lower()}={v}" for k, v in self._server.items())
-        options = f"-c search_path={self._schema} -c timezone=UTC"
-        with psycopg.connect(where, options=options) as db:
-            return db.execute(sql.encode()).fetchall()
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    if request.param == "duckdb":
-        return DuckDB(tmp_path)
-    return Postgres(request.getfixturevalue("postgres"), tmp_path.name)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(
-        tmp_path,
-        TAP_CONSTANTCONTACT_API_KEY=KEY,
-        TAP_CONSTANTCONTACT_ACCESS_TOKEN=TOKEN,
-        TAP_CONSTANTCONTACT_REQUESTS_PER_SECOND="1000",
-    )
+BY_DEFAULT = selected_by_default()
 
 
 def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
@@ -119,7 +33,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
     run = ["run", "tap-constantcontact", warehouse.target]
 
     project.meltano(*run, **variables)
-    assert counts(warehouse) == truth_of(box)
+    assert counts(warehouse, BY_DEFAULT) == truth_of(box, BY_DEFAULT)
     before = statuses(warehouse)
 
     changed = {
@@ -130,7 +44,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
     }
     project.meltano(*run, **variables)
 
-    assert counts(warehouse) == truth_of(box)
+    assert counts(warehouse, BY_DEFAULT) == truth_of(box, BY_DEFAULT)
     after = statuses(warehouse)
     truth = {each: box.account.contact(each) for each in box.account.ids("contacts")}
     assert {each: status for each, (status, _) in after.items()} == {
@@ -140,16 +54,9 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
     assert moved <= changed, "nothing else has changed"
 
 
-def counts(warehouse: Warehouse) -> dict[str, int]:
-    return {
-        stream: warehouse.query(f"select count(*) from {stream}")[0][0]  # noqa: S608
-        for stream in selected_by_default()
-    }
-
-
-def truth_of(box: Sandbox) -> dict[str, int]:
+def truth_of(box: Sandbox, streams: Iterable[str]) -> dict[str, int]:
     found = box.account.counts()
-    return {stream: found[stream] for stream in selected_by_default()}
+    return {stream: found[stream] for stream in streams}
 
 
 def statuses(warehouse: Warehouse) -> dict[str, tuple[str, Any]]:
@@ -190,7 +97,7 @@ def test_json_lines_take_the_rows(serving: Serving, project: Project) -> None:
         "run", "tap-constantcontact", "target-jsonl", TAP_CONSTANTCONTACT_API_URL=box.url
     )
 
-    for stream, rows in truth_of(box).items():
+    for stream, rows in truth_of(box, BY_DEFAULT).items():
         path = project.folder / "output" / f"{stream}.jsonl"
         assert (len(path.read_text().splitlines()) if path.exists() else 0) == rows
 
@@ -216,3 +123,98 @@ def test_config_test_works_and_fails_fast(serving: Serving, project: Project) ->
 def test_the_job_and_its_schedule_are_there(project: Project) -> None:
     assert "constantcontact-to-duckdb" in project.meltano("job", "list")
     assert "constantcontact-daily" in project.meltano("schedule", "list")
+
+
+def test_every_stream_arrives(serving: Serving, project: Project, warehouse: Warehouse) -> None:
+    box = serving(contacts=30, campaigns=12, events=3)
+    streams = list(TapConstantContact(validate_config=False).streams)
+
+    project.meltano(
+        "run",
+        "tap-constantcontact",
+        warehouse.target,
+        **warehouse.variables,
+        TAP_CONSTANTCONTACT_API_URL=box.url,
+        TAP_CONSTANTCONTACT__SELECT='["*.*"]',
+    )
+
+    arrived = counts(warehouse, streams)
+    assert len(streams) == 27
+    assert arrived == truth_of(box, streams)
+    assert min(arrived.values()) > 0
+
+
+def test_a_pipeline_that_is_killed_20_times_loses_nothing(
+    serving: Serving, project: Project, warehouse: Warehouse
+) -> None:
+    box = serving(contacts=1200, campaigns=25, events=2)
+    dice = random.Random(warehouse.target)  # noqa: S311 - which moments is of no matter
+    pipeline = Pipeline(box, project, warehouse)
+    progress = []
+
+    for number in range(20):
+        # The whole machine goes down at times, at others just the tap.
+        killed = pipeline.run(kill_after=dice.uniform(0.0, 1.4), target_too=number % 4 == 3)
+        assert killed, "the run was still under way"
+        progress.append(pipeline.state)
+        box.account.add_tracking(2)
+        box.account.edit_contacts(2)
+    # What came in after the pass had begun that is now continued is for the next.
+    for _ in range(2):
+        assert not pipeline.run()
+
+    assert counts(warehouse, BY_DEFAULT) == truth_of(box, BY_DEFAULT)
+    assert len({json.dumps(state) for state in progress}) > 5, "runs went on from each other"
+
+
+class Pipeline:
+    """A tap and a target, one piped into the other, with the state that the target has sealed."""
+
+    def __init__(self, box: Sandbox, project: Project, warehouse: Warehouse) -> None:
+        self._box = box
+        self._folder = project.folder
+        self._tap = [*COMMAND, "--config", self._file("tap", config(box, requests_per_second=25))]
+        self._target = [
+            str(project.executable(warehouse.target)),
+            "--config",
+            self._file("target", warehouse.settings),
+        ]
+        self.state: dict[str, Any] | None = None
+
+    def _file(self, name: str, content: Any) -> str:
+        path = self._folder / f"{name}.json"
+        path.write_text(json.dumps(content))
+        return str(path)
+
+    @staticmethod
+    def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+
+    def run(self, *, kill_after: float | None = None, target_too: bool = False) -> bool:
+        """Run it, to its end or a SIGKILL after so many seconds of calls; whether it was killed."""
+        more = ["--state", self._file("state", self.state)] if self.state else []
+        with (
+            (self._folder / "log").open("w") as log,
+            (self._folder / "states").open("w") as states,
+            subprocess.Popen(  # noqa: S603
+                [*self._tap, *more], stdout=subprocess.PIPE, stderr=log, env=environment()
+            ) as tap,
+            subprocess.Popen(  # noqa: S603
+                self._target, stdin=tap.stdout, stdout=states, stderr=log
+            ) as target,
+        ):
+            if kill_after is not None:
+                before = len(self._box.calls)
+                while tap.poll() is None and len(self._box.calls) == before:
+                    self._wait(tap, 0.02)
+                self._wait(tap, kill_after)
+                if target_too:
+                    target.kill()
+                tap.kill()
+        # Half a line is no state.
+        lines = (self._folder / "states").read_text().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        self.state = json.loads(whole[-1]) if whole else self.state
+        assert tap.returncode in {0, -9}, (self._folder / "log").read_text()
+        return tap.returncode == -9
