@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from tap_constantcontact.api import bodies, times
+from tap_constantcontact.api import times
 from tap_constantcontact.api.pace import seconds_between_calls
 from tap_constantcontact.api.session import Session
 from tap_constantcontact.client import OptionalAreaStream, RefusedError
@@ -177,6 +177,7 @@ class _Planner:
         """Rows of the first pages, and how many pages there are; None if there are more."""
         before = self.tap.session.calls
         most = pages * (stream.page_size or _PAGE)
+        stream.context = context
         rows = list(itertools.islice(stream.request_records(context), most))
         return rows, self.tap.session.calls - before if len(rows) < most else None
 
@@ -243,7 +244,7 @@ class _Planner:
     # -- small ones -------------------------------------------------------------------------
 
     def _activities(self, stream: Activities) -> tuple[int, str]:
-        jobs = list(bodies.rows(stream.fetch(stream.path)))
+        jobs = list(stream.fetch(stream.path))
         failed = sum(bool(job.get("error_count")) for job in jobs)
         return 1 + failed, f"{failed} with errors"
 
@@ -285,7 +286,11 @@ class _Walk:
         for _ in stream.afterwards():
             pass
         self._calls[stream.name] = self._session.calls - before
-        read = _Sampled(stream, members) if isinstance(stream, Campaigns) else _Listed(stream)
+        read = (
+            _Sampled(self._planner, stream, members)
+            if isinstance(stream, Campaigns)
+            else _Listed(self._planner, stream)
+        )
         started = dt.datetime.now(dt.UTC)
         reaches = stream.reaches(members)
         moments = {each: reach.unfinished or started for each, reach in reaches.items()}
@@ -331,7 +336,8 @@ class _Walk:
 class _Listed:
     """What hangs on a member, as far as the list tells."""
 
-    def __init__(self, stream: WalkingStream) -> None:
+    def __init__(self, planner: _Planner, stream: WalkingStream) -> None:
+        self._planner = planner
         self._stream = stream
         self._due_shares: dict[WalkedStream, float] = {}
 
@@ -348,7 +354,7 @@ class _Listed:
         if since and stream not in self._due_shares:
             stream.since = since
             context = {"event_id": member["id"]}
-            rows = list(itertools.islice(stream.request_records(context), _PAGE))
+            rows, _ = self._planner.first(stream, context)
             changed = sum(_is_later(row.get("updated_date"), since) for row in rows)
             self._due_shares[stream] = changed / max(len(rows), 1)
         share = self._due_shares[stream] if since else 1
@@ -362,8 +368,8 @@ class _Sampled(_Listed):
     what a run does to campaigns changes with their age. Those between two lie between them.
     """
 
-    def __init__(self, stream: Campaigns, members: Sequence[Record]) -> None:
-        super().__init__(stream)
+    def __init__(self, planner: _Planner, stream: Campaigns, members: Sequence[Record]) -> None:
+        super().__init__(planner, stream)
         self._tracked = [each for each in members if each["status"] in TRACKED]
         self._place = {each["id"]: place for place, each in enumerate(self._tracked)}
         self._looked_at: dict[int, Record] = {}
@@ -412,7 +418,7 @@ class _Sampled(_Listed):
             # People are counted, but each time that they do it is a row.
             stream.since = None
             context = {"campaign_id": campaign["id"]}
-            rows = list(itertools.islice(stream.request_records(context), _PAGE))
+            rows, _ = self._planner.first(stream, context)
             people = len({row.get("contact_id") for row in rows})
             self._repeats[kind] = len(rows) / max(people, 1)
         return _pages(counted * self._repeats.get(kind, 1))

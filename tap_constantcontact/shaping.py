@@ -7,8 +7,10 @@ pass, so that loaders see one type a column.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -20,6 +22,10 @@ Notice: TypeAlias = Callable[[str], None]
 
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
+# What `times.write` makes, but for the years in which "never" lies.
+_IN_FORM = re.compile(
+    r"(?!1969|1970)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+).fullmatch
 
 
 class Shaper:
@@ -37,12 +43,18 @@ class Shaper:
             schema: JSON schema of a row.
             notice: Takes one sentence for each field that is left out or nulled, once a field.
         """
-        self._shape = _object(schema, "", _once(notice))
+        say = _once(notice)
+        self._shape = _object(schema, "", say)
+        self._date = _dates(schema, "", say)
 
     def __call__(self, obj: Mapping[str, Any]) -> dict[str, Any]:
         """Make the row of one API object, which is left as it is."""
         row: dict[str, Any] = self._shape(obj)
         return row
+
+    def date(self, row: dict[str, Any]) -> None:
+        """Bring the dates of a row into form, in place, that is otherwise as the schema says."""
+        self._date(row)
 
 
 def _once(notice: Notice) -> Notice:
@@ -88,14 +100,42 @@ def _text(value: Any) -> str | None:
 
 def _date(path: str, notice: Notice) -> Cast:
     def cast(value: Any) -> str | None:
-        if value is None:
+        if not value:
             return None
         try:
+            if value.__class__ is str and _IN_FORM(value):
+                dt.datetime.fromisoformat(value)
+                return value
             moment = times.parse(value)
         except (TypeError, ValueError):
             notice(f"Field '{path}' holds something that is no date: null in the rows")
             return None
         return times.write(moment) if moment else None
+
+    return cast
+
+
+def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any]], None]:
+    """Casts all dates in an object, and nothing else."""
+    prefix = f"{path}." if path else ""
+    dates: list[tuple[str, Cast]] = []
+    inner: list[tuple[str, Callable[[dict[str, Any]], None]]] = []
+    for name, each in schema.get("properties", {}).items():
+        held = each.get("items", each)
+        if each.get("format") == "date-time":
+            dates.append((name, _date(prefix + name, notice)))
+        elif "date-time" in str(held):
+            suffix = "[]" if "items" in each else ""
+            inner.append((name, _dates(held, prefix + name + suffix, notice)))
+
+    def cast(obj: dict[str, Any]) -> None:
+        for name, convert in dates:
+            if (text := obj.get(name)) is not None:
+                obj[name] = convert(text)
+        for name, convert_in in inner:
+            if found := obj.get(name):
+                for each in found if found.__class__ is list else (found,):
+                    convert_in(each)
 
     return cast
 

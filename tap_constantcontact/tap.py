@@ -14,7 +14,6 @@ import click
 import requests
 from click.exceptions import Exit
 from singer_sdk import Tap
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, RetriableAPIError
 from singer_sdk.singerlib import StateMessage
 from typing_extensions import override
@@ -28,6 +27,7 @@ from tap_constantcontact.api.stop import RunStopped, Stop
 from tap_constantcontact.logs import keep_out_of_logs
 from tap_constantcontact.plan import make_plan
 from tap_constantcontact.progress import Progress
+from tap_constantcontact.writer import BlockWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class TapConstantContact(Tap):
 
     name = "tap-constantcontact"
     config_jsonschema = settings.SETTINGS.to_dict()
-    message_writer_class = MsgSpecWriter
+    message_writer_class = BlockWriter
 
     @override
     def __init__(self, **options: Any) -> None:
@@ -141,6 +141,8 @@ class TapConstantContact(Tap):
             self.write_state()
             self.logger.warning("%s The next run goes on from here.", stopped)
         finally:
+            if isinstance(self.message_writer, BlockWriter):
+                self.message_writer.flush()
             self.progress.finish()
             self._summarise()
 

@@ -118,6 +118,8 @@ def test_dates_are_the_same_moment_in_utc(moment: dt.datetime) -> None:
         ("1970-01-01T00:00:00.000Z", None),
         ("1969-12-31T19:00:00.000-05:00", None),
         ("soon", None),
+        ("2013-02-30T00:00:00.000Z", None),
+        ("2012-06-30T23:59:60.000Z", None),
         (1359516630590, None),
         ("0001-01-01T00:00:00.000+14:00", None),
     ],

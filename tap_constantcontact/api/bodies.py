@@ -4,9 +4,37 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Page(NamedTuple):
+    """An answer that was read.
+
+    Attributes:
+        rows: The objects in it.
+        next_link: Leads to the next page; None on the last one.
+        as_dict: Makes a dict of a row whose values are known to be as the schema says, the form
+            of dates apart; None if the rows are dicts, and may hold anything.
+    """
+
+    rows: list[Any]
+    next_link: str | None
+    as_dict: Callable[[Any], dict[str, Any]] | None = None
+
+
+def read(body: bytes) -> Page:
+    """Read an answer.
+
+    Raises:
+        ValueError: If the body is no JSON, or none that holds objects.
+    """
+    found = decode(body)
+    return Page(rows(found), next_link(found))
 
 
 def _finite(text: str) -> float | None:

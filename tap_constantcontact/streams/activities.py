@@ -34,7 +34,7 @@ class Activities(ConstantContactStream):
             yield {**row, **(found or {})}
 
     @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
         if "contacts_count" in row:  # As some answers spell it.
             row.setdefault("contact_count", row.pop("contacts_count"))
         for field in ("errors", "warnings"):
@@ -43,4 +43,4 @@ class Activities(ConstantContactStream):
                 row[field] = [
                     each if isinstance(each, dict) else {"message": each} for each in row[field]
                 ]
-        return super().post_process(row, context)
+        return row

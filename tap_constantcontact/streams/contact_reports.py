@@ -135,14 +135,14 @@ class ContactActivity(ContactReportStream):
     report_page_size = 500
 
     @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
         happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
         moment = times.parse_or_none(happened)
         if self.since and moment and moment < self.since:
             return None
         # A key has no nulls: only clicks have a link.
         keys = {key: row.get(key) or "" for key in ("campaign_id", "link_id")}
-        return super().post_process({**row, **keys, "occurred_at": happened}, context)
+        return {**row, **keys, "occurred_at": happened}
 
 
 class ContactSummaries(ContactReportStream):

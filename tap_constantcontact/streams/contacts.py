@@ -10,6 +10,8 @@ from tap_constantcontact.api import times
 from tap_constantcontact.client import ConstantContactStream
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from singer_sdk.helpers.types import Context, Record
 
 
@@ -27,6 +29,7 @@ class Contacts(ConstantContactStream):
     # One bookmark for both passes.
     state_partitioning_keys = ()
     page_size = 500
+    shapes_pages = True
 
     @property
     @override
@@ -45,20 +48,18 @@ class Contacts(ConstantContactStream):
         return params
 
     @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        return super().post_process(row, context) if self._is_wanted(row, context) else None
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        return row if self.since is None or self._is_wanted(row, self.since, context) else None
 
-    def _is_wanted(self, row: Record, context: Context | None) -> bool:
-        if self.since is None:
-            return True
+    def _is_wanted(self, row: Record, since: dt.datetime, context: Context | None) -> bool:
         # Asked for again here: the filter may get lost after the first page (Pagination).
         modified = times.parse_or_none(row.get("modified_date"))
-        changed = modified is None or modified >= self.since
+        changed = modified is None or modified >= since
         if context is None or context["status"] == "ALL":
             return changed
         # What has changed was in the first pass already.
         return not changed and any(
-            moment >= self.since
+            moment >= since
             for email in row.get("email_addresses") or ()
             if (moment := times.parse_or_none(email.get("opt_out_date")))
         )

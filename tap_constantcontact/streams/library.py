@@ -74,11 +74,11 @@ class LibraryFiles(LibraryStream):
         return super().read(context)
 
     @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
         row["in_trash"] = "trash" in _collection(context)
         if "type" in row:  # What the trash calls it.
             row.setdefault("file_type", row.pop("type"))
-        return super().post_process(row, context)
+        return row
 
 
 TRASH = "/library/folders/trash/files"

@@ -25,6 +25,7 @@ class TrackingStream(CampaignPartStream):
 
     statuses = TRACKED
     page_size = 500
+    shapes_pages = True
 
     @override
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
@@ -49,7 +50,7 @@ class TrackingStream(CampaignPartStream):
         return {"created_since": times.write(self.since)} if self.since else {}
 
     @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
         happened = times.parse_or_none(row.get(self.replication_key or ""))
         if self.since and happened and happened < self.since:
             return None
@@ -57,7 +58,7 @@ class TrackingStream(CampaignPartStream):
         for key in ("contact_id", "link_id"):
             if key in self.primary_keys and row.get(key) is None:
                 row[key] = ""
-        return super().post_process(row, context)
+        return row
 
 
 class CampaignSends(TrackingStream):
