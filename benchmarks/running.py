@@ -100,6 +100,16 @@ def sandbox(*options: str) -> Iterator[Box]:
             process.terminate()
 
 
+@contextlib.contextmanager
+def settings_file(box: Box, **settings: Any) -> Iterator[str]:
+    """A config file for the sandbox, in a folder of its own."""
+    config = {"api_key": KEY, "access_token": TOKEN, "api_url": box.url, **settings}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.json"
+        path.write_text(json.dumps(config))
+        yield str(path)
+
+
 def run(
     box: Box,
     *,
@@ -109,11 +119,9 @@ def run(
     **settings: Any,
 ) -> Measured:
     """Run a tap to its end."""
-    config = {"api_key": KEY, "access_token": TOKEN, "api_url": box.url, **settings}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "config.json").write_text(json.dumps(config))
-        options = ["--config", str(folder / "config.json")]
+    with settings_file(box, **settings) as config:
+        folder = Path(config).parent
+        options = ["--config", config]
         if state is not None:
             (folder / "state.json").write_text(json.dumps(state))
             options += ["--state", str(folder / "state.json")]
