@@ -1,6 +1,12 @@
 #!/bin/sh
-# Sets everything up and runs the tests. Arguments go to pytest.
+# Sets everything up and runs the tests: all, or with --quick those that take no processes, for work
+# in between. Further arguments go to pytest.
 set -eu
 cd "$(dirname "$0")"
 ./scripts/uv sync --quiet --inexact
-exec .venv/bin/python -m pytest "$@"
+if [ "${1:-}" = --quick ]; then
+    shift
+    set -- -m "not slow" --hypothesis-profile=quick "$@"
+fi
+# Tests that share something costly, such as PostgreSQL, go to one worker together.
+exec .venv/bin/python -m pytest -n "${WORKERS:-2}" --dist loadgroup "$@"

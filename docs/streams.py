@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tap_constantcontact.settings import OPTIONAL_STREAMS
 from tap_constantcontact.tap import TapConstantContact
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -13,23 +14,22 @@ HEAD = """# Streams and their columns
 Made from the catalog by `python docs/streams.py`. The [README](../README.md#streams) says what each
 stream costs and how they join.
 """
-CREDENTIALS = {"api_key": "-", "access_token": "-"}
+CONFIG = {"api_key": "-", "access_token": "-", "optional_streams": list(OPTIONAL_STREAMS)}
 
 
 def page() -> str:
     """The page as it should be."""
-    catalog = TapConstantContact(config=CREDENTIALS).catalog_dict["streams"]
+    catalog = TapConstantContact(config=CONFIG).catalog_dict["streams"]
     return "\n".join([HEAD, *(_section(entry) for entry in catalog)])
 
 
 def _section(entry: dict[str, Any]) -> str:
     schema = entry["schema"]
-    top = next(each["metadata"] for each in entry["metadata"] if not each["breadcrumb"])
     cursor = entry.get("replication_key")
     facts = [
         "key " + ", ".join(f"`{name}`" for name in entry["key_properties"]),
         f"incremental by `{cursor}`" if cursor else "full table",
-        *([] if top.get("selected-by-default", True) else ["off by default"]),
+        *(["optional"] if entry["tap_stream_id"] in OPTIONAL_STREAMS else []),
     ]
     return "\n".join(
         [

@@ -4,7 +4,7 @@ It knows nothing of the tap and the tap nothing of it, so that each checks the o
 """
 
 from sandbox.account import Account
-from sandbox.server import Call, Sandbox, serve
+from sandbox.server import Call, Reply, Sandbox, serve
 from sandbox.trouble import Trouble
 
-__all__ = ["Account", "Call", "Sandbox", "Trouble", "serve"]
+__all__ = ["Account", "Call", "Reply", "Sandbox", "Trouble", "serve"]

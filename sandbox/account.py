@@ -121,6 +121,10 @@ class Account:
             recipients = [mailable[place] for place in dice.some(pool, self._recipients)]
             self.tracking.live(campaign, recipients, begin)
 
+    def now(self) -> datetime:
+        """The moment by the account's own clock, to the second."""
+        return self._clock().astimezone(UTC).replace(microsecond=0)
+
     def _stamp(self) -> int:
         """Read the clock for a change."""
         return moments.millis(self._clock())
@@ -427,7 +431,12 @@ _STREAMS: Final[dict[str, _Keys]] = {
     "contacts": lambda account, _: account.people.by_id,
     "lists": lambda account, _: account.contact_lists.by_id,
     "activities": lambda account, _: (job.id for job in account.jobs.kept()),
-    "campaigns": lambda account, _: account.mailings.by_id,
+    "campaigns": lambda account, _: (
+        campaign.id for campaign in account.mailings.by_id.values() if campaign.status != "DELETED"
+    ),
+    "deleted_campaigns": lambda account, _: (
+        campaign.id for campaign in account.mailings.with_status("DELETED")
+    ),
     "campaign_links": lambda account, _: (
         (campaign.id, link.uid)
         for campaign in account.mailings.tracked()

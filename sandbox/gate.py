@@ -7,9 +7,11 @@ without the comfort of a request object.
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from email.utils import format_datetime
+from threading import Condition
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
@@ -89,6 +91,9 @@ class State:
         account: May be changed and replaced at any time.
         trouble: May be changed and replaced at any time.
         calls: Every call in order of arrival, refused ones too.
+        arrival: Notified of every call.
+        interfere: Called with every call that would be answered, to let something happen in
+            between, or to answer in its place.
         refusals: How many calls came too fast.
         calls_today: How many calls count towards the day's quota.
     """
@@ -98,6 +103,8 @@ class State:
     api_key: str
     access_token: str
     calls: list[Call] = field(default_factory=list)
+    arrival: Condition = field(default_factory=Condition)
+    interfere: "Callable[[Call], Reply | None] | None" = None
     refusals: int = 0
     calls_today: int = 0
 
@@ -124,7 +131,9 @@ class Gate:
         key = params.pop("api_key", None)
         token = params.pop("access_token", None)
         call = Call(scope["method"], scope["path"], params, 0, monotonic())
-        self._state.calls.append(call)
+        with self._state.arrival:
+            self._state.calls.append(call)
+            self._state.arrival.notify_all()
         try:
             self._check_key(key, call.at)
             if self._state.trouble.latency:
@@ -132,7 +141,8 @@ class Gate:
             headers = dict(scope["headers"])
             self._check_token(headers.get(b"authorization", b"").decode("latin-1"), token)
             accept = headers.get(b"accept", b"*/*").decode("latin-1")
-            reply = self._failure() or self._spoil(self._answer(call, accept))
+            interfered = self._state.interfere and self._state.interfere(call)
+            reply = interfered or self._failure() or self._spoil(self._answer(call, accept))
         except ApiError as refusal:
             headers_ = tuple(refusal.headers.items())
             reply = Reply(refusal.status, refusal.body, headers=headers_)
@@ -140,7 +150,7 @@ class Gate:
             LOG.exception("the sandbox itself is at fault: %s %s", call.method, call.path)
             reply = _FAILURES[0]
         call.status = reply.status
-        await _send(reply, send)
+        await _send(reply, self._state.account.now(), send)
 
     def _check_key(self, key: str | None, at: float) -> None:
         """Do what the gateway does before it lets a call through to the API."""
@@ -232,12 +242,13 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers]
 
 
-async def _send(reply: Reply, send: Send) -> None:
+async def _send(reply: Reply, now: datetime, send: Send) -> None:
     """Send an answer; a cut one promises the whole body and stops half-way.
 
     The server closes the connection of an application that stops before it is done.
     """
     headers = (
+        ("date", format_datetime(now, usegmt=True)),
         ("content-type", reply.content_type),
         ("content-length", str(len(reply.body))),
         *reply.headers,

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,10 +13,10 @@ from starlette.routing import Mount
 
 from sandbox.account import Account
 from sandbox.control import Control
-from sandbox.gate import PREFIX, Call, Gate, State
+from sandbox.gate import PREFIX, Call, Gate, Reply, State
 from sandbox.trouble import Trouble
 
-__all__ = ["Call", "Sandbox", "serve"]
+__all__ = ["Call", "Reply", "Sandbox", "serve"]
 
 _HOST: Final = "127.0.0.1"
 _PATIENCE: Final = 10.0
@@ -58,6 +58,20 @@ class Sandbox:
     def calls(self) -> list[Call]:
         """All calls of the API so far in order of arrival, refused ones too."""
         return self._state.calls
+
+    @property
+    def interfere(self) -> Callable[[Call], Reply | None] | None:
+        """Called with every call that would be answered; may answer in its place."""
+        return self._state.interfere
+
+    @interfere.setter
+    def interfere(self, interfere: Callable[[Call], Reply | None] | None) -> None:
+        self._state.interfere = interfere
+
+    def wait_for_calls(self, count: int, patience: float = 60.0) -> bool:
+        """Wait until so many calls have come in, in all; returns whether they have in time."""
+        with self._state.arrival:
+            return self._state.arrival.wait_for(lambda: len(self.calls) >= count, patience)
 
     @property
     def refusals(self) -> int:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import logging
+import random
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 import backoff
 import requests
 from singer_sdk import RESTStream, StreamSchema
-from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    FatalAPIError,
+    MapExpressionError,
+    RetriableAPIError,
+)
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.pagination import BaseAPIPaginator
@@ -19,6 +27,7 @@ from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_constantcontact.api import bodies, refusals, times
+from tap_constantcontact.api.bodies import BrokenAnswerError
 from tap_constantcontact.api.links import ForeignLinkError
 from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.schema import SCHEMAS
@@ -30,14 +39,21 @@ if TYPE_CHECKING:
 
     from backoff.types import Details
     from singer_sdk.helpers.types import Context, Record, RequestFunc
+    from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_constantcontact.api.bodies import Page
+    from tap_constantcontact.api.bodies import Envelope, Page
     from tap_constantcontact.api.credentials import Credentials
+    from tap_constantcontact.api.refusals import Refusal
     from tap_constantcontact.api.session import Session
     from tap_constantcontact.tap import TapConstantContact
 
+# Before there was an API; dates are reckoned with from here on, whatever a state says.
+_EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+
 MAX_TRIES = 6
+#: As long as somebody else may be using up the calls of each second, which ends.
+MAX_TRIES_WHEN_TOO_FAST = 30
 LONGEST_BACKOFF = 60.0
 
 _REPEATED = (
@@ -47,6 +63,10 @@ _REPEATED = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
+
+
+class TooFastError(RetriableAPIError):
+    """Too many calls a second: by this run, or by somebody else with the same key."""
 
 
 class RefusedError(FatalAPIError):
@@ -69,13 +89,16 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
     row over the limit.
     """
 
-    def __init__(self, page_of: Callable[[requests.Response], Page]) -> None:
-        """Start at the first page.
+    def __init__(
+        self, page_of: Callable[[requests.Response], Page], start: str | None = None
+    ) -> None:
+        """Start at the first page, or where a link leads.
 
         Args:
             page_of: Reads an answer.
+            start: A link that an earlier run was given.
         """
-        super().__init__(None)
+        super().__init__(start)
         self._page_of = page_of
         self._seen: set[str] = set()
 
@@ -100,6 +123,10 @@ class ConstantContactStream(RESTStream[str | None]):
     schema: ClassVar[StreamSchema] = StreamSchema(SCHEMAS)
     #: The largest page that the endpoint allows; None where it takes no `limit`.
     page_size: int | None = None
+    #: What the endpoint's answers look like.
+    envelope: ClassVar[Envelope] = bodies.PAGED
+    #: Whether the stream's state says what of the account need not be read again.
+    keeps_marks: ClassVar[bool] = False
     allow_redirects = False
     # The shaper prunes and converts at every depth, so the SDK need not look at each value again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -109,6 +136,13 @@ class ConstantContactStream(RESTStream[str | None]):
         # So the SDK calls whatever ends a stream. Here it is said once, and in clear words.
         if not message.startswith("An unhandled error occurred"):
             super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        # What a stream's keys are is no choice: a catalog without them is as good as one with them.
+        keys, replication_key = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        self.primary_keys, self.replication_key = keys, replication_key
 
     # -- one request ------------------------------------------------------------------------
 
@@ -174,48 +208,83 @@ class ConstantContactStream(RESTStream[str | None]):
             if name not in fields
         )
 
-    def detail(self, path: str) -> Record | None:
+    def identified(self, rows: Iterable[Record]) -> Iterator[Record]:
+        """The API's objects with their ids as text; those without one are left out, and named."""
+        for row in rows:
+            if (found := bodies.id_of(row.get("id"))) is None:
+                self.logger.warning("An object without its key (id) is left out.")
+            else:
+                yield {**row, "id": found}
+
+    def detail(self, path: str, thing_id: str) -> Record | None:
         """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
         try:
-            return next(iter(self.fetch(path)), None)
+            return self.fetch(path, bodies.of(thing_id))[0]
         except RefusedError as error:
             if error.verdict is not Verdict.MISSING:
                 raise
             self.logger.warning("%s has vanished since it was listed.", path)
             return None
 
-    def fetch(self, path: str) -> list[Record]:
-        """Read one thing outside the stream's own pages, with the same retries and refusals.
+    def fetch(self, path: str, envelope: Envelope) -> list[Record]:
+        """Read one answer outside the stream's own pages, with the same retries and refusals.
 
         Raises:
-            RefusedError: With `Verdict.MISSING` if it has vanished.
+            RefusedError: With `Verdict.MISSING` if there is no such thing.
         """
         request = self.build_prepared_request(
             method="GET", url=f"{self.url_base}{path}", headers=self.http_headers
         )
-        return self.page_of(self.request_decorator(self._request)(request, None)).rows
+        with self.expecting(envelope):
+            return self.page_of(self.request_decorator(self._request)(request, None)).rows
+
+    @contextlib.contextmanager
+    def expecting(self, envelope: Envelope) -> Iterator[None]:
+        """A time in which the stream asks for something in another envelope than its own."""
+        self._expected = envelope
+        try:
+            yield
+        finally:
+            self._expected = None
+
+    @property
+    def is_expecting_others(self) -> bool:
+        """Whether the stream asks for something else than its own rows just now."""
+        return self._expected is not None
+
+    _expected: Envelope | None = None
 
     # -- refusals and retries ---------------------------------------------------------------
 
     @override
     def validate_response(self, response: requests.Response) -> None:
-        refusal = refusals.judge(response.status_code, response.headers, response.content)
+        refusal = self._judge(response)
         if refusal is None:
-            try:
-                self.page_of(response)
-            except ValueError as error:
-                msg = f"The answer's body is broken ({error.__class__.__name__})"
-                raise RetriableAPIError(msg, response) from None
             return
         message = self.tap.credentials.clean(refusal.message)
-        if refusal.verdict is Verdict.WAIT:
+        if refusal.verdict is Verdict.SLOW_DOWN:
+            self.tap.pace.slow_down()
+            raise TooFastError(message, response)
+        if refusal.verdict in {Verdict.WAIT, Verdict.BLOCKED}:
             raise RetriableAPIError(message, response)
         if refusal.verdict is Verdict.REPEAT_ONCE and self.requests_session.answered:
             request = response.request
             if request is not self._repeated_once:
                 self._repeated_once = request
                 raise RetriableAPIError(message, response)
+        if refusal.verdict is Verdict.MISSING:
+            path = urlsplit(response.request.url or "").path
+            message = f"{message}: {path}. If it should, check `api_url` ({self.url_base})."
         raise RefusedError(message, refusal.verdict)
+
+    def _judge(self, response: requests.Response) -> Refusal | None:
+        if refusal := refusals.judge(response.status_code, response.headers, response.content):
+            return refusal
+        try:
+            self.page_of(response)
+        except BrokenAnswerError as fault:
+            return refusals.judge_broken(response.headers, response.content, fault)
+        return None
 
     _repeated_once: requests.PreparedRequest | None = None
 
@@ -227,14 +296,23 @@ class ConstantContactStream(RESTStream[str | None]):
             self.tap.progress.calling(self.name)
             return func(request, context)
 
+        patient = backoff.on_exception(
+            growing_waits,
+            TooFastError,
+            max_tries=MAX_TRIES_WHEN_TOO_FAST,
+            jitter=_little_jitter,
+            on_backoff=self.backoff_handler,
+            logger=None,
+        )(attempt)
         repeated = backoff.on_exception(
             growing_waits,
             _REPEATED,
             max_tries=MAX_TRIES,
+            giveup=lambda error: isinstance(error, TooFastError),
             jitter=self.backoff_jitter,
             on_backoff=self.backoff_handler,
             logger=None,
-        )(attempt)
+        )(patient)
 
         def call(request: requests.PreparedRequest, context: Context | None) -> requests.Response:
             with self.tap.stop.waiting():
@@ -249,7 +327,7 @@ class ConstantContactStream(RESTStream[str | None]):
             details.get("exception"),
             details.get("wait", 0.0),
             details["tries"] + 1,
-            MAX_TRIES,
+            tries_for(details.get("exception")),
         )
 
     @override
@@ -257,16 +335,29 @@ class ConstantContactStream(RESTStream[str | None]):
         self.context = context
         self.since = self.first_change()
         try:
-            yield from self.read(context)
-        except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
+            with self.giving_up():
+                yield from self.read(context)
+        except FatalAPIError:
             # The SDK writes no state when a run fails. What is read so far shall count.
             self.tap.write_state()
-            if not isinstance(error, _REPEATED):
-                raise
+            raise
+
+    @contextlib.contextmanager
+    def giving_up(self) -> Iterator[None]:
+        """A time at the end of which what failed for good is said in clear words.
+
+        Raises:
+            FatalAPIError: Something did.
+        """
+        try:
+            yield
+        except _REPEATED as error:
             failure = FatalAPIError(
-                f"{error}. Gave up after {MAX_TRIES} tries. If it lasts, check `api_url` and the"
-                " network; the next run goes on from the last state."
+                f"{error}. Gave up after {tries_for(error)} tries. If it lasts, check"
+                f" {_what_to_check(error)}; the next run goes on from the last state."
             )
+        except requests.RequestException as error:
+            failure = FatalAPIError(str(error))
         else:
             return
         raise failure
@@ -292,14 +383,30 @@ class ConstantContactStream(RESTStream[str | None]):
         """Read an answer, once.
 
         Raises:
-            ValueError: If it is broken.
+            BrokenAnswerError: If it is not what was asked for.
         """
         answer, page = self._last_read
         if answer is not response or page is None:
-            typed = self._typed_pages.read(response.content) if self.shapes_pages else None
-            page = typed or bodies.read(response.content)
+            is_plain = self.shapes_pages and self._expected is None
+            typed = self._typed_pages.read(response.content) if is_plain else None
+            page = typed or self._read(response.content)
             self._last_read = (response, page)
         return page
+
+    def _read(self, body: bytes) -> Page:
+        page = (self._expected or self.envelope).open(bodies.decode(body))
+        known = self.known_fields
+        if any(known.isdisjoint(row) for row in page.rows):
+            msg = f"holds something else than {self.name}"
+            raise BrokenAnswerError(msg)
+        if page.left_out:
+            self.logger.warning("Where objects should be, %d nulls are left out.", page.left_out)
+        return page
+
+    @property
+    def known_fields(self) -> frozenset[str]:
+        """Fields of the API's objects: one that has none of them is something else."""
+        return frozenset(self.schema["properties"])
 
     _last_read: tuple[requests.Response | None, Page | None] = (None, None)
 
@@ -331,8 +438,18 @@ class ConstantContactStream(RESTStream[str | None]):
                 rows += 1
                 yield row
         self._count(rows)
-        if newest and self.selected:
-            super()._increment_stream_state({replication_key: newest}, context=self.context)
+        if newest:
+            self.note_newest(min(newest, times.write(self.latest)))
+
+    @property
+    def latest(self) -> dt.datetime:
+        """What comes later is not all read, and not to be marked as such."""
+        return self.tap.session.began
+
+    def note_newest(self, moment: str) -> None:
+        """Note the newest value of the replication key that was read."""
+        if self.selected and self.replication_key:
+            super()._increment_stream_state({self.replication_key: moment}, context=self.context)
 
     # -- one row ----------------------------------------------------------------------------
 
@@ -393,7 +510,11 @@ class ConstantContactStream(RESTStream[str | None]):
         # The SDK goes through each record once more, for fields that are not selected and for its
         # stream maps. Where there are none, there is nothing to go through it for.
         if not self._is_sent_as_it_is:
-            yield from super()._generate_record_messages(record)
+            try:
+                yield from super()._generate_record_messages(record)
+            except MapExpressionError as error:
+                fault = map_fault(self.name, error)
+                raise ConfigValidationError(fault, errors=[fault]) from error
             return
         yield RecordMessage(
             stream=self.name,
@@ -415,6 +536,12 @@ class ConstantContactStream(RESTStream[str | None]):
 
     #: The oldest change that this run asks for; None for everything.
     since: dt.datetime | None = None
+
+    @property
+    def is_full_table(self) -> bool:
+        """Whether the catalog asks for everything of a stream that could be read by what is new."""
+        is_incremental = isinstance(type(self).replication_key, str)
+        return is_incremental and self.forced_replication_method == "FULL_TABLE"
 
     @property
     def bookmark(self) -> str | None:
@@ -439,7 +566,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def with_lookback(self, read_to: dt.datetime) -> dt.datetime:
         """Where to go on from a moment: less the look-back, but not before `start_date`."""
-        oldest = read_to - dt.timedelta(hours=self.config["lookback_hours"])
+        oldest = max(read_to, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
         return max(oldest, self.start_date) if self.start_date else oldest
 
 
@@ -450,6 +577,27 @@ def growing_waits() -> Generator[float, Any, None]:
         response = getattr(error, "response", None)
         asked = refusals.retry_after(response.headers) if response is not None else 0.0
         error = yield max(min(2.0**tries, LONGEST_BACKOFF), min(asked, refusals.LONGEST_WAIT))
+
+
+def map_fault(stream: str, error: Exception) -> str:
+    """What is wrong with the map of a stream, in one line."""
+    reason = " ".join(str(error.__cause__ or error).split())
+    return f"Setting 'stream_maps' cannot be used for stream '{stream}': {error} ({reason})"
+
+
+def tries_for(error: object) -> int:
+    """How often a call is made in all that fails in a certain way."""
+    return MAX_TRIES_WHEN_TOO_FAST if isinstance(error, TooFastError) else MAX_TRIES
+
+
+def _what_to_check(error: object) -> str:
+    if isinstance(error, TooFastError):
+        return "what else uses the key, or lower `requests_per_second`"
+    return "`api_url` and the network"
+
+
+def _little_jitter(seconds: float) -> float:
+    return seconds + random.uniform(0, 0.3)  # noqa: S311 - no secret
 
 
 def _fields(schema: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-import datetime as dt
+import dataclasses
 import itertools
 import math
 from collections import Counter
@@ -16,8 +16,15 @@ from tap_constantcontact.api.pace import seconds_between_calls
 from tap_constantcontact.api.session import Session
 from tap_constantcontact.client import OptionalAreaStream, RefusedError
 from tap_constantcontact.reach import Reach
+from tap_constantcontact.streams.account import Account
 from tap_constantcontact.streams.activities import Activities
-from tap_constantcontact.streams.campaigns import TRACKED, CampaignLinks, Campaigns, sent_date
+from tap_constantcontact.streams.campaigns import (
+    CampaignLinks,
+    Campaigns,
+    DeletedCampaigns,
+    is_tracked,
+    sent_date,
+)
 from tap_constantcontact.streams.contact_reports import ContactReportStream
 from tap_constantcontact.streams.contacts import Contacts
 from tap_constantcontact.streams.events import EventItemAttributes, EventItems, EventRegistrants
@@ -34,6 +41,7 @@ from tap_constantcontact.streams.tracking import TrackingStream
 from tap_constantcontact.walk import PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context, Record
@@ -74,17 +82,29 @@ class Plan:
         asked: The calls that it took to find out.
         calls_a_day: How many calls runs may make a day.
         seconds_a_call: How far apart calls are.
+        given: What it was made from.
     """
 
     costs: Sequence[Cost]
     asked: int
     calls_a_day: int
     seconds_a_call: float
+    given: str = ""
 
     @property
     def calls(self) -> int:
         """All calls together."""
         return sum(cost.calls for cost in self.costs)
+
+    @property
+    def per_cent(self) -> float:
+        """How much of a day's calls they are."""
+        return 100 * self.calls / self.calls_a_day
+
+    @property
+    def minutes(self) -> int:
+        """How long they take at the least."""
+        return max(1, round(self.calls * self.seconds_a_call / 60))
 
     @property
     def days(self) -> int:
@@ -97,16 +117,30 @@ class Plan:
         rows += [(cost.stream, f"{cost.calls:,}", cost.note) for cost in self.costs]
         rows += [("in all", f"{self.calls:,}", "")]
         name, number = (max(len(row[column]) for row in rows) for column in (0, 1))
-        lines = [f"{a:{name}}  {b:>{number}}  {c}".rstrip() for a, b, c in rows]
-        minutes = max(1, round(self.calls * self.seconds_a_call / 60))
-        days = "one day's quota" if self.days == 1 else f"the quota of {self.days:,} days"
-        at_least = "a minute" if minutes == 1 else f"{minutes:,} minutes"
+        lines = [self.given, ""] if self.given else []
+        lines += [f"{a:{name}}  {b:>{number}}  {c}".rstrip() for a, b, c in rows]
+        at_least = "a minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
+        share = f"{self.per_cent:,.1f} % of one day's quota"
+        days = share if self.days == 1 else f"The quota of {self.days:,} days"
         lines += [
             "",
-            f"{days.capitalize()} at {self.calls_a_day:,} calls a day; {at_least} at this pace.",
+            f"{days} at {self.calls_a_day:,} calls a day; {at_least} at this pace.",
             f"To find out took {self.asked:,} calls.",
         ]
         return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for a program."""
+        return {
+            "streams": [dataclasses.asdict(cost) for cost in self.costs],
+            "calls": self.calls,
+            "calls_a_day": self.calls_a_day,
+            "per_cent_of_a_day": round(self.per_cent, 2),
+            "days": self.days,
+            "minutes": self.minutes,
+            "asked": self.asked,
+            "given": self.given,
+        }
 
 
 def make_plan(tap: TapConstantContact) -> Plan:
@@ -115,11 +149,18 @@ def make_plan(tap: TapConstantContact) -> Plan:
     Raises:
         FatalAPIError: The API has refused or failed.
     """
+    state = "with the state given" if tap.state.get("bookmarks") else "without a state: a first run"
+    catalog = "the catalog given" if tap.input_catalog else "all streams"
+    given = f"Plan {state}, for {catalog}."
     # The calls that are made here are few, and not those that `max_calls` is about.
     pace = tap.pace
+    costs: list[Cost] = []
     tap.session = Session(tap.credentials, pace, tap.stop)
     try:
-        costs = list(_Planner(tap).costs())
+        tap.begin()
+        if tap.session.calls and not tap.streams[Account.name].selected:
+            costs.append(Cost(Account.name, 1, "whose account it is"))
+        costs += _Planner(tap).costs()
     finally:
         tap.progress.finish()
     return Plan(
@@ -127,6 +168,7 @@ def make_plan(tap: TapConstantContact) -> Plan:
         asked=tap.session.calls,
         calls_a_day=min(CALLS_A_DAY, tap.config.get("max_calls") or CALLS_A_DAY),
         seconds_a_call=seconds_between_calls(tap.config["requests_per_second"]),
+        given=given,
     )
 
 
@@ -169,6 +211,9 @@ class _Planner:
             found = self._library(stream)
         elif isinstance(stream, ContactReportStream):
             found = self._report(stream)
+        elif isinstance(stream, DeletedCampaigns):
+            rows = list(stream.request_records(None))
+            found = _pages(len(rows), stream.page_size or _PAGE), f"{len(rows):,} deleted"
         return [Cost(stream.name, *found)]
 
     def first(
@@ -203,16 +248,21 @@ class _Planner:
         return round(counted * len(self._sample) / on_lists) if on_lists else len(self._sample)
 
     def _contacts(self, stream: Contacts) -> tuple[int, str]:
+        run = stream.run
+        stream.since = run.since
+        if run.next_link:
+            left = max(0, self._there_are - run.rows)
+            return _pages(left), f"about {left:,} left of a run that was cut off"
         if stream.since is None:
             return _pages(self._there_are), f"about {self._there_are:,} contacts"
         rows, pages = self.first(stream, {"status": "ALL"}, _PAGES_ASKED)
         if pages is None:
             share = self._share(lambda row: _is_later(row.get("modified_date"), stream.since))
             pages = max(_PAGES_ASKED + 1, _pages(share * self._there_are))
-            note = "about so many have changed"
+            note = f"about {share * self._there_are:,.0f} have changed"
         else:
             note = f"{len(rows):,} have changed"
-        if stream.bookmark:
+        if not run.is_whole:
             opted_out = self._share(lambda row: row.get("status") == "OPTOUT") * self._there_are
             pages += _pages(opted_out)
             note += f", about {opted_out:,.0f} opted out"
@@ -244,7 +294,7 @@ class _Planner:
     # -- small ones -------------------------------------------------------------------------
 
     def _activities(self, stream: Activities) -> tuple[int, str]:
-        jobs = list(stream.fetch(stream.path))
+        jobs = list(stream.fetch(stream.path, stream.envelope))
         failed = sum(bool(job.get("error_count")) for job in jobs)
         return 1 + failed, f"{failed} with errors"
 
@@ -283,17 +333,14 @@ class _Walk:
         stream, before = self._stream, self._session.calls
         family = stream.family
         members = stream.listed(family)
-        for _ in stream.afterwards():
-            pass
         self._calls[stream.name] = self._session.calls - before
         read = (
             _Sampled(self._planner, stream, members)
             if isinstance(stream, Campaigns)
             else _Listed(self._planner, stream)
         )
-        started = dt.datetime.now(dt.UTC)
         reaches = stream.reaches(members)
-        moments = {each: reach.unfinished or started for each, reach in reaches.items()}
+        started, moments = stream.moments(reaches)
         self._pass(members, reaches, moments, read)
         if stream.is_stale(moments, started):
             for each, reach in reaches.items():
@@ -320,10 +367,11 @@ class _Walk:
             return read.detail(member)
 
         for position, member in enumerate(members):
-            read_to = self._stream.unread(position, reaches, moments)
+            read_to = self._stream.unread(position, member["id"], reaches, moments)
             if not read_to:
                 continue
             found = self._stream.visit(member, read_to, detail)
+            self._stream.note_as_read(position, member["id"], len(members))
             for each in read_to:
                 reaches[each].advance(position, moments[each])
             if found is not None:
@@ -370,7 +418,7 @@ class _Sampled(_Listed):
 
     def __init__(self, planner: _Planner, stream: Campaigns, members: Sequence[Record]) -> None:
         super().__init__(planner, stream)
-        self._tracked = [each for each in members if each["status"] in TRACKED]
+        self._tracked = [each for each in members if is_tracked(each)]
         self._place = {each["id"]: place for place, each in enumerate(self._tracked)}
         self._looked_at: dict[int, Record] = {}
         self._stops = sorted({*_stops(len(self._tracked))})
@@ -405,7 +453,7 @@ class _Sampled(_Listed):
     def _look(self, place: int) -> Record:
         if place not in self._looked_at:
             member = self._tracked[place]
-            found = self._stream.detail(self._stream.detail_path(member))
+            found = self._stream.detail(self._stream.detail_path(member), member["id"])
             self._looked_at[place] = {**member, **(found or {})}
         return self._looked_at[place]
 

@@ -8,7 +8,7 @@ for everything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tap_constantcontact.api import times
 
@@ -45,13 +45,25 @@ class Reach:
                 else next((place[each] for each in below if each in place), 0)
             )
             read_to = times.parse(mark["to"])
-            if read_to and (below is None or end > self._end):
+            if read_to and (below is None or end > self.end):
                 self._ends.append((end, read_to))
         self._whole = bool(marks) and marks[-1].get("down_to") is None
 
+    @classmethod
+    def unfinished_of(cls, marks: Any, order: Sequence[str]) -> Self:
+        """Only what a pass has read that was cut off; nothing if the last one came to its end."""
+        found = cls(marks, order)
+        return cls(marks[:1] if found.unfinished else None, order)
+
     @property
-    def _end(self) -> int:
+    def end(self) -> int:
+        """How many members of the list the marks cover."""
         return self._ends[-1][0] if self._ends else 0
+
+    @property
+    def last(self) -> dt.datetime | None:
+        """The moment of the oldest mark."""
+        return self._ends[-1][1] if self._ends else None
 
     @property
     def unfinished(self) -> dt.datetime | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
+from upath import UPath
 
 from tap_constantcontact.api import times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
 API_URL = "https://api.constantcontact.com/v2"
 
@@ -78,6 +81,22 @@ SETTINGS = th.PropertiesList(
         " clocks disagree by hours.",
     ),
     th.Property(
+        "contacts_refresh_days",
+        th.IntegerType,
+        default=7,
+        title="Days between whole reads of contacts",
+        description="All contacts are read again after so many days, since a change of lists need"
+        " not move a contact's date. 0: never.",
+    ),
+    th.Property(
+        "optional_streams",
+        th.ArrayType(th.StringType),
+        default=[],
+        title="Optional streams",
+        description="Names of streams that cost a call per contact or per campaign. Those that are"
+        " not named here are not in the catalog at all.",
+    ),
+    th.Property(
         "request_timeout",
         th.NumberType,
         default=60,
@@ -93,11 +112,20 @@ SETTINGS = th.PropertiesList(
     ),
 )
 
+#: Streams that are in the catalog only if they are asked for by name.
+OPTIONAL_STREAMS = (
+    "campaign_previews",
+    "contact_activity",
+    "contact_summaries",
+    "contact_campaign_summaries",
+)
+
 _NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
     "requests_per_second": (float, 0.01, 1000, "calls a second"),
     "max_calls": (int, 1, 10**9, "calls"),
     "tracking_window_days": (int, 0, 36500, "days"),
     "lookback_hours": (int, 0, 24 * 366, "hours"),
+    "contacts_refresh_days": (int, 0, 36500, "days"),
     "request_timeout": (float, 0.1, 3600, "seconds"),
 }
 
@@ -107,9 +135,11 @@ def normalise(config: MutableMapping[str, Any]) -> None:
 
     An optional setting that is null or empty is one that is not set, and a number may be text.
     """
-    for name in _CHECKS.keys() - set(_SECRETS):
+    for name in _CHECKS.keys() - set(SECRETS):
         if _unset(config.get(name)):
             config.pop(name, None)
+    if isinstance(config.get("optional_streams"), str):
+        config["optional_streams"] = _list_of(config["optional_streams"])
     for name, (kind, *_) in _NUMBERS.items():
         if isinstance(config.get(name), str):
             try:
@@ -118,12 +148,31 @@ def normalise(config: MutableMapping[str, Any]) -> None:
                 continue
 
 
+def _list_of(text: str) -> Any:
+    """A list as Meltano or a person writes it into the environment: JSON, or names and commas."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def unknown(config: Mapping[str, Any], known: Iterable[str]) -> list[str]:
+    """What to say of settings that do not exist: one line each."""
+    names = list(known)
+    lines = []
+    for name in sorted(set(config).difference(names)):
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        lines.append(f"Setting '{name}' does not exist and is not used.{hint}")
+    return lines
+
+
 def problems(config: Mapping[str, Any]) -> list[str]:
     """What is wrong with the settings: one line each, never quoting a secret."""
     found = [
         f"Setting '{name}' is missing. Put it into the config file or into the environment as"
         f" TAP_CONSTANTCONTACT_{name.upper()}."
-        for name in _SECRETS
+        for name in SECRETS
         if _unset(config.get(name))
     ]
     for name, check in _CHECKS.items():
@@ -131,6 +180,30 @@ def problems(config: Mapping[str, Any]) -> list[str]:
         if not _unset(value) and (fault := check(name, value)):
             found.append(f"Setting '{name}' {fault}")
     return found
+
+
+def _streams(_name: str, value: Any) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return 'takes a list of streams, such as ["campaign_previews"].'
+    unknown = sorted(set(value).difference(OPTIONAL_STREAMS))
+    if unknown:
+        return f"names {unknown[0]!r}, which is none of: {', '.join(OPTIONAL_STREAMS)}."
+    return None
+
+
+def _batch(_name: str, value: Any) -> str | None:
+    """The SDK checks its kinds, but not that it is whole."""
+    if not isinstance(value, dict):
+        return None
+    form = 'Write it like {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///…"}}.'
+    if not (value.get("encoding") or {}).get("format"):
+        return f"names no encoding. {form}"
+    root = str((value.get("storage") or {}).get("root") or "")
+    try:
+        UPath(root)
+    except (ValueError, ImportError) as error:
+        return f"names no place that can be written to: {root!r} ({error}). {form}"
+    return None
 
 
 def _unset(value: Any) -> bool:
@@ -193,7 +266,8 @@ def _header(_name: str, value: Any) -> str | None:
     return "takes one line of ASCII text without spaces around it."
 
 
-_SECRETS = ("api_key", "access_token")
+#: Settings that every run needs.
+SECRETS = ("api_key", "access_token")
 _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "api_key": _secret,
     "access_token": _secret,
@@ -201,4 +275,6 @@ _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "api_url": _url,
     **dict.fromkeys(_NUMBERS, _number),
     "user_agent": _header,
+    "optional_streams": _streams,
+    "batch_config": _batch,
 }

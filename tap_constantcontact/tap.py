@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import signal
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 import requests
 from click.exceptions import Exit
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, RetriableAPIError
-from singer_sdk.singerlib import StateMessage
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    FatalAPIError,
+    MapExpressionError,
+    RetriableAPIError,
+    StreamMapConfigError,
+)
+from singer_sdk.helpers._state import write_stream_state
+from singer_sdk.singerlib import Catalog, StateMessage
 from typing_extensions import override
 
 from tap_constantcontact import bookmarks, settings, streams
 from tap_constantcontact.api.credentials import Credentials
 from tap_constantcontact.api.links import ApiRoot
 from tap_constantcontact.api.pace import Pace
+from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.api.session import Session
 from tap_constantcontact.api.stop import RunStopped, Stop
+from tap_constantcontact.client import RefusedError, map_fault
 from tap_constantcontact.logs import keep_out_of_logs
 from tap_constantcontact.plan import make_plan
 from tap_constantcontact.progress import Progress
-from tap_constantcontact.writer import BlockWriter
+from tap_constantcontact.settings import SECRETS
+from tap_constantcontact.streams.account import Account
+from tap_constantcontact.writer import BlockWriter, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +48,18 @@ if TYPE_CHECKING:
 
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
+
+    from tap_constantcontact.client import ConstantContactStream
+
+
+# By these, somebody asks for more than a run's own words.
+_ASKING_FOR_METRICS = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG")
+
+_FOREIGN_STATE = (
+    "The state is another account's: its marks would hide rows of this one. Give the state that"
+    " belongs to the access token, or none to read everything. If it is the same account with a new"
+    " token or a new address of its owner, take the stream 'account' out of the state."
+)
 
 
 class TapConstantContact(Tap):
@@ -49,6 +73,9 @@ class TapConstantContact(Tap):
     def __init__(self, **options: Any) -> None:
         try:
             super().__init__(**options)
+            self._tell_of_the_unknown()
+            if not any(map(os.environ.get, _ASKING_FOR_METRICS)):
+                self.metrics_logger.setLevel(logging.WARNING)
         except ValueError as error:
             # The SDK turns a whole number of the environment into an int before it is validated.
             wrong = [
@@ -60,11 +87,33 @@ class TapConstantContact(Tap):
                 raise
             raise _invalid([f"{_variable(n)} takes a whole number." for n in wrong]) from error
 
+    def _tell_of_the_unknown(self) -> None:
+        """Warn of what the config or the catalog names and the tap does not have."""
+        faults = settings.unknown(self._config, self.config_jsonschema["properties"])
+        for name, entry in (self.input_catalog or {}).items():
+            if not entry.metadata.resolve_selection()[()]:
+                continue
+            if name in self.streams:
+                known = self.streams[name].schema["properties"]
+                faults += [
+                    f"The catalog names column '{column}' of stream '{name}', which has none."
+                    for column in entry.schema.to_dict().get("properties", {})
+                    if column not in known
+                ]
+                continue
+            is_optional = name in settings.OPTIONAL_STREAMS
+            hint = " Name it in `optional_streams` to read it." if is_optional else ""
+            faults.append(f"The catalog selects stream '{name}', which is not there.{hint}")
+        for fault in faults:
+            self.logger.warning("%s", fault)
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in our own words before the SDK's validator fills in defaults."""
         settings.normalise(self._config)
         found = settings.problems(self._config)
+        if found and any(os.environ.get(_variable(n)) and not self._config.get(n) for n in SECRETS):
+            found.append("The environment names settings. Add --config=ENV to use them.")
         if found and raise_errors:
             raise _invalid(found)
         return super()._validate_config(raise_errors=raise_errors)
@@ -74,6 +123,21 @@ class TapConstantContact(Tap):
         if faults := bookmarks.problems(state):
             raise _invalid(faults)
         super().load_state(state)
+
+    @override
+    def setup_mapper(self) -> None:
+        """Lay the stream maps on the streams; those that are not selected are not looked at.
+
+        Raises:
+            ConfigValidationError: A map cannot be used.
+        """
+        super(Tap, self).setup_mapper()
+        for name, entry in self.catalog.items():
+            try:
+                self.mapper.register_raw_streams_from_catalog(Catalog({name: entry}))
+            except (StreamMapConfigError, MapExpressionError) as error:
+                if name in self.streams and self.streams[name].selected:
+                    raise _invalid([map_fault(name, error)]) from error
 
     # -- what all streams share -------------------------------------------------------------
 
@@ -118,7 +182,12 @@ class TapConstantContact(Tap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        return [stream(self) for stream in streams.IN_ORDER]
+        wanted = self.config.get("optional_streams")
+        left_out = set(settings.OPTIONAL_STREAMS)
+        left_out -= set(map(str, wanted)) if isinstance(wanted, list) else set()
+        return [
+            each for each in (kind(self) for kind in streams.IN_ORDER) if each.name not in left_out
+        ]
 
     @property
     @override
@@ -136,6 +205,7 @@ class TapConstantContact(Tap):
             FatalAPIError: The API has refused or failed for good. What was read so far counts.
         """
         try:
+            self.begin()
             super().sync_all()
         except RunStopped as stopped:
             self.write_state()
@@ -146,12 +216,58 @@ class TapConstantContact(Tap):
             self.progress.finish()
             self._summarise()
 
+    def begin(self) -> None:
+        """Make sure that the state is this account's, and that no clock has spoilt it.
+
+        A state is known by its access token; if that is another one, by the account's owner. The
+        account is asked for anyway if its stream is selected, and otherwise only then.
+
+        Raises:
+            ConfigValidationError: If the state is another account's.
+        """
+        known = self.state.get("bookmarks", {}).get(bookmarks.ACCOUNT, {})
+        token = bookmarks.fingerprint(self.config["access_token"])
+        is_same = known.get("token") in {None, token}
+        account = cast("Account", self.streams[Account.name])
+        owner = None
+        if account.selected or (known.get("owner") and not is_same):
+            owner = self._owner(account)
+        if known.get("owner") != owner and not (is_same and None in {known.get("owner"), owner}):
+            raise _invalid([_FOREIGN_STATE])
+        if not is_same and owner is None:
+            raise _invalid([_FOREIGN_STATE])
+        if any(cast("ConstantContactStream", each).keeps_marks for each in self._selected):
+            write_stream_state(self.state, Account.name, "token", token)
+            if owner:
+                write_stream_state(self.state, Account.name, "owner", owner)
+        for stream in bookmarks.distrust_future(dict(self.state), self.session.began):
+            self.logger.warning(
+                "The state of stream '%s' holds a mark from the future, made by a clock that was"
+                " ahead. It is not believed: what it covers is read again.",
+                stream,
+            )
+
+    @property
+    def _selected(self) -> list[Stream]:
+        return [each for each in self.streams.values() if each.selected]
+
+    def _owner(self, account: Account) -> str | None:
+        """Whose account it is; None if the token's user may not know."""
+        try:
+            email = account.info.get("email")
+        except RefusedError as error:
+            if account.selected or error.verdict is not Verdict.FORBIDDEN:
+                raise
+            self.logger.warning("Whose account it is cannot be told. %s", error)
+            return None
+        return bookmarks.fingerprint(str(email)) if email else None
+
     def write_state(self) -> None:
         """Write the state as it is, so that what was read so far counts."""
         self.write_message(StateMessage(value=self.state))
 
     def _summarise(self) -> None:
-        shown = [(each.name, _bookmark(each)) for each in self.streams.values() if each.selected]
+        shown = [(each.name, _bookmark(each)) for each in self._selected]
         for line in self.progress.summary(shown).splitlines():
             self.logger.info("%s", line)
         if left := self.progress.left:
@@ -173,8 +289,11 @@ class TapConstantContact(Tap):
         command.params.append(
             click.Option(
                 ["--plan"],
-                is_flag=True,
-                help="Say what a run would cost in calls to the API, and end.",
+                is_flag=False,
+                flag_value="table",
+                type=click.Choice(["table", "json"]),
+                help="Say what a run would cost in calls to the API, and end; --plan=json for"
+                " programs.",
             )
         )
         return command
@@ -198,27 +317,35 @@ class TapConstantContact(Tap):
 
     @classmethod
     @override
-    def invoke(cls, **options: Any) -> None:
-        if options.pop("plan"):
-            cls._show_plan(**options)
-        else:
-            with cls._clear_errors():
+    def invoke(cls, *, plan: str | None = None, **options: Any) -> None:
+        with cls._clear_errors():
+            for name in ("state", "catalog"):
+                options[name] = _unless_empty(options.get(name))
+            if plan:
+                cls._show_plan(plan, **options)
+            else:
                 super().invoke(**options)
 
     @classmethod
     def _show_plan(
-        cls, config: _ConfigInput, catalog: TextIO | None, state: TextIO | None, **_: Any
+        cls,
+        form: str,
+        *,
+        config: _ConfigInput,
+        catalog: TextIO | None,
+        state: TextIO | None,
+        **_: Any,
     ) -> None:
-        with cls._clear_errors():
-            cls.logger.setLevel(logging.WARNING)
-            tap = cls(
-                config=config.config,
-                parse_env_config=config.parse_env,
-                catalog=json.load(catalog) if catalog else None,
-                state=json.load(state) if state else None,
-            )
-            tap.metrics_logger.setLevel(logging.WARNING)
-            click.echo(str(make_plan(tap)))
+        cls.logger.setLevel(logging.WARNING)
+        tap = cls(
+            config=config.config,
+            parse_env_config=config.parse_env,
+            catalog=json.load(catalog) if catalog else None,
+            state=json.load(state) if state else None,
+        )
+        tap.metrics_logger.setLevel(logging.WARNING)
+        plan = make_plan(tap)
+        click.echo(json.dumps(plan.as_dict()) if form == "json" else str(plan))
 
     @classmethod
     @contextmanager
@@ -228,7 +355,12 @@ class TapConstantContact(Tap):
             yield
         except ConfigValidationError as error:
             cls._end(*error.errors)
-        except (FatalAPIError, RetriableAPIError, requests.RequestException) as error:
+        except (
+            FatalAPIError,
+            RetriableAPIError,
+            requests.RequestException,
+            OutputError,
+        ) as error:
             cls._end(str(error))
         except ValueError as error:
             # The SDK reads JSON with simplejson, whose error is a class of its own.
@@ -241,6 +373,12 @@ class TapConstantContact(Tap):
         for fault in faults:
             cls.logger.error("%s", fault)
         raise Exit(1)
+
+
+def _unless_empty(file: TextIO | None) -> TextIO | None:
+    """A file from its start, or None if there is nothing in it: no state yet is no fault."""
+    text = file.read() if file else ""
+    return io.StringIO(text) if text.strip() else None
 
 
 def _place(stream: Stream) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_constantcontact.api.bodies import Page, next_link
+from tap_constantcontact.api.bodies import Page, holds_nul, next_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,17 +30,24 @@ class TypedPages:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Compile a schema."""
         row = _type(schema, "Row")
-        self._decoder = msgspec.json.Decoder(
-            msgspec.defstruct("Page", [("results", list[row]), ("meta", Any, None)])  # type: ignore[valid-type]
+        page = msgspec.defstruct(
+            "Page",
+            [("results", list[row]), ("meta", Any, None)],  # type: ignore[valid-type]
+            forbid_unknown_fields=True,
         )
+        self._decoder = msgspec.json.Decoder(page)
+        self._empty = row()
 
     def read(self, body: bytes) -> Page | None:
-        """Read a page; None if it is not of the schema, or no page."""
+        """Read a page; None if it is not of the schema, or no page: it takes care to tell."""
         try:
             found: Any = self._decoder.decode(body)
-        except ValueError:
+            link = next_link(found.meta)
+        except (ValueError, RecursionError):
             return None
-        return Page(found.results, next_link({"meta": found.meta}), as_dict=msgspec.to_builtins)
+        if self._empty in found.results or holds_nul(body):
+            return None
+        return Page(found.results, link, as_dict=msgspec.to_builtins)
 
 
 def _type(schema: Mapping[str, Any], name: str) -> Any:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.client import ConstantContactStream, RefusedError
+from tap_constantcontact.members import Members
 from tap_constantcontact.reach import Reach
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _STALE = dt.timedelta(hours=1)
 class WalkedStream(ConstantContactStream):
     """The members of a list, or their parts: streams that keep a `Reach` instead of a date."""
 
+    keeps_marks = True
     state_partitioning_keys = ()
 
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
@@ -43,6 +45,15 @@ class WalkedStream(ConstantContactStream):
             read_to: The moment up to which its rows were read; None if they never were.
         """
         raise NotImplementedError
+
+    def reach(self, order: Sequence[str]) -> Reach:
+        """How far the stream has read a list, by its state.
+
+        A catalog that asks for the full table is heeded: what an earlier pass has read is read
+        again, what a pass has read that was cut off is not.
+        """
+        marks = self.get_context_state(None).get("reach")
+        return Reach.unfinished_of(marks, order) if self.is_full_table else Reach(marks, order)
 
     @property
     def window(self) -> int:
@@ -66,6 +77,9 @@ class WalkingStream(WalkedStream):
     due: Mapping[str, dt.datetime | None]
     #: Whether a walk is under way: it writes the state itself, once a member.
     is_walking = False
+    #: The members that were read, and those that by their place in the list seem to have been.
+    _seen: Members
+    _unseen: set[str]
 
     def listed(self, family: Sequence[WalkedStream]) -> list[Record]:
         """List the members, new ones at the top, with ids that are text.
@@ -85,8 +99,8 @@ class WalkingStream(WalkedStream):
         """
         raise NotImplementedError
 
-    def afterwards(self) -> Iterable[Record]:
-        """Read what is in no list; nothing hangs on it."""
+    def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:  # noqa: ARG002 - others do
+        """The ids of members that are no longer listed, as far as the API names them."""
         return ()
 
     @property
@@ -104,23 +118,23 @@ class WalkingStream(WalkedStream):
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
+        # The SDK would read no parts of members that a stream map leaves out. A map is about the
+        # rows of its own stream: what a member's parts are is read, whatever becomes of its row.
         if self.due:
-            yield {self.member_key: record["id"]}
+            self._sync_children({self.member_key: record["id"]})
+        return ()
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
         self.is_walking = True
-        started = dt.datetime.now(dt.UTC)
         family = self.family
         members = self.listed(family)
         reaches = self.reaches(members)
-        moments = {each: reach.unfinished or started for each, reach in reaches.items()}
+        started, moments = self.moments(reaches)
 
         yield from self._walk(members, reaches, moments)
         if self.is_closed:
             return
-        self.due = {}
-        yield from self.afterwards()
         self._finish(reaches, moments)
         if self.is_stale(moments, started):
             # What was a pass of days ago is through. What came in since is read now, too.
@@ -129,6 +143,16 @@ class WalkingStream(WalkedStream):
         self.is_walking = False
         self.tap.state_writer.write_state(self.tap.state)
 
+    def moments(
+        self, reaches: Mapping[WalkedStream, Reach]
+    ) -> tuple[dt.datetime, dict[WalkedStream, dt.datetime]]:
+        """When the run began, and when the pass did that each stream is to come to the end of."""
+        started = self.tap.session.began
+        while any(reach.last == started for reach in reaches.values()):
+            # An API whose clock stands still must not make this pass seem to be the last one.
+            started -= dt.timedelta(milliseconds=1)
+        return started, {each: reach.unfinished or started for each, reach in reaches.items()}
+
     def is_stale(self, moments: Mapping[WalkedStream, dt.datetime], started: dt.datetime) -> bool:
         """Whether a pass that is through began too long ago to leave it at that."""
         return started - min(moments.values()) > _STALE
@@ -136,17 +160,55 @@ class WalkingStream(WalkedStream):
     def reaches(self, members: Sequence[Record]) -> dict[WalkedStream, Reach]:
         """How far each stream of the family has read these members."""
         ids = [member["id"] for member in members]
-        return {each: Reach(each.get_context_state(None).get("reach"), ids) for each in self.family}
+        found = {each: each.reach(ids) for each in self.family}
+        before = min((reach.last for reach in found.values() if reach.last), default=None)
+        self._seen, self._unseen = self._compare(ids[: _covered(found)], before)
+        return found
+
+    def _compare(
+        self, covered: Sequence[str], before: dt.datetime | None
+    ) -> tuple[Members, set[str]]:
+        """The members that were read, and which of those are not that the marks cover.
+
+        A list that is paged by number loses members when others are deleted meanwhile; by their
+        place in the next list they would be taken for read.
+        """
+        text = self.get_context_state(None).get("members")
+        if text is None:
+            # Of a first run, or of a version that kept no such set: the marks are all there is.
+            return Members.of(covered), set()
+        read = Members.load(text)
+        found = read.difference(covered)
+        if found is None:
+            gone = set(self.gone_since(before)).difference(covered)
+            found = read.difference([*covered, *gone])
+            if found is not None:
+                found.surplus.update(map(Members.token, gone - found.missing))
+        if found is None:
+            self.logger.warning("So many have come and gone that all are read again, to be sure.")
+            return Members(), set(covered)
+        for token in found.surplus:
+            read.take(token)
+        return read, found.missing.intersection(covered)
 
     def unread(
         self,
         position: int,
+        member_id: str,
         reaches: Mapping[WalkedStream, Reach],
         moments: Mapping[WalkedStream, dt.datetime],
     ) -> ReadTo:
         """The streams that have not read a member in the pass of these moments."""
+        if member_id in self._unseen:
+            return dict.fromkeys(reaches)
         read_to = {each: reach.read_to(position) for each, reach in reaches.items()}
         return {each: to for each, to in read_to.items() if to != moments[each]}
+
+    def note_as_read(self, position: int, member_id: str, covered: int) -> None:
+        """Remember that a member was read, unless it was among those covered, and read before."""
+        if position >= covered or member_id in self._unseen:
+            self._seen.add(member_id)
+            self._unseen.discard(member_id)
 
     def _walk(
         self,
@@ -163,24 +225,32 @@ class WalkingStream(WalkedStream):
         """
         begun = None
         before = self.tap.session.calls
+        covered = _covered(reaches)
         for position, member in enumerate(members):
-            read_to = self.unread(position, reaches, moments)
+            read_to = self.unread(position, member["id"], reaches, moments)
             if not read_to:
                 continue
             begun = position if begun is None else begun
             self.tap.progress.expect(self.name, position, len(members), begun, before)
+            self._has_vanished = False
             found = self.visit(member, read_to, self._detail)
             if found is not None:
                 self.current = found
                 yield found
                 if self.is_closed:
                     return
+            if not self._has_vanished:
+                self.note_as_read(position, member["id"], covered)
+            if found is not None:
                 for each in read_to:
                     reaches[each].advance(position, moments[each])
                 self._keep(reaches)
 
+    _has_vanished = False
+
     def _detail(self, member: Record) -> Record | None:
-        detail = self.detail(self.detail_path(member))
+        detail = self.detail(self.detail_path(member), member["id"])
+        self._has_vanished = detail is None
         return None if detail is None else {**member, **detail, "id": member["id"]}
 
     def detail_path(self, member: Record) -> str:
@@ -200,7 +270,12 @@ class WalkingStream(WalkedStream):
     def _keep(self, reaches: Mapping[WalkedStream, Reach]) -> None:
         for stream, reach in reaches.items():
             stream.get_context_state(None)["reach"] = reach.dump()
+        self.get_context_state(None)["members"] = self._seen.dump()
         self.tap.state_writer.write_state(self.tap.state)
+
+
+def _covered(reaches: Mapping[WalkedStream, Reach]) -> int:
+    return max((reach.end for reach in reaches.values()), default=0)
 
 
 class PartStream(WalkedStream):

@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from backoff import _sync as retrying
+from hypothesis import settings
 from singer import KEY, TOKEN
 from warehouses import DuckDB, Postgres, Project, Warehouse
 
 from sandbox import Account, Trouble, serve
+
+# Machines differ in speed, and several tests run at once.
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=10)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +30,16 @@ if TYPE_CHECKING:
     from asking import Get, Read, Row
 
     from sandbox import Sandbox
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=2, help="how often pipelines are killed")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    found: int = request.config.getoption("--kills")
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +113,9 @@ def postgres() -> Iterator[dict[str, str]]:
         run("pg_ctl", "-w", "-m", "immediate", "stop")
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(
+    params=["duckdb", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))]
+)
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
     if request.param == "duckdb":
         return DuckDB(tmp_path)

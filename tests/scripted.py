@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
+
+
+# Answers of these paths are arrays, of those objects; all others are paged.
+_ARRAYS = re.compile(
+    r"/account/verifiedemailaddresses|/lists|/activities|.*/(schedules|fees|items|promocodes)"
+    r"|.*/summaryByCampaign"
+)
+_OBJECTS = re.compile(
+    r"/account/info|.*/reports/summary|.*/preview"
+    r"|(/emailmarketing/campaigns|/eventspot/events|.*/registrants|/activities)/[^/]+"
+)
+
+
+def rows_of(body: Any) -> list[dict[str, Any]]:
+    """The objects in a body, whatever its envelope."""
+    found = body.get("results", [body]) if isinstance(body, dict) else body
+    assert isinstance(found, list)
+    return found
+
+
+def in_envelope(path: str, body: Any) -> Any:
+    """A body in the envelope of its endpoint."""
+    path = path.removeprefix("/v2")
+    if path == "/library/info":
+        return body
+    if _ARRAYS.fullmatch(path):
+        return rows_of(body)
+    if _OBJECTS.fullmatch(path):
+        return rows_of(body)[0] if rows_of(body) else {}
+    is_page = isinstance(body, dict) and "results" in body
+    return body if is_page else {"meta": {"pagination": {}}, "results": rows_of(body)}
+
+
+def empty(path: str) -> Any:
+    """What an account answers in which there is nothing but its owner."""
+    path = path.removeprefix("/v2")
+    if path == "/account/info":
+        return {"email": "owner@example.com"}
+    return {"image_root": "/"} if path == "/library/info" else in_envelope(path, [])
 
 
 class Answer:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
+from tap_constantcontact import settings
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 KEY = "sandbox-api-key"
@@ -80,13 +82,22 @@ def config(box: Server, **settings: Any) -> dict[str, Any]:
     }
 
 
-def catalog(*streams: str) -> dict[str, Any]:
+def everything() -> TapConstantContact:
+    """A tap with all streams there are, that knows no account."""
+    names = list(settings.OPTIONAL_STREAMS)
+    return TapConstantContact(config={"optional_streams": names}, validate_config=False)
+
+
+def catalog(*streams: str, full_table: Collection[str] = ()) -> dict[str, Any]:
     """The catalog with just these streams selected, all fields of them."""
-    found: dict[str, Any] = TapConstantContact(validate_config=False).catalog_dict
+    found: dict[str, Any] = everything().catalog_dict
     for entry in found["streams"]:
         for each in entry["metadata"]:
             if not each["breadcrumb"]:
                 each["metadata"]["selected"] = entry["stream"] in streams
+                if entry["stream"] in full_table:
+                    each["metadata"]["forced-replication-method"] = "FULL_TABLE"
+                    entry["replication_method"] = "FULL_TABLE"
     return found
 
 
@@ -95,18 +106,24 @@ def sync(
     *streams: str,
     state: dict[str, Any] | None = None,
     into: Collector | None = None,
-    **settings: Any,
+    full_table: Collection[str] = (),
+    **options: Any,
 ) -> Output:
     """Run the tap in this process; `into` keeps what was written when the run raises."""
     writer = into or Collector()
     tap = TapConstantContact(
-        config=config(box, **settings),
-        catalog=catalog(*streams) if streams else None,
+        config=config(box, **{"optional_streams": optional(streams), **options}),
+        catalog=catalog(*streams, full_table=full_table) if streams else None,
         state=state,
         message_writer=writer,
     )
     tap.sync_all()
     return writer.output
+
+
+def optional(streams: Iterable[str]) -> list[str]:
+    """Those of these streams that must be asked for by name."""
+    return [each for each in streams if each in settings.OPTIONAL_STREAMS]
 
 
 @dataclass
@@ -127,8 +144,7 @@ COMMAND = [sys.executable, "-m", "tap_constantcontact"]
 
 def selected_by_default() -> set[str]:
     """The streams that a run without a catalog reads."""
-    streams = TapConstantContact(validate_config=False).streams.values()
-    return {stream.name for stream in streams if stream.selected_by_default}
+    return set(TapConstantContact(validate_config=False).streams)
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -19,6 +19,9 @@ from tap_constantcontact.api.links import ApiRoot, ForeignLinkError
 from tap_constantcontact.api.pace import Pace
 from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.client import growing_waits
+
+if TYPE_CHECKING:
+    from tap_constantcontact.api.bodies import Envelope
 
 SAMPLES = Path(__file__).parent / "samples"
 KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
@@ -69,27 +72,48 @@ def test_whatever_the_link_says_the_host_stays_ours(link: str) -> None:
     assert sent.startswith("https://api.test/")
 
 
-NAMES = st.sampled_from(["meta", "pagination", "next_link", "results"])
+NAMES = st.sampled_from(["meta", "pagination", "next_link", "results", "error_key", "id"])
 ALMOST_PAGES = st.recursive(
-    st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(NAMES, inner)
+    st.none() | st.text() | st.integers(),
+    lambda inner: st.dictionaries(NAMES, inner) | st.lists(inner, max_size=3),
 )
-
-
-@given(ALMOST_PAGES)
-def test_no_body_breaks_the_search_for_a_next_link(body: Any) -> None:
-    link = bodies.next_link(body)
-    assert link is None or len(link) > 0
+ENVELOPES = [bodies.PAGED, bodies.ARRAY, bodies.ONE, bodies.ONE_OR_ARRAY, bodies.of("1")]
 
 
 # -- bodies ---------------------------------------------------------------------------------
 
 
+@given(st.sampled_from(ENVELOPES), ALMOST_PAGES)
+def test_any_body_is_rows_in_its_envelope_or_broken(envelope: Envelope, body: Any) -> None:
+    try:
+        page = envelope.open(body)
+    except bodies.BrokenAnswerError as fault:
+        refusal = refusals.judge_broken({}, json.dumps(body).encode(), fault)
+        assert refusal.verdict is Verdict.WAIT
+        assert "\n" not in refusal.message
+    else:
+        assert all(isinstance(row, dict) and "error_key" not in row for row in page.rows)
+        assert page.next_link is None or (page.next_link and isinstance(page.next_link, str))
+
+
 @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.json")), ids=lambda path: path.stem)
-def test_every_sample_body_is_rows(sample: Path) -> None:
+def test_every_sample_body_is_rows_in_one_envelope(sample: Path) -> None:
     body = bodies.decode(sample.read_bytes())
-    found = bodies.rows(body)
-    expected = body if isinstance(body, list) else body.get("results", [body])
-    assert found == expected
+    if isinstance(body, list):
+        envelope, expected = bodies.ARRAY, body
+    elif "results" in body:
+        envelope, expected = bodies.PAGED, body["results"]
+    else:
+        envelope, expected = bodies.ONE, [body]
+    if sample.stem.startswith("errors."):
+        with pytest.raises(bodies.ErrorInAnswerError):
+            envelope.open(body)
+        return
+    assert envelope.open(body).rows == expected
+    for other in {bodies.ARRAY, bodies.PAGED, bodies.ONE} - {envelope}:
+        if (envelope, other) != (bodies.PAGED, bodies.ONE):
+            with pytest.raises(bodies.BrokenAnswerError):
+                other.open(body)
 
 
 @pytest.mark.parametrize(
@@ -99,22 +123,67 @@ def test_every_sample_body_is_rows(sample: Path) -> None:
         (b'{"a": "\\ud800"}', {"a": "?"}),
         (b'{"a": "\xff"}', {"a": "\ufffd"}),
         (b'{"a": 1e999, "b": NaN}', {"a": None, "b": None}),
+        (b'{"a": "one\ttwo\nthree\r"}', {"a": "one\ttwo\nthree\r"}),
+        (b'{"a": ["\\u0000b", {"c\\u0000": "\0"}]}', {"a": ["b", {"c": ""}]}),
+        (b'{"a": "\\\\u0000"}', {"a": "\\u0000"}),
     ],
 )
 def test_bodies_that_are_almost_json_are_mended(body: bytes, decoded: Any) -> None:
     assert bodies.decode(body) == decoded
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}', b"[" * 5000 + b"]" * 5000]
+)
 def test_bodies_that_are_no_json_are_told(body: bytes) -> None:
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises(bodies.BrokenAnswerError, match="is no JSON"):
         bodies.decode(body)
 
 
-@pytest.mark.parametrize("body", ["text", 5, [1, 2], {"results": {"id": 1}}, {"results": ["a"]}])
-def test_bodies_of_another_outline_are_told(body: Any) -> None:
-    with pytest.raises(ValueError, match="neither"):
-        bodies.rows(body)
+OTHERS: list[tuple[Envelope, list[Any]]] = [
+    (bodies.PAGED, ["text", 5, None, {}, [], [{"id": 1}]]),
+    (bodies.PAGED, [{"results": rows} for rows in (None, {"id": 1}, ["a"], [None], "")]),
+    (bodies.PAGED, [{"results": [], "meta": 5}, {"results": [], "meta": []}]),
+    (bodies.PAGED, [{"results": [], "meta": {"pagination": "x"}}]),
+    (bodies.PAGED, [{"results": [], "meta": {"pagination": {"next_link": {}}}}]),
+    (bodies.ARRAY, [{}, None, {"results": []}, [1], [None], [[]]]),
+    (bodies.ONE, [[], [{"id": 1}], None, 5]),
+    (bodies.ONE_OR_ARRAY, [[], [{}, {}], None]),
+    (bodies.of("1"), [{}, {"id": "2"}, {"id": None}, {"id": True}, []]),
+]
+
+
+@pytest.mark.parametrize(
+    ("envelope", "body"), [(envelope, body) for envelope, several in OTHERS for body in several]
+)
+def test_bodies_in_another_envelope_are_told(envelope: Envelope, body: Any) -> None:
+    with pytest.raises(bodies.BrokenAnswerError):
+        envelope.open(body)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "body"),
+    [
+        (bodies.PAGED, [{"error_key": "a", "error_message": "b"}]),
+        (bodies.PAGED, {"fault": {"faultstring": "c"}}),
+        (bodies.PAGED, {"results": [{"error_key": "a"}]}),
+        (bodies.PAGED, {"results": [], "error_message": "a"}),
+        (bodies.ARRAY, [{"id": 1}, {"error_key": "a"}]),
+        (bodies.ARRAY, {"error_key": "a"}),
+        (bodies.ONE, {"id": "1", "error_key": "a"}),
+        (bodies.ONE, [{"error_key": "a"}]),
+    ],
+)
+def test_errors_in_any_envelope_are_errors(envelope: Envelope, body: Any) -> None:
+    with pytest.raises(bodies.ErrorInAnswerError):
+        envelope.open(body)
+
+
+def test_an_error_that_says_all_is_well_is_judged_by_its_key() -> None:
+    fault = bodies.ErrorInAnswerError()
+    assert refusals.judge_broken({}, sample("over_daily_quota"), fault).verdict is Verdict.QUOTA
+    assert refusals.judge_broken({}, sample("over_qps"), fault).verdict is Verdict.SLOW_DOWN
+    assert refusals.judge_broken({}, sample("shape"), fault).verdict is Verdict.WAIT
 
 
 # -- refusals -------------------------------------------------------------------------------
@@ -127,11 +196,14 @@ def sample(name: str) -> bytes:
 @pytest.mark.parametrize(
     ("status", "headers", "body", "verdict"),
     [
-        (403, {}, sample("over_qps"), Verdict.WAIT),
-        (401, {}, sample("over_qps"), Verdict.WAIT),
-        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_QPS"}, b"<h1>", Verdict.WAIT),
-        (429, {}, b"", Verdict.WAIT),
-        (429, {"Retry-After": "3"}, b"[]", Verdict.WAIT),
+        (403, {}, sample("over_qps"), Verdict.SLOW_DOWN),
+        (401, {}, sample("over_qps"), Verdict.SLOW_DOWN),
+        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_QPS"}, b"<h1>", Verdict.SLOW_DOWN),
+        (403, {}, b"<h1>Developer Over Qps</h1>", Verdict.SLOW_DOWN),
+        (403, {}, b"<h1>Developer Over Rate</h1>", Verdict.QUOTA),
+        (403, {}, b"<h1>Developer Inactive</h1>", Verdict.END),
+        (429, {}, b"", Verdict.SLOW_DOWN),
+        (429, {"Retry-After": "3"}, b"[]", Verdict.SLOW_DOWN),
         (429, {"Retry-After": "36000"}, b"[]", Verdict.QUOTA),
         (403, {}, sample("over_daily_quota"), Verdict.QUOTA),
         (401, {}, sample("over_daily_quota"), Verdict.QUOTA),
@@ -146,7 +218,12 @@ def sample(name: str) -> bytes:
             Verdict.REPEAT_ONCE,
         ),
         (403, {}, sample("shape"), Verdict.FORBIDDEN),
-        (403, {}, b"<html>no</html>", Verdict.FORBIDDEN),
+        (403, {}, b"", Verdict.FORBIDDEN),
+        (403, {}, b"<html>no</html>", Verdict.BLOCKED),
+        (403, {}, b'{"message": "Forbidden"}', Verdict.BLOCKED),
+        (404, {}, b"<html>no</html>", Verdict.BLOCKED),
+        (404, {}, b"", Verdict.MISSING),
+        (204, {}, b"", Verdict.WAIT),
         (400, {}, sample("unknown_query_param"), Verdict.END),
         (404, {}, sample("shape"), Verdict.MISSING),
         (410, {}, b"", Verdict.MISSING),

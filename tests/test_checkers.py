@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Serving = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.slow
+
 UV = str(Path(__file__).parents[1] / "scripts" / "uv")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Answer, Scripted
+from scripted import Answer, Scripted, in_envelope
 from singer import Collector, Output, catalog, config, selected_by_default, sync
 
 from sandbox import Trouble
@@ -206,14 +206,15 @@ def test_events_that_are_long_over_are_settled() -> None:
         parts = path.split("/")[4:]
         asked.append("/".join(parts).replace("%20", " "))
         if parts:
-            return Answer(200, {"id": parts[0].replace("%20", " ")} if len(parts) == 1 else [])
+            detail = {"id": parts[0].replace("%20", " ")}
+            return Answer(200, in_envelope(path, detail if len(parts) == 1 else []))
         rows: list[dict[str, Any]] = [
             {"id": name, "end_date": at(end), "created_date": at(-900)}
             for name, end in days.items()
             if name != "undated"
         ]
         rows[-1]["deleted_date"] = at(0)
-        return Answer(200, [*rows, {"id": "undated"}])
+        return Answer(200, in_envelope(path, [*rows, {"id": "undated"}]))
 
     with Scripted(answer) as server:
         first = sync(server, "events", "event_fees", "event_registrants")
@@ -383,7 +384,7 @@ def test_ids_are_encoded_in_paths() -> None:
         },
     }
 
-    with Scripted(lambda path, _params: Answer(200, answers[path])) as server:
+    with Scripted(lambda path, _: Answer(200, in_envelope(path, answers[path]))) as server:
         output = sync(server, *FAMILY)
 
     assert {path for path, *_ in server.requests} == answers.keys()
@@ -401,11 +402,11 @@ def test_registrants_that_were_refused_in_mid_run_come_later() -> None:
     def answer(path: str, _params: dict[str, str]) -> Answer:
         parts = path.split("/")[4:]
         if not parts:
-            return Answer(200, [{"id": "1"}, {"id": "2"}])
+            return Answer(200, in_envelope(path, [{"id": "1"}, {"id": "2"}]))
         if parts == ["2", "registrants"] and refusals:
             return refusals.pop()
         row = {"id": f"r{parts[0]}", "updated_date": f"2026-01-0{days[parts[0]]}T00:00:00.000Z"}
-        return Answer(200, [row] if len(parts) == 2 else row)
+        return Answer(200, in_envelope(path, [row]))
 
     with Scripted(answer) as server:
         first = sync(server, "event_registrants")

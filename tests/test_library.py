@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Answer, Scripted
+from scripted import Answer, Scripted, in_envelope
 from singer import Output, selected_by_default, sync
 
 from sandbox import Trouble
@@ -42,7 +42,8 @@ def read(stream: str, **bodies: Any) -> Output:
     answers = {f"/v2/library/{path}": body for path, body in bodies.items()}
 
     def answer(path: str, asked: dict[str, str]) -> Answer:
-        return Answer(200, [] if "next" in asked else answers.get(path, []))
+        found = [] if "next" in asked else answers.get(path, [])
+        return Answer(200, in_envelope(path, found))
 
     with Scripted(answer) as server:
         return sync(server, stream)

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import COMMAND, Output, command, config, environment
+from singer import COMMAND, Output, command, config, environment, sync
 
 from sandbox import Trouble
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
     Serving = Callable[..., Sandbox]
+
+
+pytestmark = pytest.mark.slow
 
 
 def cut_off(folder: Path, box: Sandbox, after: int, how: signal.Signals) -> tuple[int, Output]:
@@ -57,7 +60,8 @@ def test_nothing_is_missing_after_a_signal(
     box = serving(contacts=3000, trouble=Trouble(latency=0.05))
 
     code, first = cut_off(tmp_path, box, after, how)
-    second = go_on(tmp_path, box, first.states[-1] if first.states else None)
+    box.trouble.latency = 0
+    second = sync(box, state=first.states[-1] if first.states else None)
 
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
     assert len(first.rows("contacts")) < 3000, "it was cut off"
@@ -80,7 +84,7 @@ def test_a_change_before_a_cut_off_run_is_not_lost(serving: Serving, tmp_path: P
 
     assert run.code == 1
     assert not changed <= run.output.ids("contacts"), "it was cut off"
-    assert changed <= second.ids("contacts")
+    assert changed <= run.output.ids("contacts") | second.ids("contacts")
 
 
 def test_a_stream_that_was_through_starts_at_its_new_bookmark(

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 import jsonschema
 import pytest
-from scripted import Answer, Scripted
+from scripted import Answer, Scripted, in_envelope, rows_of
 from singer import sync
 
 from tap_constantcontact.api import times
@@ -129,12 +129,6 @@ def sample(name: str) -> Any:
     return json.loads((SAMPLES / f"{name}.json").read_text())
 
 
-def rows_of(body: Any) -> list[dict[str, Any]]:
-    found = body.get("results", [body]) if isinstance(body, dict) else body
-    assert isinstance(found, list)
-    return found
-
-
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every scalar in a value with the names that lead to it; empty ones count as themselves."""
     if isinstance(value, dict) and value:
@@ -190,8 +184,8 @@ def serving(name: str) -> Scripted:
         else:  # The list row again for a detail.
             found = [row for row in own if asked == f"{path}/{quote(str(row.get('id')), safe='')}"]
         if asked == CAMPAIGNS:
-            found = [row for row in rows_of(found) if row["status"] == params["status"]]
-        return Answer(200, found)
+            found = [row for row in rows_of(found) if params["status"] in (row["status"], "ALL")]
+        return Answer(200, in_envelope(asked, found))
 
     return Scripted(answer)
 

@@ -13,6 +13,8 @@ import requests
 
 from sandbox import Account, Sandbox, serve
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def command(*options: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:

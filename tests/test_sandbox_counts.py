@@ -125,7 +125,8 @@ STREAMS: dict[str, Callable[[Reader], Any]] = {
     "contacts": lambda reader: (row["id"] for row in reader.pages("/contacts?limit=17")),
     "lists": lambda reader: (row["id"] for row in reader.one("/lists")),
     "activities": lambda reader: (row["id"] for row in reader.one("/activities")),
-    "campaigns": lambda reader: reader.campaigns("ALL", "DELETED"),
+    "campaigns": lambda reader: reader.campaigns("ALL"),
+    "deleted_campaigns": lambda reader: reader.campaigns("DELETED"),
     "campaign_links": campaign_links,
     "campaign_schedules": campaign_schedules,
     "campaign_previews": lambda reader: (

@@ -32,6 +32,7 @@ KEYS: dict[str, list[str]] = {
     "campaign_sends": ["campaign_id", "contact_id", "send_date"],
     "campaign_unsubscribes": ["campaign_id", "contact_id", "unsubscribe_date"],
     "campaigns": ["id"],
+    "deleted_campaigns": ["id"],
     "contact_activity": ["contact_id", "activity_type", "campaign_id", "occurred_at", "link_id"],
     "contact_campaign_summaries": ["contact_id", "campaign_id"],
     "contact_summaries": ["contact_id"],
@@ -80,6 +81,7 @@ SOURCES = [
     Source("activities.*json", "activities", "list"),
     Source("activity.*json", "activities", "detail"),
     Source("campaigns.*json", "campaigns", "list"),
+    Source("campaigns.*json", "deleted_campaigns", "list"),
     Source("campaign.*json", "campaigns", "detail"),
     Source("campaign_tracking_summary.*json", "campaigns", "detail", within="tracking_summary"),
     Source("campaign.*json", "campaign_links", "child", below="click_through_details"),
@@ -146,6 +148,7 @@ NOT_READ = {
 NOT_TAKEN = {
     ("activities", "contacts_count"): "other spelling of contact_count, which the tap makes of it",
     ("campaigns", "tracking_summary.campaign_id"): "the id of the row",
+    ("deleted_campaigns", "status"): "all of them are deleted",
     ("library_files", "type"): "other name of file_type, which the tap makes of it",
     ("library_folders", "children"): "rows of their own, with parent_id",
 }

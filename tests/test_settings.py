@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,19 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import Answer, Scripted
-from singer import command, selected_by_default
+from scripted import Answer, Scripted, empty
+from singer import Collector, command, config, everything, selected_by_default, sync
+from singer_sdk.exceptions import ConfigValidationError
 
 from tap_constantcontact import settings
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from sandbox import Sandbox
+
+    Serving = Callable[..., Sandbox]
 
 ROOT = Path(__file__).parents[1]
 GOOD: dict[str, Any] = {"api_key": "a-key", "access_token": "a-token"}
@@ -57,30 +63,59 @@ BUILT_IN = {
         ({"lookback_hours": 1.5}, "Setting 'lookback_hours' takes a whole number"),
         ({"request_timeout": 0}, "Setting 'request_timeout' takes a number of seconds"),
         ({"user_agent": "two\nlines"}, "Setting 'user_agent' takes one line"),
+        ({"contacts_refresh_days": -1}, "Setting 'contacts_refresh_days' takes a whole number"),
+        ({"optional_streams": ["contacts"]}, "Setting 'optional_streams' names 'contacts', which"),
+        ({"optional_streams": 5}, "Setting 'optional_streams' takes a list of streams"),
+        ({"batch_config": {"storage": {"root": "/"}}}, "Setting 'batch_config' names no encoding"),
+        (
+            {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "nowhere://x"}}},
+            "Setting 'batch_config' names no place that can be written to: 'nowhere://x'",
+        ),
+        (
+            {"stream_maps": {"lists": {"__filter__": "1 /"}}},
+            "Setting 'stream_maps' cannot be used for stream 'lists': Failed to parse expression",
+        ),
+        (
+            {"stream_maps": {"lists": {"__key_properties__": ["nothing"]}}},
+            "Setting 'stream_maps' cannot be used for stream 'lists': Invalid key properties",
+        ),
     ],
     ids=str,
 )
+def test_bad_settings_are_told_in_one_line(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigValidationError) as raised:
+        TapConstantContact(config={**GOOD, **given})
+
+    (error,) = raised.value.errors
+    assert said in error
+    assert "\n" not in error
+    assert not any(str(v) in error for k, v in given.items() if k in GOOD and v)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "given", [{"access_token": "two words"}, {"stream_maps": {"lists": {"a": "1 /"}}}], ids=str
+)
 def test_bad_settings_end_the_run_before_the_first_call(
-    given: dict[str, Any], said: str, tmp_path: Path
+    given: dict[str, Any], tmp_path: Path
 ) -> None:
-    with Scripted(lambda _path, _params: Answer(200, [])) as server:
+    with Scripted(lambda path, _params: Answer(200, empty(path))) as server:
         run = command(tmp_path, {**GOOD, "api_url": server.url, **given})
 
-    errors = [line for line in run.log.splitlines() if "| ERROR" in line]
     assert run.code == 1
     assert run.stdout == ""
-    assert len(errors) == 1
-    assert said in errors[0]
+    assert run.log.count("| ERROR") == 1
     assert "Traceback" not in run.log
     assert server.requests == []
-    assert not any(str(v) in run.log for k, v in given.items() if k in GOOD and v)
 
 
+@pytest.mark.slow
 def test_several_faults_are_told_together(tmp_path: Path) -> None:
     run = command(tmp_path, {"start_date": "soon"})
     assert run.log.count("| ERROR") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--test", "--test=schema"])
 def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> None:
     run = command(tmp_path, {**GOOD, "start_date": "soon"}, option)
@@ -89,6 +124,7 @@ def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> Non
     assert "Traceback" not in run.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[1, 2]", "{", "", '"text"'])
 def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
@@ -99,6 +135,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
     assert run.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "said"),
     [
@@ -118,8 +155,9 @@ def test_a_broken_state_is_told(state: str, said: str, tmp_path: Path) -> None:
     assert run.stdout == ""
 
 
+@pytest.mark.slow
 def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
-    with Scripted(lambda _path, _params: Answer(200, [])) as server:
+    with Scripted(lambda path, _params: Answer(200, empty(path))) as server:
         run = command(
             tmp_path,
             None,
@@ -131,6 +169,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
             TAP_CONSTANTCONTACT_LOOKBACK_HOURS="48",
             TAP_CONSTANTCONTACT_START_DATE="",
             TAP_CONSTANTCONTACT_USER_AGENT="ours/1",
+            TAP_CONSTANTCONTACT_OPTIONAL_STREAMS='["contact_summaries"]',
         )
     assert run.code == 0, run.log
     assert {params["api_key"] for _, params, _ in server.requests} == {"a-key"}
@@ -138,6 +177,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
     assert {headers["User-Agent"] for *_, headers in server.requests} == {"ours/1"}
 
 
+@pytest.mark.slow
 def test_a_bad_number_in_the_environment_is_told(tmp_path: Path) -> None:
     run = command(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
     assert run.code == 1
@@ -145,8 +185,9 @@ def test_a_bad_number_in_the_environment_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in run.log
 
 
+@pytest.mark.slow
 def test_the_tap_says_who_it_is(tmp_path: Path) -> None:
-    with Scripted(lambda _path, _params: Answer(200, [])) as server:
+    with Scripted(lambda path, _params: Answer(200, empty(path))) as server:
         command(tmp_path, {**GOOD, "api_url": server.url, "requests_per_second": 1000})
     agents = {headers["User-Agent"] for *_, headers in server.requests}
     assert agents == {f"tap-constantcontact/{TapConstantContact.plugin_version}"}
@@ -173,6 +214,94 @@ def test_good_settings_have_no_problems() -> None:
     assert given["requests_per_second"] == 2.5
 
 
+HINT = "Name it in `optional_streams` to read it."
+
+
+# -- what there is not ----------------------------------------------------------------------
+
+
+def test_what_does_not_exist_is_named(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    box = serving(contacts=3)
+    catalog = everything().catalog_dict
+    for entry in catalog["streams"]:
+        for each in entry["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = entry["stream"] in {"lists", "contact_summaries"}
+        if entry["stream"] == "lists":
+            entry["schema"]["properties"]["colour"] = {"type": ["string", "null"]}
+
+    caplog.clear()
+    tap = TapConstantContact(config=config(box, request_timout=5), catalog=catalog)
+    tap.sync_all()
+
+    said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert said == [
+        "Setting 'request_timout' does not exist and is not used. Did you mean 'request_timeout'?",
+        "The catalog names column 'colour' of stream 'lists', which has none.",
+        f"The catalog selects stream 'contact_summaries', which is not there. {HINT}",
+    ]
+
+
+def test_a_map_of_a_stream_that_is_not_selected_is_not_looked_at(serving: Serving) -> None:
+    maps = {"contacts": {"a": "nothing(name)"}, "elsewhere": {"b": "c"}}
+    assert sync(serving(), "lists", stream_maps=maps).counts["lists"]
+
+
+def test_a_map_that_fails_on_a_row_is_told_in_one_line(serving: Serving) -> None:
+    with pytest.raises(ConfigValidationError, match="Setting 'stream_maps' cannot be used for str"):
+        sync(serving(), "lists", stream_maps={"lists": {"a": "nothing(name)"}})
+
+
+def test_a_catalog_without_keys_is_as_good_as_one_with_them(serving: Serving) -> None:
+    box = serving(contacts=30, campaigns=3)
+    catalog = TapConstantContact(validate_config=False).catalog_dict
+    for entry in catalog["streams"]:
+        for name in ("replication_key", "key_properties", "replication_method"):
+            entry.pop(name, None)
+        for each in entry["metadata"]:
+            for name in ("valid-replication-keys", "table-key-properties", "replication-key"):
+                each["metadata"].pop(name, None)
+    writer = Collector()
+
+    TapConstantContact(config=config(box), catalog=catalog, message_writer=writer).sync_all()
+
+    assert writer.output.ids("contacts") == box.account.ids("contacts")
+    assert writer.output.state["bookmarks"]["contacts"]["replication_key_value"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variable", ["LOGLEVEL", "TAP_CONSTANTCONTACT_LOGLEVEL"])
+def test_an_unknown_log_level_is_told_in_one_line(variable: str, tmp_path: Path) -> None:
+    run = command(tmp_path, GOOD, **{variable: "loud"})
+    assert run.code == 1
+    assert run.log.splitlines() == [
+        f"{variable} is no log level: 'loud'. Use DEBUG, INFO, WARNING or ERROR."
+    ]
+
+
+@pytest.mark.slow
+def test_variables_that_are_not_read_are_told(tmp_path: Path) -> None:
+    run = command(tmp_path, {}, TAP_CONSTANTCONTACT_API_KEY="a-key")
+    assert run.code == 1
+    assert "The environment names settings. Add --config=ENV to use them." in run.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_an_empty_state_file_is_no_state(text: str, serving: Serving, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(text)
+    run = command(tmp_path, config(serving(contacts=3)), "--state", str(tmp_path / "state.json"))
+    assert run.code == 0, run.log
+    assert run.output.counts["contacts"] == 3
+
+
+@pytest.mark.slow
+def test_metrics_are_quiet_unless_asked_for(serving: Serving, tmp_path: Path) -> None:
+    settings = config(serving(contacts=3))
+    assert "METRIC" not in command(tmp_path, settings).log
+    assert "METRIC" in command(tmp_path, settings, LOGLEVEL="INFO").log
+
+
 # -- agreement ------------------------------------------------------------------------------
 
 
@@ -180,6 +309,10 @@ def declared() -> Mapping[str, Any]:
     tap = TapConstantContact(config=dict(GOOD))
     found: Mapping[str, Any] = tap.config_jsonschema["properties"]
     return {name: each for name, each in found.items() if name not in BUILT_IN}
+
+
+def _written(default: Any) -> str:
+    return json.dumps(default) if isinstance(default, list) else str(default)
 
 
 def test_every_setting_is_described() -> None:
@@ -194,7 +327,7 @@ def test_meltano_knows_the_same_settings() -> None:
     (plugin,) = project["plugins"]["extractors"]
     known = {each["name"]: each for each in plugin["settings"]}
     # Meltano 4.4 cannot hand over a decimal from the environment, and the tap takes text.
-    kinds = {"integer": "integer", "number": "string", "string": "string"}
+    kinds = {"integer": "integer", "number": "string", "string": "string", "array": "array"}
 
     assert known.keys() == declared().keys()
     for name, setting in declared().items():
@@ -207,19 +340,17 @@ def test_meltano_knows_the_same_settings() -> None:
         assert there.get("sensitive", False) == setting.get("secret", False)
 
 
-def test_meltano_leaves_out_what_is_off_by_default() -> None:
-    """To Meltano `*.*` is every stream there is."""
+def test_meltano_selects_all_that_the_catalog_has() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     (plugin,) = project["plugins"]["extractors"]
-    streams = {stream.name for stream in TapConstantContact(config=dict(GOOD)).streams.values()}
-    off = streams - selected_by_default()
-    assert plugin["select"] == ["*.*", *(f"!{name}.*" for name in sorted(off, key=_place(off)))]
-    assert len(off) == 4
+    assert plugin["select"] == ["*.*"]
 
 
-def _place(names: set[str]) -> Callable[[str], int]:
-    order = [name for name in TapConstantContact(config=dict(GOOD)).streams if name in names]
-    return order.index
+def test_streams_that_cost_a_call_each_are_there_only_if_they_are_named() -> None:
+    assert not selected_by_default() & set(settings.OPTIONAL_STREAMS)
+    named = TapConstantContact(config={**GOOD, "optional_streams": ["contact_summaries"]})
+    assert set(named.streams) == selected_by_default() | {"contact_summaries"}
+    assert set(everything().streams) == selected_by_default() | set(settings.OPTIONAL_STREAMS)
 
 
 def test_the_environment_example_knows_the_same_settings() -> None:
@@ -228,7 +359,7 @@ def test_the_environment_example_knows_the_same_settings() -> None:
     assert {name.lower() for name in found} == declared().keys()
     for name, setting in declared().items():
         if "default" in setting:
-            assert found[name.upper()] == str(setting["default"])
+            assert found[name.upper()] == _written(setting["default"])
 
 
 def test_the_readme_knows_the_same_settings() -> None:
@@ -241,9 +372,10 @@ def test_the_readme_knows_the_same_settings() -> None:
         default, text = found[name]
         assert text == setting["description"]
         if "default" in setting:
-            assert default == f"`{setting['default']}`"
+            assert default == f"`{_written(setting['default'])}`"
 
 
+@pytest.mark.slow
 def test_about_shows_the_settings(tmp_path: Path) -> None:
     run = command(tmp_path, None, "--about", "--format=json")
     about = json.loads(run.stdout)

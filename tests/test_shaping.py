@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from examples import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +68,7 @@ def without_required(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", sorted(SCHEMAS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60))
 @given(data=st.data())
 def test_any_body_of_the_right_outline_becomes_a_valid_row(
     stream: str, data: st.DataObject
@@ -83,7 +84,7 @@ def test_any_body_of_the_right_outline_becomes_a_valid_row(
 
 
 @pytest.mark.parametrize("stream", sorted(SCHEMAS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=at_most(20))
 @given(data=st.data())
 def test_shaping_a_row_again_changes_nothing(stream: str, data: st.DataObject) -> None:
     shape = Shaper(SCHEMAS[stream], lambda _: None)

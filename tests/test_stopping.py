@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Serving = Callable[..., Sandbox]
 
 
+@pytest.mark.slow
 def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=300, campaigns=20)
 
@@ -63,6 +64,7 @@ def test_a_budget_that_is_enough_changes_nothing(serving: Serving) -> None:
     assert bounded.counts == free.counts
 
 
+@pytest.mark.slow
 def test_every_run_ends_with_a_summary(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=120, campaigns=10)
 
@@ -80,17 +82,20 @@ def test_every_run_ends_with_a_summary(serving: Serving, tmp_path: Path) -> None
     assert table["in"][2].replace(",", "") == str(len(box.calls))
 
 
+@pytest.mark.slow
 def test_a_refused_run_ends_with_a_summary_too(serving: Serving, tmp_path: Path) -> None:
     run = command(tmp_path, config(serving(trouble=Trouble(quota=3))))
     assert run.code == 1
     assert re.search(r"in all +\d+ +4 ", run.log)
 
 
+@pytest.mark.slow
 def test_stdout_is_singer_only(serving: Serving, tmp_path: Path) -> None:
     run = command(tmp_path, config(serving(campaigns=10), max_calls=50))
     assert {m["type"] for m in run.output.messages} == {"SCHEMA", "RECORD", "STATE"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
     serving: Serving, tmp_path: Path, how: signal.Signals

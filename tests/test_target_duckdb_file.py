@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from examples import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_duckdb_file import DuckDBFileSink, TargetDuckDBFile
@@ -151,7 +152,7 @@ AWKWARD = [
 cells = st.none() | st.sampled_from(AWKWARD[:-1]) | st.text(max_size=5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30))
 @given(
     st.lists(
         st.tuples(
@@ -216,7 +217,7 @@ moments = st.datetimes(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=at_most(60))
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -348,7 +349,7 @@ def test_upsert_across_loads_and_within_a_batch(file: Path) -> None:
     assert query(file, "select id, v from rows order by id") == [(1, "c"), (2, "e"), (3, "d")]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=at_most(30))
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.none() | st.integers(0, 2), cells), max_size=30),
     st.integers(1, 7),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import os
+import ssl
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -12,6 +16,14 @@ if TYPE_CHECKING:
     from tap_constantcontact.api.credentials import Credentials
     from tap_constantcontact.api.pace import Pace
     from tap_constantcontact.api.stop import Stop
+
+
+#: The variables that name certificates to trust, in the order in which they count.
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class UntrustedError(requests.RequestException):
+    """The other side cannot be trusted; asking again is of no use."""
 
 
 class Session(requests.Session):
@@ -34,10 +46,14 @@ class Session(requests.Session):
             max_calls: How many calls may be made; None for no limit.
         """
         super().__init__()
+        # As `requests` does where it prepares a request itself.
+        self.verify = next(filter(None, map(os.environ.get, CA_BUNDLES)), True)
         self.auth = credentials
         self.credentials = credentials
         self.calls = 0
         self.answered = False
+        self._began = dt.datetime.now(dt.UTC)
+        self._ahead: dt.timedelta | None = None
         self._pace = pace
         self._stop = stop
         self._max_calls = max_calls
@@ -62,11 +78,34 @@ class Session(requests.Session):
             failure = self._cleaned(error)
         else:
             self.answered = self.answered or response.ok
+            self._compare_clocks(response)
             return response
         # Raised out here so that the library's own error, which quotes the URL, is not its context.
         raise failure
 
+    def _compare_clocks(self, response: requests.Response) -> None:
+        if self._ahead is not None:
+            return
+        try:
+            sent = parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError):
+            return
+        if sent.tzinfo is not None:
+            self._ahead = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
+
+    @property
+    def began(self) -> dt.datetime:
+        """When the run began, by this machine's clock or by the API's, whichever was earlier.
+
+        What is read is read as of the API's clock. By that of a machine that is ahead, all that
+        happens until the API's has caught up would seem to have been read. Before an answer has
+        told the API's time, it is this machine's.
+        """
+        return self._began - (self._ahead or dt.timedelta())
+
     def _cleaned(self, error: Exception) -> requests.RequestException:
+        if fault := self._untrusted(error):
+            return UntrustedError(fault)
         kind = type(error) if isinstance(error, requests.RequestException) else None
         if isinstance(error, requests.Timeout):
             text = "the API did not answer in time"
@@ -82,6 +121,18 @@ class Session(requests.Session):
             text = "the request failed"
         reason = self.credentials.clean(str(_innermost(error)))
         return (kind or requests.ConnectionError)(f"{text} ({type(error).__name__}: {reason})")
+
+    def _untrusted(self, error: Exception) -> str | None:
+        innermost = _innermost(error)
+        if isinstance(innermost, ssl.SSLCertVerificationError):
+            return (
+                f"The certificate of the API, or of a proxy before it, is not trusted"
+                f" ({innermost.verify_message}). If your network has an authority of its own, name"
+                f" the file with its certificates in REQUESTS_CA_BUNDLE."
+            )
+        if isinstance(self.verify, str) and not os.path.exists(self.verify):  # noqa: PTH110
+            return f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file: {self.verify}."
+        return None
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -11,6 +11,7 @@ from tap_constantcontact.streams.campaigns import (
     CampaignPreviews,
     Campaigns,
     CampaignSchedules,
+    DeletedCampaigns,
 )
 from tap_constantcontact.streams.contact_reports import (
     ContactActivity,
@@ -48,6 +49,7 @@ IN_ORDER: tuple[type[ConstantContactStream], ...] = (
     Contacts,
     Activities,
     Campaigns,
+    DeletedCampaigns,
     CampaignLinks,
     CampaignSchedules,
     CampaignSends,

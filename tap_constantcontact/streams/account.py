@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_constantcontact.api import bodies
 from tap_constantcontact.client import ConstantContactStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.helpers.types import Context, Record
 
 
 class Account(ConstantContactStream):
@@ -10,7 +21,18 @@ class Account(ConstantContactStream):
 
     name = "account"
     path = "/account/info"
+    envelope = bodies.ONE
     primary_keys = ("email",)
+
+    @cached_property
+    def info(self) -> Record:
+        """The one object that there is, asked once a run."""
+        with self.giving_up():
+            return self.fetch(self.path, self.envelope)[0]
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        return [self.info]
 
 
 class AccountEmails(ConstantContactStream):
@@ -18,4 +40,5 @@ class AccountEmails(ConstantContactStream):
 
     name = "account_emails"
     path = "/account/verifiedemailaddresses"
+    envelope = bodies.ARRAY
     primary_keys = ("email_address",)

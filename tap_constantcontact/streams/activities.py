@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from typing_extensions import override
 
+from tap_constantcontact.api import bodies
 from tap_constantcontact.client import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -24,13 +26,16 @@ class Activities(ConstantContactStream):
 
     name = "activities"
     path = "/activities"
+    envelope = bodies.ARRAY
     primary_keys = ("id",)
     replication_key = "created_date"
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        for row in super().parse_response(response):
-            found = self.detail(f"/activities/{row['id']}") if row.get("error_count") else None
+        for row in self.identified(super().parse_response(response)):
+            found = None
+            if row.get("error_count"):
+                found = self.detail(f"{self.path}/{quote(row['id'], safe='')}", row["id"])
             yield {**row, **(found or {})}
 
     @override
@@ -41,6 +46,8 @@ class Activities(ConstantContactStream):
             if isinstance(row.get(field), list):
                 # Plain text in newer answers, objects in older ones.
                 row[field] = [
-                    each if isinstance(each, dict) else {"message": each} for each in row[field]
+                    each if isinstance(each, dict) else {"message": each}
+                    for each in row[field]
+                    if each is not None
                 ]
         return row

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.api import times
+from tap_constantcontact.api import bodies, times
 from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.client import ConstantContactStream, RefusedError
 from tap_constantcontact.reach import Reach
 from tap_constantcontact.streams.contacts import Contacts
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     from singer_sdk.helpers.types import Context, Record
@@ -37,7 +37,7 @@ class ContactReportStream(ConstantContactStream):
     when one is through.
     """
 
-    selected_by_default = False
+    keeps_marks = True
     state_partitioning_keys = ()
     #: The largest page that the report allows; None where it takes no `limit`.
     report_page_size: int | None = None
@@ -46,12 +46,13 @@ class ContactReportStream(ConstantContactStream):
     def read(self, context: Context | None) -> Iterable[Record]:
         contacts = self.contacts()
         state = self.get_context_state(None)
-        reach = Reach(state.get("reach"), contacts)
+        marks = state.get("reach")
+        reach = (Reach.unfinished_of if self.is_full_table else Reach)(marks, contacts)
         if reach.unfinished is None and self.others_are_behind():
             self.logger.info("Left for another run: another report's pass is to be ended first.")
             return
         self.logger.warning("This stream costs a call for each of %d contacts.", len(contacts))
-        started = reach.unfinished or dt.datetime.now(dt.UTC)
+        started = reach.unfinished or self.tap.session.began
         before = self.tap.session.calls
         try:
             begun = None
@@ -88,8 +89,16 @@ class ContactReportStream(ConstantContactStream):
     def contacts(self) -> list[str]:
         """List all contacts' ids in the order in which they are gone through."""
         self.page_size = 500
-        rows = self.request_records({"status": "ALL"})
-        return sorted({str(row["id"]) for row in rows}, key=lambda each: (len(each), each))
+        with self.expecting(bodies.PAGED):
+            rows = self.request_records({"status": "ALL"})
+            ids = {row["id"] for row in self.identified(rows)}
+        return sorted(ids, key=lambda each: (len(each), each))
+
+    @property
+    @override
+    def known_fields(self) -> frozenset[str]:
+        # Contacts are listed with the same stream.
+        return frozenset({"id"}) if self.is_expecting_others else super().known_fields
 
     def _report(self, contact_id: str, read_to: dt.datetime | None) -> Iterable[Record]:
         self.page_size = self.report_page_size
@@ -150,6 +159,7 @@ class ContactSummaries(ContactReportStream):
 
     name = "contact_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summary"
+    envelope = bodies.ONE
     primary_keys = ("contact_id",)
 
 
@@ -158,4 +168,5 @@ class ContactCampaignSummaries(ContactReportStream):
 
     name = "contact_campaign_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summaryByCampaign"
+    envelope = bodies.ARRAY
     primary_keys = ("contact_id", "campaign_id")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from tap_constantcontact.api import times
+from tap_constantcontact.api import bodies, times
 from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.client import OptionalAreaStream
 from tap_constantcontact.walk import PartStream, WalkedStream, WalkingStream
@@ -84,7 +84,7 @@ class Events(EventSpotStream, WalkingStream):
 
     @override
     def listed(self, family: Sequence[WalkedStream]) -> list[Record]:
-        rows = [{**row, "id": str(row["id"])} for row in self.request_records(None)]
+        rows = list(self.identified(self.request_records(None)))
         rows.sort(key=lambda row: (str(row.get("created_date")), row["id"]), reverse=True)
         return rows
 
@@ -126,6 +126,7 @@ class EventFees(EventPartStream):
 
     name = "event_fees"
     path = "/eventspot/events/{event_id}/fees"
+    envelope = bodies.ARRAY
     primary_keys = ("event_id", "id")
 
 
@@ -134,6 +135,7 @@ class EventItems(EventPartStream):
 
     name = "event_items"
     path = "/eventspot/events/{event_id}/items"
+    envelope = bodies.ARRAY
     primary_keys = ("event_id", "id")
 
     _event_id = ""
@@ -147,7 +149,7 @@ class EventItems(EventPartStream):
         """The items of an event, asked once in a row however many streams want them."""
         event_id = str(context["event_id"]) if context else ""
         if event_id != self._event_id:
-            self._items = list(self.request_records(context))
+            self._items = list(self.identified(self.request_records(context)))
             self._event_id = event_id
         return self._items
 
@@ -163,7 +165,7 @@ class EventItemAttributes(EventPartStream):
     def read_part(self, context: Context | None) -> Iterable[Record]:
         holder = cast("EventItems", self.tap.streams[EventItems.name])
         for item in holder.items(context):
-            for attribute in item.get("attributes") or ():
+            for attribute in bodies.objects(item.get("attributes")):
                 yield {**attribute, "item_id": item["id"]}
 
 
@@ -172,6 +174,7 @@ class EventPromocodes(EventPartStream):
 
     name = "event_promocodes"
     path = "/eventspot/events/{event_id}/promocodes"
+    envelope = bodies.ARRAY
     primary_keys = ("event_id", "id")
 
 
@@ -209,12 +212,12 @@ class EventRegistrants(EventPartStream):
 
         changed = [
             row
-            for row in self.request_records(context)
+            for row in self.identified(self.request_records(context))
             if _changed_since(row, self.since) and _change(row) > after
         ]
         path = self.get_url(context).removeprefix(self.url_base)
         for number, row in enumerate(sorted(changed, key=_change), start=1):
-            found = self.detail(f"{path}/{quote(str(row['id']), safe='')}")
+            found = self.detail(f"{path}/{quote(row['id'], safe='')}", row["id"])
             yield {**row, **(found or {})}
             state["within"] = {"event_id": event_id, "after": list(_change(row))}
             if number % _REGISTRANTS_A_STATE == 0:
@@ -229,4 +232,4 @@ def _changed_since(row: Record, since: dt.datetime | None) -> bool:
 
 def _change(row: Record) -> tuple[str, ...]:
     updated = times.parse_or_none(row.get("updated_date"))
-    return (times.write(updated) if updated else "", str(row["id"]))
+    return (times.write(updated) if updated else "", row["id"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from tap_constantcontact.api import bodies
 from tap_constantcontact.client import OptionalAreaStream
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class LibraryUsage(LibraryStream):
 
     name = "library_usage"
     path = "/library/info"
+    envelope = bodies.ONE_OR_ARRAY
     primary_keys = ("image_root",)
 
 
@@ -44,7 +46,7 @@ class LibraryFolders(LibraryStream):
             yield from self._with_children(folder)
 
     def _with_children(self, folder: Record) -> Iterator[Record]:
-        children = folder.get("children") or ()
+        children = bodies.objects(folder.get("children"))
         yield {name: held for name, held in folder.items() if name != "children"}
         for child in children:
             yield from self._with_children({"parent_id": folder.get("id"), **child})

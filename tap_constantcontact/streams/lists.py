@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from tap_constantcontact.api import bodies
 from tap_constantcontact.client import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Lists(ConstantContactStream):
 
     name = "lists"
     path = "/lists"
+    envelope = bodies.ARRAY
     primary_keys = ("id",)
 
     @override

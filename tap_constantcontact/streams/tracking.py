@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_constantcontact.api import times
-from tap_constantcontact.streams.campaigns import TRACKED, CampaignPartStream
+from tap_constantcontact.streams.campaigns import CampaignPartStream, is_tracked
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 class TrackingStream(CampaignPartStream):
     """One report of one campaign, whole the first time and then from where it was read to."""
 
-    statuses = TRACKED
     page_size = 500
     shapes_pages = True
+
+    @override
+    def covers(self, campaign: Record) -> bool:
+        return is_tracked(campaign)
 
     @override
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
