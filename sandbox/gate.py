@@ -69,6 +69,9 @@ class Reply(NamedTuple):
     cut: bool = False
 
 
+Interfere: TypeAlias = Callable[[Call, Callable[[], Reply]], Reply | None]
+
+
 def _fault(status: int, key: str, message: str) -> Reply:
     return Reply(status, ApiError(status, key, message).body)
 
@@ -92,8 +95,8 @@ class State:
         trouble: May be changed and replaced at any time.
         calls: Every call in order of arrival, refused ones too.
         arrival: Notified of every call.
-        interfere: Called with every call that would be answered, to let something happen in
-            between, or to answer in its place.
+        interfere: Called with every call that would be answered and with what answers it, to let
+            something happen before that, or to answer in its place.
         refusals: How many calls came too fast.
         calls_today: How many calls count towards the day's quota.
     """
@@ -104,7 +107,7 @@ class State:
     access_token: str
     calls: list[Call] = field(default_factory=list)
     arrival: Condition = field(default_factory=Condition)
-    interfere: "Callable[[Call], Reply | None] | None" = None
+    interfere: "Interfere | None" = None
     refusals: int = 0
     calls_today: int = 0
 
@@ -141,8 +144,7 @@ class Gate:
             headers = dict(scope["headers"])
             self._check_token(headers.get(b"authorization", b"").decode("latin-1"), token)
             accept = headers.get(b"accept", b"*/*").decode("latin-1")
-            interfered = self._state.interfere and self._state.interfere(call)
-            reply = interfered or self._failure() or self._spoil(self._answer(call, accept))
+            reply = self._failure() or self._spoil(self._interfered(call, accept))
         except ApiError as refusal:
             headers_ = tuple(refusal.headers.items())
             reply = Reply(refusal.status, refusal.body, headers=headers_)
@@ -205,6 +207,11 @@ class Gate:
         if self._due("drop", self._state.trouble.drop_every):
             return reply._replace(cut=True)
         return reply
+
+    def _interfered(self, call: Call, accept: str) -> Reply:
+        interfere = self._state.interfere
+        reply = interfere(call, lambda: self._answer(call, accept)) if interfere else None
+        return reply or self._answer(call, accept)
 
     def _answer(self, call: Call, accept: str) -> Reply:
         route, ids = _find(call.path.removeprefix(PREFIX))

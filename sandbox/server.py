@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from sandbox.account import Account
 from sandbox.control import Control
-from sandbox.gate import PREFIX, Call, Gate, Reply, State
+from sandbox.gate import PREFIX, Call, Gate, Interfere, Reply, State
 from sandbox.trouble import Trouble
 
 __all__ = ["Call", "Reply", "Sandbox", "serve"]
@@ -60,12 +60,15 @@ class Sandbox:
         return self._state.calls
 
     @property
-    def interfere(self) -> Callable[[Call], Reply | None] | None:
-        """Called with every call that would be answered; may answer in its place."""
+    def interfere(self) -> Interfere | None:
+        """Called with every call that would be answered, and with what answers it.
+
+        It may let something happen before that, or answer in its place.
+        """
         return self._state.interfere
 
     @interfere.setter
-    def interfere(self, interfere: Callable[[Call], Reply | None] | None) -> None:
+    def interfere(self, interfere: Interfere | None) -> None:
         self._state.interfere = interfere
 
     def wait_for_calls(self, count: int, patience: float = 60.0) -> bool:

@@ -32,7 +32,7 @@ NOT_A_PAGE = [ERROR, {"fault": {"faultstring": "x"}}, {}, None, {"results": None
 def replies(box: Sandbox, wanted: Callable[[Call], bool], body: Any) -> None:
     """Answer some calls with something else than what was asked for."""
     reply = Reply(200, json.dumps(body).encode())
-    box.interfere = lambda call: reply if wanted(call) else None
+    box.interfere = lambda call, _: reply if wanted(call) else None
 
 
 # -- answers that are not what was asked for ------------------------------------------------
@@ -88,7 +88,7 @@ def test_details_are_what_was_asked_for(serving: Serving, part: str, body: Any) 
 def test_an_error_that_passes_is_no_loss(serving: Serving, waits: list[float]) -> None:
     box = serving(contacts=1200)
     left = [Reply(200, json.dumps(body).encode()) for body in NOT_A_PAGE[:3]]
-    box.interfere = lambda call: left.pop() if "next" in call.params and left else None
+    box.interfere = lambda call, _: left.pop() if "next" in call.params and left else None
 
     output = sync(box, "contacts")
 
@@ -154,7 +154,7 @@ def tracking_of(output: Output) -> dict[str, set[Any]]:
 def deleting(box: Sandbox, how_many: int = 1) -> None:
     """Delete campaigns between any two pages of their list, from among those listed already."""
 
-    def interfere(call: Call) -> None:
+    def interfere(call: Call, _: object) -> None:
         if call.path == CAMPAIGNS and "next" in call.params:
             newest = sorted(
                 (each for each in box.account.mailings.by_id.values() if each.status == "SENT"),
@@ -193,7 +193,7 @@ def test_a_shifted_campaign_costs_no_more_than_itself(serving: Serving) -> None:
     campaigns = [each for each in box.account.mailings.by_id.values() if each.status == "SENT"]
     shifted = {each.id: each for each in (campaigns[3], campaigns[-9])}
 
-    def hide(call: Call) -> None:
+    def hide(call: Call, _: object) -> None:
         for each in shifted.values():
             each.status = "DELETED" if call.path == CAMPAIGNS else "SENT"
 
@@ -353,7 +353,7 @@ def test_a_cursor_that_the_api_has_forgotten_starts_over(
 ) -> None:
     box = serving(contacts=1800)
     state = sync(box, "contacts", max_calls=3).state
-    box.interfere = lambda call: (
+    box.interfere = lambda call, _: (
         Reply(status, json.dumps(ERROR).encode())
         if (call.params.get("next") or "-") in state["bookmarks"]["contacts"]["cursor"]["next_link"]
         and not any(each.status == status for each in box.calls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
@@ -98,7 +98,8 @@ class ContactReportStream(ConstantContactStream):
     @override
     def known_fields(self) -> frozenset[str]:
         # Contacts are listed with the same stream.
-        return frozenset({"id"}) if self.is_expecting_others else super().known_fields
+        contacts = cast("Contacts", self.tap.streams[Contacts.name])
+        return contacts.known_fields if self.is_expecting_others else super().known_fields
 
     def _report(self, contact_id: str, read_to: dt.datetime | None) -> Iterable[Record]:
         self.page_size = self.report_page_size
