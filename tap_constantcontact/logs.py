@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_constantcontact.api.credentials import Credentials
 
 
@@ -42,9 +44,35 @@ class _Cleaner(logging.Filter):
         return text
 
 
-def _is_of_use(record: logging.LogRecord) -> bool:
-    # The SDK's word on any stream that is not sorted. Ours go on where they stopped all the same.
-    return "progress is not resumable" not in record.getMessage()
+# What the SDK says of each stream or run, and nobody can do anything with. That of resuming is not
+# true: our streams go on where they stopped.
+_OF_NO_USE = ("progress is not resumable", "as child stream to", "Skipping parse of env var")
+
+
+def is_of_use(record: logging.LogRecord) -> bool:
+    """Whether a line of the SDK tells a person anything."""
+    message = record.getMessage()
+    return not any(each in message for each in _OF_NO_USE)
+
+
+class Clearing(logging.Filter):
+    """Takes a live line off the terminal before something is logged there."""
+
+    def __init__(self, clear: Callable[[], None]) -> None:
+        """Take what clears it."""
+        super().__init__()
+        self._clear = clear
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        self._clear()
+        return True
+
+
+def clear_before_logging(clear: Callable[[], None]) -> None:
+    """From now on, clear the terminal's live line before each line that is logged."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Clearing(clear))
 
 
 _CLEANER = _Cleaner()
@@ -55,6 +83,6 @@ def keep_out_of_logs(credentials: Credentials) -> None:
     _CLEANER.known.add(credentials)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_CLEANER)
-    logging.getLogger("singer_sdk").addFilter(_is_of_use)
+    logging.getLogger("singer_sdk").addFilter(is_of_use)
     # At DEBUG it writes a line with the URL, key included, for every call.
     logging.getLogger("urllib3").setLevel(logging.INFO)

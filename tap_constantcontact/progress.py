@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import logging
@@ -25,12 +26,14 @@ class Progress:
         rows: Rows by stream.
         calls: Attempts by stream, repeats included.
         seconds: Seconds by stream, its calls and the handling of its rows.
+        is_live: Whether a person is watching a terminal.
     """
 
     def __init__(
         self,
         logger: logging.Logger,
         max_calls: int | None,
+        seconds_a_call: float = 0.0,
         *,
         terminal: TextIO = sys.stderr,
         clock: Callable[[], float] = time.monotonic,
@@ -40,6 +43,7 @@ class Progress:
         Args:
             logger: Where the lines go if there is no terminal.
             max_calls: How many calls the run may make; None for no limit.
+            seconds_a_call: How far apart calls leave.
             terminal: Where a person may be watching.
             clock: Seconds from any start.
         """
@@ -48,12 +52,14 @@ class Progress:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._left: Callable[[], str] = str
         self._logger = logger
+        self._seconds_a_call = seconds_a_call
         self._max_calls = max_calls
         self._terminal = terminal
-        self._is_live = terminal.isatty()
+        self.is_live = terminal.isatty()
         self._clock = clock
         self._marked = self._shown = clock()
         self._stream = ""
+        self._is_shown = False
 
     def calling(self, stream: str) -> None:
         """Note that a stream is about to make a call."""
@@ -61,7 +67,7 @@ class Progress:
         self.seconds[self._stream or stream] += now - self._marked
         self._marked, self._stream = now, stream
         self.calls[stream] += 1
-        pause = _SECONDS_BETWEEN_LOOKS if self._is_live else _SECONDS_BETWEEN_LINES
+        pause = _SECONDS_BETWEEN_LOOKS if self.is_live else _SECONDS_BETWEEN_LINES
         if now - self._shown >= pause:
             self._shown = now
             self._show()
@@ -81,9 +87,15 @@ class Progress:
 
         def left() -> str:
             here = done - begun_at
-            calls = (self.calls.total() - calls_before) * (there_are - done) / max(here, 1)
-            more = f", about {calls:,.0f} more calls" if here else ""
-            return f"{done:,} of {there_are:,} {what} are through{more}"
+            so_far = f"{done:,} of {there_are:,} {what} are through"
+            if not here:
+                return so_far
+            calls = (self.calls.total() - calls_before) * (there_are - done) / here
+            minutes = calls * self._seconds_a_call / 60
+            return (
+                f"{so_far} ({100 * done // max(there_are, 1)} %), about {calls:,.0f} more calls"
+                f" in {minutes:,.0f} min"
+            )
 
         self._left = left
 
@@ -102,9 +114,11 @@ class Progress:
             made += f" of {self._max_calls:,}"
         parts = [f"{self._stream}: {self.rows[self._stream]:,} rows", f"{made} calls", self.left]
         line = "; ".join(part for part in parts if part)
-        if self._is_live:
-            self._terminal.write(f"\r\x1b[K{line[:100]}")
+        if self.is_live:
+            width = shutil.get_terminal_size().columns
+            self._terminal.write(f"\r\x1b[K{line[: width - 1]}")
             self._terminal.flush()
+            self._is_shown = True
         else:
             self._logger.info("%s", line)
 
@@ -113,9 +127,32 @@ class Progress:
         now = self._clock()
         self.seconds[self._stream] += now - self._marked
         self._marked = now
-        if self._is_live:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the live line away, so that something else can be written there."""
+        if self._is_shown:
             self._terminal.write("\r\x1b[K")
             self._terminal.flush()
+            self._is_shown = False
+
+    def as_dict(self, bookmarks: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        """What the run has done, for a program."""
+        return {
+            "rows": self.rows.total(),
+            "calls": self.calls.total(),
+            "seconds": round(sum(self.seconds.values()), 1),
+            "left": self.left,
+            "streams": {
+                stream: {
+                    "rows": self.rows[stream],
+                    "calls": self.calls[stream],
+                    "seconds": round(self.seconds[stream], 1),
+                    "bookmark": bookmark,
+                }
+                for stream, bookmark in bookmarks
+            },
+        }
 
     def summary(self, bookmarks: Iterable[tuple[str, str]]) -> str:
         """A table of what the run has done.

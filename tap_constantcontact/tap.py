@@ -29,12 +29,12 @@ from typing_extensions import override
 from tap_constantcontact import bookmarks, settings, streams
 from tap_constantcontact.api.credentials import Credentials
 from tap_constantcontact.api.links import ApiRoot
-from tap_constantcontact.api.pace import Pace
+from tap_constantcontact.api.pace import Pace, seconds_between_calls
 from tap_constantcontact.api.refusals import Verdict
 from tap_constantcontact.api.session import Session
 from tap_constantcontact.api.stop import RunStopped, Stop
 from tap_constantcontact.client import RefusedError, map_fault
-from tap_constantcontact.logs import keep_out_of_logs
+from tap_constantcontact.logs import clear_before_logging, is_of_use, keep_out_of_logs
 from tap_constantcontact.plan import make_plan
 from tap_constantcontact.progress import Progress
 from tap_constantcontact.settings import SECRETS
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from tap_constantcontact.client import ConstantContactStream
 
 
-# By these, somebody asks for more than a run's own words.
-_ASKING_FOR_METRICS = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG")
+# By these, somebody asks for more than a run's own words. (Meltano sets the SDK's log config.)
+_ASKING_FOR_MORE = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
 
 _FOREIGN_STATE = (
     "The state is another account's: its marks would hide rows of this one. Give the state that"
@@ -71,10 +71,11 @@ class TapConstantContact(Tap):
 
     @override
     def __init__(self, **options: Any) -> None:
+        self.logger.addFilter(is_of_use)
         try:
             super().__init__(**options)
             self._tell_of_the_unknown()
-            if not any(map(os.environ.get, _ASKING_FOR_METRICS)):
+            if not any(map(os.environ.get, _ASKING_FOR_MORE)):
                 self.metrics_logger.setLevel(logging.WARNING)
         except ValueError as error:
             # The SDK turns a whole number of the environment into an int before it is validated.
@@ -120,6 +121,8 @@ class TapConstantContact(Tap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
+        if state and state.keys() == {"singer_state"}:
+            state = state["singer_state"]  # As `meltano state get` shows it.
         if faults := bookmarks.problems(state):
             raise _invalid(faults)
         super().load_state(state)
@@ -171,7 +174,11 @@ class TapConstantContact(Tap):
     @cached_property
     def progress(self) -> Progress:
         """What a person who watches the run can see."""
-        return Progress(self.logger, self.config.get("max_calls"))
+        pace = seconds_between_calls(self.config["requests_per_second"])
+        progress = Progress(self.logger, self.config.get("max_calls"), pace)
+        if progress.is_live:
+            clear_before_logging(progress.clear)
+        return progress
 
     @cached_property
     def skipped_areas(self) -> set[str]:
@@ -267,11 +274,14 @@ class TapConstantContact(Tap):
         self.write_message(StateMessage(value=self.state))
 
     def _summarise(self) -> None:
+        if not self.session.answered:
+            return  # What went wrong says more than a table of nothing.
         shown = [(each.name, _bookmark(each)) for each in self._selected]
         for line in self.progress.summary(shown).splitlines():
             self.logger.info("%s", line)
         if left := self.progress.left:
             self.logger.info("Left to do: %s.", left)
+        self.logger.info("SUMMARY: %s", json.dumps(self.progress.as_dict(shown)))
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -16,6 +16,9 @@ def test_the_page_of_streams_is_what_the_catalog_says() -> None:
     assert (ROOT / "docs" / "streams.md").read_text() == made
 
 
+REPOSITORY = "https://github.com/tap-constantcontact/tap-constantcontact/blob/main/"
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     broken = [
         (page.name, target)
@@ -23,5 +26,8 @@ def test_links_between_pages_lead_somewhere() -> None:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
         if not (page.parent / target).exists()
     ]
+    absolute = re.findall(rf"\]\({re.escape(REPOSITORY)}([^)#]+)", PAGES[0].read_text())
 
     assert not broken
+    assert len(absolute) > 5, "the README is read on PyPI too"
+    assert all((ROOT / target).exists() for target in absolute)

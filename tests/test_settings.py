@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -325,19 +326,25 @@ def test_every_setting_is_described() -> None:
 def test_meltano_knows_the_same_settings() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     (plugin,) = project["plugins"]["extractors"]
+    definition = runpy.run_path(str(ROOT / "scripts" / "plugins.py"))["extractor"]()
     known = {each["name"]: each for each in plugin["settings"]}
-    # Meltano 4.4 cannot hand over a decimal from the environment, and the tap takes text.
-    kinds = {"integer": "integer", "number": "string", "string": "string", "array": "array"}
 
-    assert known.keys() == declared().keys()
+    assert known == {each["name"]: each for each in definition["settings"]}
+    assert declared().keys() <= known.keys()
+    assert {name.partition(".")[0] for name in known} == declared().keys() | BUILT_IN
     for name, setting in declared().items():
-        there = known[name]
-        kind = next(kinds[each] for each in setting["type"] if each in kinds)
-        assert there["kind"] == ("date_iso8601" if setting.get("format") else kind)
-        assert there["description"] == setting["description"]
-        assert there["label"] == setting["title"]
-        assert there.get("value") == setting.get("default")
-        assert there.get("sensitive", False) == setting.get("secret", False)
+        assert known[name]["description"] == setting["description"]
+        assert known[name]["label"] == setting["title"]
+        assert known[name].get("value") == setting.get("default")
+        assert known[name].get("sensitive", False) == setting.get("secret", False)
+    assert plugin["capabilities"] == definition["capabilities"]
+
+
+@pytest.mark.parametrize("name", ["tap-constantcontact.yml", "target-duckdb-file.yml"])
+def test_plugin_definitions_are_as_the_settings_make_them(name: str) -> None:
+    """After a wanted change, `python scripts/plugins.py` writes them anew."""
+    made = runpy.run_path(str(ROOT / "scripts" / "plugins.py"))
+    assert (ROOT / "meltano" / name).read_text() == made["written"](made["FILES"][name]())
 
 
 def test_meltano_selects_all_that_the_catalog_has() -> None:

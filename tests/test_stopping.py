@@ -15,6 +15,7 @@ from singer import COMMAND, Output, command, config, environment, sync
 
 from sandbox import Trouble
 from tap_constantcontact.api.stop import RunStopped, Stop
+from tap_constantcontact.logs import Clearing
 from tap_constantcontact.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) ->
     assert run.output.messages[-1]["type"] == "STATE"
     assert run.output.ids("contacts") == box.account.ids("contacts"), "people come first"
     assert "The run has made its 40 calls (`max_calls`). The next run goes on from here." in run.log
-    assert re.search(r"Left to do: \d+ of \d+ campaigns are through, about \d+ more calls", run.log)
+    assert re.search(
+        r"Left to do: \d+ of \d+ campaigns are through \(\d+ %\), about \d+ more calls", run.log
+    )
     assert "unhandled" not in run.log
     assert "Traceback" not in run.log
 
@@ -80,6 +83,11 @@ def test_every_run_ends_with_a_summary(serving: Serving, tmp_path: Path) -> None
     )
     assert table["in"][1].replace(",", "") == str(run.output.counts.total())
     assert table["in"][2].replace(",", "") == str(len(box.calls))
+    summary = json.loads(lines[-1].removeprefix("SUMMARY: "))
+    assert summary["calls"] == len(box.calls)
+    assert summary["rows"] == run.output.counts.total()
+    assert summary["streams"]["contacts"]["rows"] == 120
+    assert summary["left"] == ""
 
 
 @pytest.mark.slow
@@ -154,7 +162,7 @@ class Terminal(io.StringIO):
 def test_progress_is_a_log_line_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
     logger = logging.getLogger("progress")
-    progress = Progress(logger, 100, terminal=io.StringIO(), clock=lambda: now[0])
+    progress = Progress(logger, 100, 0.26, terminal=io.StringIO(), clock=lambda: now[0])
     for _ in range(60):
         now[0] += 1
         progress.rows["contacts"] += 500
@@ -164,10 +172,11 @@ def test_progress_is_a_log_line_now_and_then(caplog: pytest.LogCaptureFixture) -
     progress.calling("contacts")
 
     said = [record.getMessage() for record in caplog.records]
+    left = "10 of 40 campaigns are through (25 %), about 183 more calls in 1 min"
     assert [line.removesuffix(" calls") for line in said] == [
         "contacts: 15,000 rows; 30 of 100",
         "contacts: 30,000 rows; 60 of 100",
-        "contacts: 30,000 rows; 61 of 100 calls; 10 of 40 campaigns are through, about 183 more",
+        f"contacts: 30,000 rows; 61 of 100 calls; {left}",
     ]
 
 
@@ -183,6 +192,33 @@ def test_progress_is_one_live_line_on_a_terminal(caplog: pytest.LogCaptureFixtur
     assert "\n" not in terminal.getvalue()
     assert "lists: 0 rows; 3 calls" in terminal.getvalue()
     assert caplog.records == []
+
+
+def test_the_live_line_fits_and_makes_way_for_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    now, terminal = [0.0], Terminal()
+    progress = Progress(logging.getLogger(), None, terminal=terminal, clock=lambda: now[0])
+    progress.expect("campaigns with a long name", 10, 40, 0, 0)
+    now[0] += 1
+    progress.calling("campaign_unsubscribes")
+    handler = logging.StreamHandler(terminal)
+    handler.addFilter(Clearing(progress.clear))
+    handler.handle(logging.makeLogRecord({"msg": "said"}))
+    handler.handle(logging.makeLogRecord({"msg": "again"}))
+
+    live, said, *_ = terminal.getvalue().split("\r\x1b[K")[1:]
+    assert len(live) == 39
+    assert said == "said\nagain\n"
+
+
+@pytest.mark.slow
+def test_a_wrong_key_is_one_line_and_no_table(serving: Serving, tmp_path: Path) -> None:
+    run = command(tmp_path, config(serving()) | {"api_key": "another-key"})
+    assert run.code == 1
+    assert run.log.count("| ERROR") == 1
+    assert "bookmark" not in run.log
+    assert "SUMMARY" not in run.log
+    assert "in all" not in run.log
 
 
 def test_seconds_go_to_the_stream_that_took_them() -> None:

@@ -37,6 +37,9 @@ MOMENT = {"type": ["string", "null"], "format": "date-time"}
 DATE = {"type": ["string", "null"], "format": "date"}
 TIME = {"type": ["string", "null"], "format": "time"}
 
+# Rows as they are sent, with nothing added.
+PLAIN = {"add_record_metadata": False}
+
 Message = dict[str, Any]
 Row = dict[str, Any]
 
@@ -66,7 +69,7 @@ def lines(messages: Iterable[Message]) -> str:
 
 def write_config(path: Path, /, **config: Any) -> Path:
     file = path.with_suffix(".config.json")
-    file.write_text(json.dumps({"path": str(path), **config}))
+    file.write_text(json.dumps({"path": str(path), **PLAIN, **config}))
     return file
 
 
@@ -90,7 +93,7 @@ def run(
 
 def load(path: Path, *messages: Message, **config: Any) -> None:
     """Load these messages in this process, which is faster."""
-    target = TargetDuckDBFile(config={"path": str(path), **config})
+    target = TargetDuckDBFile(config={"path": str(path), **PLAIN, **config})
     target.listen(io.StringIO(lines(messages)))
 
 
@@ -138,6 +141,32 @@ def test_streams_that_look_like_headers_keep_all_rows(file: Path) -> None:
     assert query(file, "from mixed order by id") == [("1", 1), ("2", 2), ("id", None)]
     assert query(file, "from all_keys order by all") == [("1", "2"), ("1", "3"), ("k", "l")]
     assert query(file, "from empty") == []
+
+
+def test_tables_say_when_a_row_was_read_and_loaded(file: Path) -> None:
+    read_at = "2026-11-24T05:15:02+00:00"
+    message = {**records({"id": "a"})[0], "time_extracted": read_at}
+    load(file, schema_of({"id": STRING}, ["id"]), message, add_record_metadata=True)
+    load(file, schema_of({"id": STRING}, ["id"]), message, add_record_metadata=True)
+
+    ((extracted, is_loaded, deleted),) = query(
+        file,
+        "select _sdc_extracted_at, _sdc_batched_at >= _sdc_extracted_at, _sdc_deleted_at from rows",
+    )
+    assert extracted == dt.datetime.fromisoformat(read_at)
+    assert is_loaded
+    assert deleted is None
+
+
+def test_they_do_so_by_default(file: Path) -> None:
+    target = TargetDuckDBFile(config={"path": str(file)})
+    target.listen(io.StringIO(lines([schema_of({"id": STRING}, ["id"]), *records({"id": "a"})])))
+    assert columns(file).keys() >= {
+        "id",
+        "_sdc_extracted_at",
+        "_sdc_received_at",
+        "_sdc_batched_at",
+    }
 
 
 AWKWARD = [
@@ -319,7 +348,7 @@ def test_numbers_keep_their_digits_inside_json(file: Path) -> None:
     message = (
         '{"type": "RECORD", "stream": "rows", "record": {"json": [1.10, 12345678901234567890123]}}'
     )
-    target = TargetDuckDBFile(config={"path": str(file)})
+    target = TargetDuckDBFile(config={"path": str(file), **PLAIN})
     target.listen(io.StringIO(lines([schema_of({"json": NESTED})]) + message))
     assert query(file, "from rows") == [("[1.10,12345678901234567890123]",)]
 
@@ -613,14 +642,21 @@ def test_errors_of_the_settings_are_one_line(file: Path, tmp_path: Path) -> None
     text = tmp_path / "notes.txt"
     text.write_text("no database " * 1000)
     assert "is not a valid DuckDB database file" in error_of(text)
-    missing = str(tmp_path / "missing" / "x.duckdb")
-    assert f'Cannot open file "{missing}": No such file' in error_of(file, path=missing)
+    assert "notes.txt" in error_of(file, path=str(text / "x.duckdb"))
     with duckdb.connect(file):
         assert "Could not set lock on file" in error_of(file)
     result = subprocess.run([COMMAND], input="", capture_output=True, check=False, text=True)  # noqa: S603
     assert result.returncode == 1
     assert "'path' is a required property" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "not" / "there" / "x.duckdb"
+    TargetDuckDBFile(config={"path": str(file)}).listen(
+        io.StringIO(lines([schema_of({"a": STRING})]))
+    )
+    assert file.exists()
 
 
 def test_settings_are_described() -> None:

@@ -193,7 +193,7 @@ class TargetDuckDBFile(Target):
             th.StringType(),
             required=True,
             title="Path",
-            description="DuckDB file to load into. It is created if missing, its folder is not.",
+            description="DuckDB file to load into. It and its folder are created if missing.",
         ),
         th.Property(
             "schema",
@@ -218,20 +218,30 @@ class TargetDuckDBFile(Target):
         # Made absolute, since DuckDB takes ":memory:" and the like for something else than a file.
         path = Path(self.config["path"]).expanduser().absolute()
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = duckdb.connect(path)
             self.connection.execute("set TimeZone = 'UTC'")  # of date-times that name no offset
             database = self.connection.execute("select current_database()").fetchall()[0][0]
             self.schema_path = (database, self.config["schema"] or "main")
             self.connection.execute(f"create schema if not exists {quote(*self.schema_path)}")
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             msg = str(error).splitlines()[0]
             raise ConfigValidationError(msg, errors=[msg]) from error
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Leave out the SDK's `load_method`: a stream's keys alone decide how its rows go in."""
+        """Add the SDK's settings, as they hold here.
+
+        `load_method` is left out: a stream's keys alone decide how its rows go in. When a row was
+        extracted and loaded is stored beside it unless that is not wanted.
+        """
         super().append_builtin_config(config_jsonschema)
         config_jsonschema["properties"].pop("load_method", None)
+        config_jsonschema["properties"]["add_record_metadata"] |= {
+            "default": True,
+            "description": "Whether tables get the columns `_sdc_extracted_at`, `_sdc_batched_at`"
+            " and so on, which say when a row was read and loaded.",
+        }
 
     def get_sink(
         self,
