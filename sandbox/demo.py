@@ -44,18 +44,22 @@ BY_CAMPAIGN: Final = """
         select campaign_id, count(distinct contact_id) as people from campaign_opens group by all
     ), clicked as (
         select campaign_id, count(distinct contact_id) as people from campaign_clicks group by all
+    ), bounced as (
+        select campaign_id, count(distinct contact_id) as people from campaign_bounces group by all
     )
     select
         campaigns.name as "campaign, newest first",
         sent.people as sent,
+        sent.people - coalesce(bounced.people, 0) as delivered,
         coalesce(opened.people, 0) as opened,
         coalesce(clicked.people, 0) as clicked,
-        format('{:.1f} %', 100 * opened.people / sent.people) as "open rate",
-        format('{:.1f} %', 100 * clicked.people / sent.people) as "click rate",
+        format('{:.1f} %', 100 * opened.people / nullif(delivered, 0)) as "open rate",
+        format('{:.1f} %', 100 * clicked.people / nullif(delivered, 0)) as "click rate",
     from campaigns
     join sent on sent.campaign_id = campaigns.id
     left join opened on opened.campaign_id = campaigns.id
     left join clicked on clicked.campaign_id = campaigns.id
+    left join bounced on bounced.campaign_id = campaigns.id
     order by campaigns.last_run_date desc
     limit 8
 """

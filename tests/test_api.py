@@ -310,6 +310,42 @@ def test_no_second_sees_more_calls_than_allowed(per_second: float, pauses: list[
         assert sum(start <= at < start + 1 for at in sent) <= math.ceil(per_second)
 
 
+@given(st.lists(st.booleans(), max_size=300))
+def test_pace_slows_down_when_refused_and_speeds_up_again(refused: list[bool]) -> None:
+    now = [0.0]
+    pace = Pace(4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    gaps = []
+    for was_refused in refused:
+        before = now[0]
+        pace.wait()
+        gaps.append(now[0] - before)
+        if was_refused:
+            pace.slow_down()
+    for each in range(1, len(gaps) - 1):
+        if not refused[each - 1] and not refused[each]:
+            assert gaps[each + 1] <= gaps[each] + 1e-6 or each == 1, "never slower without a reason"
+    assert all(gap <= 16 * 1.04 / 4 + 1e-6 for gap in gaps), "and never at a stand-still"
+
+
+def test_pace_is_halved_first_and_is_whole_again_in_the_end() -> None:
+    now = [0.0]
+    pace = Pace(4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+
+    def gap() -> float:
+        before = now[0]
+        pace.wait()
+        return now[0] - before
+
+    gap()
+    assert gap() == pytest.approx(0.26)
+    pace.slow_down()
+    gap()
+    assert gap() == pytest.approx(0.52, rel=0.01)
+    for _ in range(500):
+        gap()
+    assert gap() == pytest.approx(0.26)
+
+
 def test_pace_costs_little_more_than_the_limit() -> None:
     clock = [0.0]
     pace = Pace(4, clock=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + s))
