@@ -406,6 +406,10 @@ class ConstantContactStream(RESTStream[str | None]):
     @property
     def known_fields(self) -> frozenset[str]:
         """Fields of the API's objects: one that has none of them is something else."""
+        return self._own_fields
+
+    @cached_property
+    def _own_fields(self) -> frozenset[str]:
         return frozenset(self.schema["properties"])
 
     _last_read: tuple[requests.Response | None, Page | None] = (None, None)

@@ -200,6 +200,10 @@ class TapConstantContact(Tap):
     @override
     def streams(self) -> dict[str, Stream]:
         """All streams, in the order of a run: the cheap and important first."""
+        return self._in_order
+
+    @cached_property
+    def _in_order(self) -> dict[str, Stream]:
         return dict(sorted(super().streams.items(), key=lambda item: _place(item[1])))
 
     # -- a run ------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def without_required(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", sorted(SCHEMAS))
-@settings(max_examples=at_most(60))
+@settings(max_examples=at_most(30))
 @given(data=st.data())
 def test_any_body_of_the_right_outline_becomes_a_valid_row(
     stream: str, data: st.DataObject
@@ -84,7 +84,7 @@ def test_any_body_of_the_right_outline_becomes_a_valid_row(
 
 
 @pytest.mark.parametrize("stream", sorted(SCHEMAS))
-@settings(max_examples=at_most(20))
+@settings(max_examples=at_most(12))
 @given(data=st.data())
 def test_shaping_a_row_again_changes_nothing(stream: str, data: st.DataObject) -> None:
     shape = Shaper(SCHEMAS[stream], lambda _: None)

@@ -80,7 +80,7 @@ def exactly(rows: Any) -> str:
 
 
 @pytest.mark.parametrize("stream", sorted(SCHEMAS))
-@settings(max_examples=at_most(30))
+@settings(max_examples=at_most(15))
 @given(data=st.data())
 def test_rows_as_promised_are_read_at_full_speed(stream: str, data: st.DataObject) -> None:
     schema = SCHEMAS[stream]
@@ -93,7 +93,7 @@ def test_rows_as_promised_are_read_at_full_speed(stream: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize("stream", sorted(SCHEMAS))
-@settings(max_examples=at_most(60))
+@settings(max_examples=at_most(25))
 @given(data=st.data())
 def test_rows_of_any_kind_come_out_the_same(stream: str, data: st.DataObject) -> None:
     schema = SCHEMAS[stream]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
+from requests.utils import get_environ_proxies
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Session(requests.Session):
         super().__init__()
         # As `requests` does where it prepares a request itself.
         self.verify = next(filter(None, map(os.environ.get, CA_BUNDLES)), True)
+        self._proxies: dict[str, str] | None = None
         self.auth = credentials
         self.credentials = credentials
         self.calls = 0
@@ -73,7 +75,7 @@ class Session(requests.Session):
             with self._stop.waiting():
                 self._pace.wait()
                 self.calls += 1
-                response = super().send(request, **kwargs)
+                response = super().send(request, proxies=self._proxies_for(request), **kwargs)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = self._cleaned(error)
         else:
@@ -82,6 +84,12 @@ class Session(requests.Session):
             return response
         # Raised out here so that the library's own error, which quotes the URL, is not its context.
         raise failure
+
+    def _proxies_for(self, request: requests.PreparedRequest) -> dict[str, str]:
+        # All calls go to one host: the environment need not be asked for each.
+        if self._proxies is None:
+            self._proxies = get_environ_proxies(request.url or "")
+        return self._proxies
 
     def _compare_clocks(self, response: requests.Response) -> None:
         if self._ahead is not None:
