@@ -125,7 +125,7 @@ def test_the_job_and_its_schedule_are_there(project: Project) -> None:
 def test_a_pipeline_that_is_killed_loses_nothing(
     serving: Serving, project: Project, warehouse: Warehouse, kills: int
 ) -> None:
-    """Moments follow from the calls that were seen; `python -m benchmarks.kills` tries many more."""
+    """Moments follow from the calls that were seen; `python -m benchmarks.kills` tries many."""
     if not kills:
         pytest.skip("PostgreSQL's share is with the benchmark")
     box = serving(contacts=1200, campaigns=14, events=2)
