@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets everything up and runs the tests: all, or with --quick those that take no processes, for work
+# Sets everything up and runs the tests: all, or with --quick those that take little time, for work
 # in between. Further arguments go to pytest.
 set -eu
 cd "$(dirname "$0")"

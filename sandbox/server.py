@@ -107,10 +107,20 @@ class _Server(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
+        await _turns()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await _turns()
 
     def stop(self) -> None:
         if self._loop is not None and self._end is not None:
             self._loop.call_soon_threadsafe(self._end.set)
+
+
+async def _turns() -> None:
+    """Give the loop the turns that it takes to close what is to be closed."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _listener(port: int) -> socket.socket:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox import Call, Sandbox
+pytestmark = pytest.mark.slow
 
 STREAMS = list(everything().streams)
 # A 403 or 404 on anything else may mean that the account lacks it, or that it has been deleted.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
     Serving = Callable[..., Sandbox]
+pytestmark = pytest.mark.slow
 
 KINDS = {
     "campaign_sends": "send_date",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
     Serving = Callable[..., Sandbox]
+pytestmark = pytest.mark.slow
 
 REPORTS = ("contact_activity", "contact_summaries", "contact_campaign_summaries")
 KEYS = {

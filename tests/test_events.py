@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
     Serving = Callable[..., Sandbox]
+pytestmark = pytest.mark.slow
 
 SAMPLES = Path(__file__).parent / "samples"
 PARTS = ("event_fees", "event_items", "event_promocodes", "event_registrants")

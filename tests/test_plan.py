@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Serving = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.slow
+
 
 def planned(
     box: Sandbox, *streams: str, state: dict[str, Any] | None = None, **settings: Any

@@ -95,11 +95,11 @@ def test_slow_answers_are_given_up_and_repeated(waits: list[float]) -> None:
 
     def answer(_path: str, _params: dict[str, str]) -> Answer:
         if not waits:
-            waiting.wait(5)
+            waiting.wait(10)
         return Answer(200, ONE_LIST)
 
     with Scripted(answer) as server:
-        output = sync(server, "lists", request_timeout=1)
+        output = sync(server, "lists", request_timeout=3)
         waiting.set()
 
     assert output.ids("lists") == {"1"}

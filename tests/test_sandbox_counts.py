@@ -11,6 +11,8 @@ import requests
 
 from sandbox import Account, Sandbox, Trouble, serve
 
+pytestmark = pytest.mark.slow
+
 Row: TypeAlias = dict[str, Any]
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

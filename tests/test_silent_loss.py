@@ -167,6 +167,7 @@ def deleting(box: Sandbox, how_many: int = 1) -> None:
     box.interfere = interfere
 
 
+@pytest.mark.slow
 def test_campaigns_that_shift_out_of_a_list_are_read_by_the_next_run(serving: Serving) -> None:
     box = serving(campaigns=240, recipients=4, contacts=40)
     found: dict[str, set[Any]] = {stream: set() for stream in KINDS}
@@ -188,6 +189,7 @@ def test_campaigns_that_shift_out_of_a_list_are_read_by_the_next_run(serving: Se
     assert len(json.dumps(state)) < 8000
 
 
+@pytest.mark.slow
 def test_a_shifted_campaign_costs_no_more_than_itself(serving: Serving) -> None:
     box = serving(campaigns=80, recipients=4, contacts=40)
     campaigns = [each for each in box.account.mailings.by_id.values() if each.status == "SENT"]
@@ -217,6 +219,7 @@ def test_a_shifted_campaign_costs_no_more_than_itself(serving: Serving) -> None:
     assert with_shift - without <= 7 * len(shifted)
 
 
+@pytest.mark.slow
 def test_many_deletions_at_once_are_not_taken_for_campaigns_to_read_again(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -231,6 +234,7 @@ def test_many_deletions_at_once_are_not_taken_for_campaigns_to_read_again(
     assert "read again" not in caplog.text
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_is_read_again(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -289,6 +293,7 @@ def test_a_full_table_is_read_in_full(serving: Serving) -> None:
 # -- contacts: runs that are cut off --------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_contacts_go_on_where_they_were_cut_off(serving: Serving) -> None:
     box = serving(contacts=20_000)
     sync(box, "contacts")
@@ -307,6 +312,7 @@ def test_contacts_go_on_where_they_were_cut_off(serving: Serving) -> None:
     assert len(box.calls) - at_once <= 1.1 * at_once
 
 
+@pytest.mark.slow
 def test_what_changes_while_a_first_read_is_cut_off_arrives(serving: Serving) -> None:
     box = serving(contacts=4000)
     latest: dict[str, dict[str, Any]] = {}
@@ -330,6 +336,7 @@ def test_what_changes_while_a_first_read_is_cut_off_arrives(serving: Serving) ->
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_calls", [2, 4, 6])
 def test_later_reads_go_on_too_opt_outs_as_well(serving: Serving, max_calls: int) -> None:
     box = serving(contacts=9000)

@@ -24,6 +24,7 @@ from target_duckdb_file import DuckDBFileSink, TargetDuckDBFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).with_name("target-duckdb-file")
 

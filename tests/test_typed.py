@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
     Serving = Callable[..., Sandbox]
+pytestmark = pytest.mark.slow
 
 # U+0000 is what no page may promise: it is taken out, with care.
 _CHARACTERS = st.characters(exclude_characters="\0", codec="utf-8")
