@@ -241,6 +241,9 @@ class WalkingStream(WalkedStream):
                     return
             if not self._has_vanished:
                 self.note_as_read(position, member["id"], covered)
+            elif position < covered and member["id"] not in self._unseen:
+                # Should it come back, all of it is to be read.
+                self._seen.take(Members.token(member["id"]))
             if found is not None:
                 for each in read_to:
                     reaches[each].advance(position, moments[each])

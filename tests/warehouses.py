@@ -40,7 +40,8 @@ class Project:
             text=True,
             check=False,
             timeout=300,
-            env=environment(PATH=path, **{**self._variables, **variables}),
+            # Meltano installs loaders with a uv of its own, from wherever this machine trusts.
+            env=environment(PATH=path, UV_SYSTEM_CERTS="1", **{**self._variables, **variables}),
         )
 
     def executable(self, target: str) -> Path:
