@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PLACES = 3
 _PART = 80
 _CELLS = _PLACES * _PART
+# Each cell is looked at once, and once more whenever something was taken out of it.
+_MOST_STEPS = _CELLS * (1 + _PLACES)
 _PACKED = struct.Struct(f">{_CELLS}Q")
 _COUNT_BITS = 56
 _TOKEN = (1 << _COUNT_BITS) - 1
@@ -81,7 +83,7 @@ class Members:
     def dump(self) -> str:
         """The set as it goes into a state."""
         cells = (
-            (count & 0xFF) << _COUNT_BITS | token
+            count << _COUNT_BITS | token
             for count, token in zip(self._counts, self._tokens, strict=True)
         )
         return base64.b64encode(zlib.compress(_PACKED.pack(*cells), 9)).decode()
@@ -102,7 +104,7 @@ class Members:
         for token in by_token:
             rest._change(token, -1)
         surplus, missing = rest._peel()
-        if any(rest._tokens) or not missing <= by_token.keys():
+        if any(rest._tokens) or any(rest._counts) or not missing <= by_token.keys():
             return None
         return Difference({by_token[token] for token in missing}, surplus)
 
@@ -110,10 +112,12 @@ class Members:
         """Take out what stands alone in a cell, until nothing does: what was in, what was owed."""
         found: dict[int, set[int]] = {1: set(), 0xFF: set()}
         waiting = list(range(_CELLS))
-        # There can be no more members than cells, unless what is taken out was never in.
-        while waiting and len(found[1]) + len(found[0xFF]) <= _CELLS:
+        # A damaged set could be peeled for ever: what goes out of one cell comes into another.
+        for _ in range(_MOST_STEPS):
+            if not waiting:
+                break
             cell = waiting.pop()
-            count, token = self._counts[cell] & 0xFF, self._tokens[cell]
+            count, token = self._counts[cell], self._tokens[cell]
             if count in found and token == _sealed(token >> 16) and cell in _places(token):
                 found[count].add(token)
                 self._change(token, -1 if count == 1 else 1)
@@ -122,7 +126,7 @@ class Members:
 
     def _change(self, token: int, by: int) -> None:
         for place in _places(token):
-            self._counts[place] += by
+            self._counts[place] = (self._counts[place] + by) & 0xFF
             self._tokens[place] ^= token
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +36,17 @@ def test_large_sets_that_differ_in_a_hundred_members_are_told() -> None:
 
 def test_sets_that_differ_in_too_much_are_not_told() -> None:
     assert Members.of(map(str, range(1000))).difference({"a", "b"}) is None
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_damaged_set_is_not_told_and_does_not_hang(place: int) -> None:
+    cells = bytearray(zlib.decompress(base64.b64decode(Members.of(["a"]).dump())))
+    filled = [start for start in range(0, len(cells), 8) if any(cells[start : start + 8])]
+    cells[filled[place] : filled[place] + 8] = bytes(8)
+    damaged = Members.load(base64.b64encode(zlib.compress(bytes(cells))).decode())
+
+    assert damaged.difference(set()) is None
+    assert damaged.difference({"a", "b"}) is None
 
 
 def test_what_was_taken_out_is_missing() -> None:
