@@ -16,7 +16,7 @@ from singer_sdk.helpers.jsonpath import extract_jsonpath
 from singer_sdk.pagination import BaseHATEOASPaginator
 from typing_extensions import override
 
-from tap_constantcontact.schema import SCHEMAS
+from tap_constantcontact.records.schemas import schemas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ class NextLink(BaseHATEOASPaginator):
 class PlainStream(RESTStream["ParseResult"]):
     """What the template makes of an API with links between its pages."""
 
-    schema = StreamSchema(SCHEMAS)
+    schema = StreamSchema(schemas_of("v2"))
     records_jsonpath = "$.results[*]"
     limit = 500
 
@@ -118,7 +118,7 @@ class CampaignDetails(PlainStream):
     """A campaign's detail."""
 
     name = "campaign_details"
-    schema = StreamSchema(SCHEMAS, key="campaigns")
+    schema = StreamSchema(schemas_of("v2"), key="campaigns")
     path = "/emailmarketing/campaigns/{campaign_id}"
     primary_keys = ("id",)
     parent_stream_type = Campaigns

@@ -4,7 +4,9 @@ It knows nothing of the tap and the tap nothing of it, so that each checks the o
 """
 
 from sandbox.account import Account
-from sandbox.server import Call, Reply, Sandbox, serve
+from sandbox.server import Sandbox, serve
+from sandbox.state import Call, Reply
 from sandbox.trouble import Trouble
+from sandbox.world import moments
 
-__all__ = ["Account", "Call", "Reply", "Sandbox", "Trouble", "serve"]
+__all__ = ["Account", "Call", "Reply", "Sandbox", "Trouble", "moments", "serve"]

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.account import CHANGES
-from sandbox.gate import PREFIX, State
+from sandbox.state import State
+from sandbox.v2.gate import PREFIX
+from sandbox.world.world import CHANGES
 
 _ABOUT: Final = (
     "A made-up Constant Contact account behind the v2 API. "

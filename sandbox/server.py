@@ -13,8 +13,9 @@ from starlette.routing import Mount
 
 from sandbox.account import Account
 from sandbox.control import Control
-from sandbox.gate import PREFIX, Call, Gate, Interfere, Reply, State
+from sandbox.state import Call, Interfere, Reply, State
 from sandbox.trouble import Trouble
+from sandbox.v2.gate import PREFIX, Gate
 
 __all__ = ["Call", "Reply", "Sandbox", "serve"]
 

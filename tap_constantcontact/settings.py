@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from singer_sdk import typing as th
 from upath import UPath
 
-from tap_constantcontact.api import times
+from tap_constantcontact.records import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping

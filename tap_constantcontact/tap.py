@@ -9,7 +9,7 @@ import os
 import signal
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import click
 import requests
@@ -23,23 +23,23 @@ from singer_sdk.exceptions import (
     StreamMapConfigError,
 )
 from singer_sdk.helpers._state import write_stream_state
-from singer_sdk.singerlib import Catalog, StateMessage
+from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_constantcontact import bookmarks, settings, streams
-from tap_constantcontact.api.credentials import Credentials
-from tap_constantcontact.api.links import ApiRoot
-from tap_constantcontact.api.pace import Pace, seconds_between_calls
-from tap_constantcontact.api.refusals import Verdict
-from tap_constantcontact.api.session import Session
-from tap_constantcontact.api.stop import RunStopped, Stop
-from tap_constantcontact.client import RefusedError, map_fault
-from tap_constantcontact.logs import clear_before_logging, is_of_use, keep_out_of_logs
-from tap_constantcontact.plan import make_plan
-from tap_constantcontact.progress import Progress
+from tap_constantcontact import settings
+from tap_constantcontact.http.pace import seconds_between_calls
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http.stop import RunStopped
+from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
+from tap_constantcontact.records.writer import BlockWriter, OutputError
+from tap_constantcontact.run import Run
 from tap_constantcontact.settings import SECRETS
-from tap_constantcontact.streams.account import Account
-from tap_constantcontact.writer import BlockWriter, OutputError
+from tap_constantcontact.state import bookmarks, owner
+from tap_constantcontact.state.owner import ForeignStateError
+from tap_constantcontact.stream import map_fault
+from tap_constantcontact.terminal.logs import is_of_use
+from tap_constantcontact.v2 import api as v2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,17 +49,19 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
-    from tap_constantcontact.client import ConstantContactStream
+    from tap_constantcontact.plan import Costing
+    from tap_constantcontact.stream import ConstantContactStream
 
 
 # By these, somebody asks for more than a run's own words. (Meltano sets the SDK's log config.)
 _ASKING_FOR_MORE = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
 
-_FOREIGN_STATE = (
-    "The state is another account's: its marks would hide rows of this one. Give the state that"
-    " belongs to the access token, or none to read everything. If it is the same account with a new"
-    " token or a new address of its owner, take the stream 'account' out of the state."
-)
+
+class _Account(Protocol):
+    """The stream that knows whose account it is."""
+
+    selected: bool
+    owner: str | None
 
 
 class TapConstantContact(Tap):
@@ -142,48 +144,10 @@ class TapConstantContact(Tap):
                 if name in self.streams and self.streams[name].selected:
                     raise _invalid([map_fault(name, error)]) from error
 
-    # -- what all streams share -------------------------------------------------------------
-
     @cached_property
-    def credentials(self) -> Credentials:
-        """Who is asking."""
-        credentials = Credentials(self.config["api_key"], self.config["access_token"])
-        keep_out_of_logs(credentials)
-        return credentials
-
-    @cached_property
-    def api_root(self) -> ApiRoot:
-        """Where the API is."""
-        return ApiRoot(self.config["api_url"])
-
-    @cached_property
-    def session(self) -> Session:
-        """The one way out: limits are a key's, not a stream's."""
-        return Session(self.credentials, self.pace, self.stop, self.config.get("max_calls"))
-
-    @cached_property
-    def pace(self) -> Pace:
-        """When the next call may leave."""
-        return Pace(self.config["requests_per_second"])
-
-    @cached_property
-    def stop(self) -> Stop:
-        """Whether the run is to end early."""
-        return Stop()
-
-    @cached_property
-    def progress(self) -> Progress:
-        """What a person who watches the run can see."""
-        pace = seconds_between_calls(self.config["requests_per_second"])
-        progress = Progress(self.logger, self.config.get("max_calls"), pace)
-        if progress.is_live:
-            clear_before_logging(progress.clear)
-        return progress
-
-    @cached_property
-    def skipped_areas(self) -> set[str]:
-        """Parts of the product that turned out to be closed to the account."""
-        return set()
+    def run(self) -> Run:
+        """What all streams share."""
+        return Run(self, v2.api(self.config))
 
     # -- streams ----------------------------------------------------------------------------
 
@@ -193,7 +157,12 @@ class TapConstantContact(Tap):
         left_out = set(settings.OPTIONAL_STREAMS)
         left_out -= set(map(str, wanted)) if isinstance(wanted, list) else set()
         return [
-            each for each in (kind(self) for kind in streams.IN_ORDER) if each.name not in left_out
+            each
+            for each in (
+                cast("type[ConstantContactStream]", kind)(self, self.run)
+                for kind in self.run.api.streams
+            )
+            if each.name not in left_out
         ]
 
     @property
@@ -204,7 +173,8 @@ class TapConstantContact(Tap):
 
     @cached_property
     def _in_order(self) -> dict[str, Stream]:
-        return dict(sorted(super().streams.items(), key=lambda item: _place(item[1])))
+        order = self.run.api.streams
+        return dict(sorted(super().streams.items(), key=lambda item: order.index(type(item[1]))))
 
     # -- a run ------------------------------------------------------------------------------
 
@@ -219,39 +189,35 @@ class TapConstantContact(Tap):
             self.begin()
             super().sync_all()
         except RunStopped as stopped:
-            self.write_state()
+            self.run.write_last_state()
             self.logger.warning("%s The next run goes on from here.", stopped)
         finally:
             if isinstance(self.message_writer, BlockWriter):
                 self.message_writer.flush()
-            self.progress.finish()
+            self.run.progress.finish()
             self._summarise()
 
     def begin(self) -> None:
         """Make sure that the state is this account's, and that no clock has spoilt it.
 
-        A state is known by its access token; if that is another one, by the account's owner. The
-        account is asked for anyway if its stream is selected, and otherwise only then.
+        The account is asked for anyway if its stream is selected, and otherwise only if the access
+        token is a new one.
 
         Raises:
             ConfigValidationError: If the state is another account's.
         """
-        known = self.state.get("bookmarks", {}).get(bookmarks.ACCOUNT, {})
-        token = bookmarks.fingerprint(self.config["access_token"])
-        is_same = known.get("token") in {None, token}
-        account = cast("Account", self.streams[Account.name])
-        owner = None
-        if account.selected or (known.get("owner") and not is_same):
-            owner = self._owner(account)
-        if known.get("owner") != owner and not (is_same and None in {known.get("owner"), owner}):
-            raise _invalid([_FOREIGN_STATE])
-        if not is_same and owner is None:
-            raise _invalid([_FOREIGN_STATE])
+        known = self.run.bookmarks_of(owner.ACCOUNT)
+        is_selected = owner.ACCOUNT in self.run.selected
+        try:
+            marks = owner.identify(
+                known, self.config["access_token"], self._ask_owner, must_ask=is_selected
+            )
+        except ForeignStateError as error:
+            raise _invalid([str(error)]) from error
         if any(cast("ConstantContactStream", each).keeps_marks for each in self._selected):
-            write_stream_state(self.state, Account.name, "token", token)
-            if owner:
-                write_stream_state(self.state, Account.name, "owner", owner)
-        for stream in bookmarks.distrust_future(dict(self.state), self.session.began):
+            for name, mark in marks.items():
+                write_stream_state(self.state, owner.ACCOUNT, name, mark)
+        for stream in bookmarks.distrust_future(dict(self.state), self.run.session.began):
             self.logger.warning(
                 "The state of stream '%s' holds a mark from the future, made by a clock that was"
                 " ahead. It is not believed: what it covers is read again.",
@@ -262,37 +228,64 @@ class TapConstantContact(Tap):
     def _selected(self) -> list[Stream]:
         return [each for each in self.streams.values() if each.selected]
 
-    def _owner(self, account: Account) -> str | None:
+    def _ask_owner(self) -> str | None:
         """Whose account it is; None if the token's user may not know."""
+        account = cast("_Account", self.streams[owner.ACCOUNT])
         try:
-            email = account.info.get("email")
+            return account.owner
         except RefusedError as error:
             if account.selected or error.verdict is not Verdict.FORBIDDEN:
                 raise
             self.logger.warning("Whose account it is cannot be told. %s", error)
             return None
-        return bookmarks.fingerprint(str(email)) if email else None
 
-    def write_state(self) -> None:
-        """Write the state as it is, so that what was read so far counts."""
-        self.write_message(StateMessage(value=self.state))
+    def plan(self) -> Plan:
+        """Estimate what a run would cost, with the settings, catalog and state given.
+
+        Raises:
+            FatalAPIError: The API has refused or failed.
+        """
+        state = (
+            "with the state given"
+            if self.state.get("bookmarks")
+            else "without a state: a first run"
+        )
+        catalog = "the catalog given" if self.input_catalog else "all streams"
+        run = self.run
+        run.without_limit()
+        costs: list[Cost] = []
+        try:
+            self.begin()
+            if run.session.calls and owner.ACCOUNT not in run.selected:
+                costs.append(Cost(owner.ACCOUNT, 1, "whose account it is"))
+            for each in self.streams.values():
+                costs += cast("Costing", each).costs()
+        finally:
+            run.progress.finish()
+        return Plan(
+            costs=costs,
+            asked=run.session.calls,
+            calls_a_day=min(CALLS_A_DAY, self.config.get("max_calls") or CALLS_A_DAY),
+            seconds_a_call=seconds_between_calls(self.config["requests_per_second"]),
+            given=f"Plan {state}, for {catalog}.",
+        )
 
     def _summarise(self) -> None:
-        if not self.session.answered:
+        if not self.run.session.answered:
             return  # What went wrong says more than a table of nothing.
         shown = [(each.name, _bookmark(each)) for each in self._selected]
-        for line in self.progress.summary(shown).splitlines():
+        for line in self.run.progress.summary(shown).splitlines():
             self.logger.info("%s", line)
-        if left := self.progress.left:
+        if left := self.run.progress.left:
             self.logger.info("Left to do: %s.", left)
-        self.logger.info("SUMMARY: %s", json.dumps(self.progress.as_dict(shown)))
+        self.logger.info("SUMMARY: %s", json.dumps(self.run.progress.as_dict(shown)))
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         # The SDK writes the state and exits in whatever is under way, half a message included.
-        if self.stop.reason:
+        if self.run.stop.reason:
             raise SystemExit(1)
-        self.stop.request(f"Stopped by {signal.Signals(signum).name}.")
+        self.run.stop.request(f"Stopped by {signal.Signals(signum).name}.")
 
     # -- command line -----------------------------------------------------------------------
 
@@ -358,8 +351,8 @@ class TapConstantContact(Tap):
             state=json.load(state) if state else None,
         )
         tap.metrics_logger.setLevel(logging.WARNING)
-        plan = make_plan(tap)
-        click.echo(json.dumps(plan.as_dict()) if form == "json" else str(plan))
+        found = tap.plan()
+        click.echo(json.dumps(found.as_dict()) if form == "json" else str(found))
 
     @classmethod
     @contextmanager
@@ -393,10 +386,6 @@ def _unless_empty(file: TextIO | None) -> TextIO | None:
     """A file from its start, or None if there is nothing in it: no state yet is no fault."""
     text = file.read() if file else ""
     return io.StringIO(text) if text.strip() else None
-
-
-def _place(stream: Stream) -> int:
-    return next(n for n, kind in enumerate(streams.IN_ORDER) if isinstance(stream, kind))
 
 
 def _bookmark(stream: Stream) -> str:

@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import enum
 import functools
 import logging
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
 
-from tap_constantcontact.api.refusals import Verdict
-from tap_constantcontact.client import ConstantContactStream, RefusedError
-from tap_constantcontact.members import Members
-from tap_constantcontact.reach import Reach
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.plan import Cost
+from tap_constantcontact.state.members import Members
+from tap_constantcontact.state.passes import Pass, compare
+from tap_constantcontact.state.reach import Reach
+from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Sequence
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.tap import TapConstantContact
+    from tap_constantcontact.run import Run
+    from tap_constantcontact.state.passes import ReadTo
 
-    #: When a stream has read the rows of a member; None for never.
-    ReadTo = Mapping["WalkedStream", dt.datetime | None]
-    #: Reads a member's detail; None if it has vanished.
-    Detail = Callable[[Record], Record | None]
+_T = TypeVar("_T")
 
-# A pass that began longer ago, since runs were cut off, is followed by another in the same run.
-_STALE = dt.timedelta(hours=1)
+
+class Need(enum.Enum):
+    """What it takes to read what is due of a member."""
+
+    NOTHING = "nothing is due, whatever else is known of it"
+    LIST_ROW = "its row in the list is enough"
+    DETAIL = "its detail, which costs a call"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What is to be read of a member.
+
+    Attributes:
+        member: As the API has it, with its detail where that was needed.
+        due: The names of the streams that are due of it, each with the moment up to which its rows
+            were read, None for never.
+    """
+
+    member: Record
+    due: ReadTo
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, what: str, ask: Callable[[], _T]) -> _T:
+        """What several streams read of the member, asked by the first of them."""
+        if what not in self._known:
+            self._known[what] = ask()
+        found: _T = self._known[what]
+        return found
 
 
 class WalkedStream(ConstantContactStream):
@@ -36,6 +68,14 @@ class WalkedStream(ConstantContactStream):
 
     keeps_marks = True
     state_partitioning_keys = ()
+    #: The member that is being read.
+    visit: Visit
+    #: Whether a walk is under way: it writes the state itself, once a member.
+    is_walking = False
+
+    def covers(self, member: Record) -> bool:  # noqa: ARG002 - others do
+        """Whether the stream may have rows of a member, as its row in the list says."""
+        return True
 
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
         """Whether the API may have rows that were not read yet.
@@ -52,8 +92,12 @@ class WalkedStream(ConstantContactStream):
         A catalog that asks for the full table is heeded: what an earlier pass has read is read
         again, what a pass has read that was cut off is not.
         """
-        marks = self.get_context_state(None).get("reach")
+        marks = self.run.bookmarks_of(self.name).get("reach")
         return Reach.unfinished_of(marks, order) if self.is_full_table else Reach(marks, order)
+
+    def calls_for(self, visit: Visit) -> int:  # noqa: ARG002 - others do
+        """About how many calls the stream makes for a member that it is due of."""
+        return 1
 
     @property
     def window(self) -> int:
@@ -71,33 +115,35 @@ class WalkingStream(WalkedStream):
 
     #: The key of a member in the rows of its parts.
     member_key: ClassVar[str]
-    #: The member that is being read, and the names of the streams that are due of it, each with the
-    #: moment up to which its rows were read, None for never.
-    current: Record
-    due: Mapping[str, dt.datetime | None]
-    #: Whether a walk is under way: it writes the state itself, once a member.
-    is_walking = False
-    #: The members that were read, and those that by their place in the list seem to have been.
-    _seen: Members
-    _unseen: set[str]
+    #: The lists that name the members.
+    lists: ClassVar[Sequence[Context | None]] = (None,)
 
-    def listed(self, family: Sequence[WalkedStream]) -> list[Record]:
-        """List the members, new ones at the top, with ids that are text.
-
-        Args:
-            family: The streams that the run wants.
-        """
+    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+        """Make one list of all `lists`, ids being text: new members at the top."""
         raise NotImplementedError
 
-    def visit(self, member: Record, read_to: ReadTo, detail: Detail) -> Record | None:
-        """Find out what is `due` of a member; None if nothing is or it has vanished.
+    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
+        """What it takes to find out what is due of a member, and to read that.
 
         Args:
             member: Its row in the list.
             read_to: How far the streams have read it that have not done so in this pass.
-            detail: Reads its detail.
+            idle: Of how many members above, one after the other, nothing was due; only those that
+                `say_something` count.
         """
         raise NotImplementedError
+
+    def due(self, member: Record, read_to: ReadTo) -> ReadTo:
+        """Which streams are due of a member that is known as well as is `needed`."""
+        return {
+            name: to
+            for name, to in read_to.items()
+            if self.family[name].covers(member) and self.family[name].is_due(member, to)
+        }
+
+    def says_something(self, member: Record) -> bool:  # noqa: ARG002 - others do
+        """Whether that nothing is due of a member means something for those below."""
+        return False
 
     def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:  # noqa: ARG002 - others do
         """The ids of members that are no longer listed, as far as the API names them."""
@@ -108,11 +154,11 @@ class WalkingStream(WalkedStream):
         """Whether a part turned out to be closed to the account: nothing more can be read."""
         return False
 
-    @property
-    def family(self) -> list[WalkedStream]:
-        """The streams of the walk that the run wants."""
+    @functools.cached_property
+    def family(self) -> dict[str, WalkedStream]:
+        """The streams of the walk that the run wants, by name."""
         streams = cast("list[WalkedStream]", [self, *self.child_streams])
-        return [each for each in streams if each.selected]
+        return {each.name: each for each in streams if each.selected}
 
     @override
     def generate_child_contexts(
@@ -120,165 +166,163 @@ class WalkingStream(WalkedStream):
     ) -> Iterable[Context | None]:
         # The SDK would read no parts of members that a stream map leaves out. A map is about the
         # rows of its own stream: what a member's parts are is read, whatever becomes of its row.
-        if self.due:
-            self._sync_children({self.member_key: record["id"]})
+        self._sync_children({self.member_key: self.visit.member["id"]})
         return ()
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        self.is_walking = True
-        family = self.family
-        members = self.listed(family)
-        reaches = self.reaches(members)
-        started, moments = self.moments(reaches)
-
-        yield from self._walk(members, reaches, moments)
+        self._walks(is_on=True)
+        members = self.listed()
+        found = self.pass_over(members)
+        yield from self._walk(members, found)
         if self.is_closed:
             return
-        self._finish(reaches, moments)
-        if self.is_stale(moments, started):
+        self._finish(found)
+        if found.begin_another():
             # What was a pass of days ago is through. What came in since is read now, too.
-            yield from self._walk(members, reaches, dict.fromkeys(family, started))
-            self._finish(reaches, dict.fromkeys(family, started))
-        self.is_walking = False
-        self.tap.state_writer.write_state(self.tap.state)
+            yield from self._walk(members, found)
+            self._finish(found)
+        self._walks(is_on=False)
+        self.run.write_state()
 
-    def moments(
-        self, reaches: Mapping[WalkedStream, Reach]
-    ) -> tuple[dt.datetime, dict[WalkedStream, dt.datetime]]:
-        """When the run began, and when the pass did that each stream is to come to the end of."""
-        started = self.tap.session.began
-        while any(reach.last == started for reach in reaches.values()):
-            # An API whose clock stands still must not make this pass seem to be the last one.
-            started -= dt.timedelta(milliseconds=1)
-        return started, {each: reach.unfinished or started for each, reach in reaches.items()}
+    def _walks(self, *, is_on: bool) -> None:
+        for each in (self, *self.family.values()):
+            each.is_walking = is_on
 
-    def is_stale(self, moments: Mapping[WalkedStream, dt.datetime], started: dt.datetime) -> bool:
-        """Whether a pass that is through began too long ago to leave it at that."""
-        return started - min(moments.values()) > _STALE
+    def listed(self) -> list[Record]:
+        """Ask for the members, new ones at the top."""
+        return self.arrange(
+            [list(self.identified(self.request_records(each))) for each in self.lists]
+        )
 
-    def reaches(self, members: Sequence[Record]) -> dict[WalkedStream, Reach]:
-        """How far each stream of the family has read these members."""
+    def pass_over(self, members: Sequence[Record]) -> Pass:
+        """The pass that is due, or that was cut off."""
         ids = [member["id"] for member in members]
-        found = {each: each.reach(ids) for each in self.family}
-        before = min((reach.last for reach in found.values() if reach.last), default=None)
-        self._seen, self._unseen = self._compare(ids[: _covered(found)], before)
-        return found
-
-    def _compare(
-        self, covered: Sequence[str], before: dt.datetime | None
-    ) -> tuple[Members, set[str]]:
-        """The members that were read, and which of those are not that the marks cover.
-
-        A list that is paged by number loses members when others are deleted meanwhile; by their
-        place in the next list they would be taken for read.
-        """
-        text = self.get_context_state(None).get("members")
-        if text is None:
-            # Of a first run, or of a version that kept no such set: the marks are all there is.
-            return Members.of(covered), set()
-        read = Members.load(text)
-        found = read.difference(covered)
-        if found is None:
-            gone = set(self.gone_since(before)).difference(covered)
-            found = read.difference([*covered, *gone])
-            if found is not None:
-                found.surplus.update(map(Members.token, gone - found.missing))
+        reaches = {name: each.reach(ids) for name, each in self.family.items()}
+        end = max((reach.end for reach in reaches.values()), default=0)
+        before = min((reach.last for reach in reaches.values() if reach.last), default=None)
+        known = self.run.bookmarks_of(self.name).get("members")
+        found = compare(known, ids[:end], lambda: list(self.gone_since(before)))
         if found is None:
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
-            return Members(), set(covered)
-        for token in found.surplus:
-            read.take(token)
-        return read, found.missing.intersection(covered)
+            found = Members(), set(ids[:end])
+        return Pass(ids, reaches, self.run.session.began, *found)
 
-    def unread(
-        self,
-        position: int,
-        member_id: str,
-        reaches: Mapping[WalkedStream, Reach],
-        moments: Mapping[WalkedStream, dt.datetime],
-    ) -> ReadTo:
-        """The streams that have not read a member in the pass of these moments."""
-        if member_id in self._unseen:
-            return dict.fromkeys(reaches)
-        read_to = {each: reach.read_to(position) for each, reach in reaches.items()}
-        return {each: to for each, to in read_to.items() if to != moments[each]}
-
-    def note_as_read(self, position: int, member_id: str, covered: int) -> None:
-        """Remember that a member was read, unless it was among those covered, and read before."""
-        if position >= covered or member_id in self._unseen:
-            self._seen.add(member_id)
-            self._unseen.discard(member_id)
-
-    def _walk(
-        self,
-        members: Sequence[Record],
-        reaches: Mapping[WalkedStream, Reach],
-        moments: Mapping[WalkedStream, dt.datetime],
-    ) -> Iterable[Record]:
-        """One pass down the list: those with something due, each with its parts in its wake.
-
-        Args:
-            members: List rows, newest first.
-            reaches: How far each stream has read them.
-            moments: When each stream's pass began, in this run or in one that was cut off.
-        """
+    def _walk(self, members: Sequence[Record], going: Pass) -> Iterable[Record]:
+        """Go down the list: those with something due, each with its parts in its wake."""
         begun = None
-        before = self.tap.session.calls
-        covered = _covered(reaches)
+        before = self.run.session.calls
+        idle = Counter[Any]()
         for position, member in enumerate(members):
-            read_to = self.unread(position, member["id"], reaches, moments)
+            read_to = going.unread(position)
             if not read_to:
                 continue
             begun = position if begun is None else begun
-            self.tap.progress.expect(self.name, position, len(members), begun, before)
-            self._has_vanished = False
-            found = self.visit(member, read_to, self._detail)
-            if found is not None:
-                self.current = found
-                yield found
+            self.run.progress.expect(self.name, position, len(members), begun, before)
+            visit = self._visit(member, read_to, idle, self.ask_detail)
+            if visit is None:
+                going.note_as_vanished(position)
+                continue
+            if visit.due:
+                for each in self.family.values():
+                    each.visit = visit
+                self.visit = visit
+                yield visit.member
                 if self.is_closed:
                     return
-            if not self._has_vanished:
-                self.note_as_read(position, member["id"], covered)
-            elif position < covered and member["id"] not in self._unseen:
-                # Should it come back, all of it is to be read.
-                self._seen.take(Members.token(member["id"]))
-            if found is not None:
-                for each in read_to:
-                    reaches[each].advance(position, moments[each])
-                self._keep(reaches)
+            going.note_as_read(position)
+            if visit.due:
+                going.advance(position, read_to)
+                self._keep(going)
 
-    _has_vanished = False
+    def _visit(
+        self,
+        member: Record,
+        read_to: ReadTo,
+        idle: Counter[Any],
+        detail: Callable[[Record], Record | None],
+    ) -> Visit | None:
+        """Find out what is due of a member; None if it has vanished."""
+        # The order of the list says something only among members read at the same moments.
+        marks = tuple(read_to.items())
+        need = self.needed(member, read_to, idle[marks])
+        if need is Need.NOTHING:
+            return Visit(member, {})
+        found = detail(member) if need is Need.DETAIL else member
+        if found is None:
+            return None
+        due = self.due(found, read_to)
+        if self.says_something(member):
+            idle[marks] = 0 if due else idle[marks] + 1
+        return Visit(found, due)
 
-    def _detail(self, member: Record) -> Record | None:
+    def ask_detail(self, member: Record) -> Record | None:
+        """Read a member's detail; None if it has vanished."""
         detail = self.detail(self.detail_path(member), member["id"])
-        self._has_vanished = detail is None
         return None if detail is None else {**member, **detail, "id": member["id"]}
 
     def detail_path(self, member: Record) -> str:
         """Where a member's detail is."""
         return f"{self.path}/{member['id']}"
 
-    def _finish(
-        self,
-        reaches: Mapping[WalkedStream, Reach],
-        moments: Mapping[WalkedStream, dt.datetime],
-    ) -> None:
-        for each, reach in reaches.items():
-            reach.complete(moments[each])
-        self.tap.progress.arrive()
-        self._keep(reaches)
+    def _finish(self, going: Pass) -> None:
+        going.complete()
+        self.run.progress.arrive()
+        self._keep(going)
 
-    def _keep(self, reaches: Mapping[WalkedStream, Reach]) -> None:
-        for stream, reach in reaches.items():
-            stream.get_context_state(None)["reach"] = reach.dump()
-        self.get_context_state(None)["members"] = self._seen.dump()
-        self.tap.state_writer.write_state(self.tap.state)
+    def _keep(self, going: Pass) -> None:
+        for name, reach in going.reaches.items():
+            self.family[name].get_context_state(None)["reach"] = reach.dump()
+        self.get_context_state(None)["members"] = going.read.dump()
+        self.run.write_state()
 
+    # -- what it will cost ------------------------------------------------------------------
 
-def _covered(reaches: Mapping[WalkedStream, Reach]) -> int:
-    return max((reach.end for reach in reaches.values()), default=0)
+    @property
+    @override
+    def is_asked(self) -> bool:
+        return bool(self.family)
+
+    @override
+    def costs_of_all(self) -> Iterable[Cost]:
+        """Walk like a real walk, but read no parts and hardly a detail."""
+        before = self.run.session.calls
+        members = self.listed()
+        calls = Counter({self.name: self.run.session.calls - before})
+        counted = Counter[str]()
+        glance = self.glancing(members)
+
+        def detail(member: Record) -> Record:
+            calls[self.name] += 1
+            return glance(member)
+
+        going = self.pass_over(members)
+        is_due = True
+        while is_due:
+            idle = Counter[Any]()
+            for position, member in enumerate(members):
+                read_to = going.unread(position)
+                visit = self._visit(member, read_to, idle, detail) if read_to else None
+                if visit is None:
+                    continue
+                for name in visit.due:
+                    counted[name] += 1
+                    if name != self.name:
+                        calls[name] += self.family[name].calls_for(visit)
+            going.complete()
+            is_due = going.begin_another()
+        return [
+            Cost(self.name, calls[self.name], f"{len(members):,} listed"),
+            *(
+                Cost(name, calls[name], f"of {counted[name]:,}")
+                for name in self.family
+                if name != self.name
+            ),
+        ]
+
+    def glancing(self, members: Sequence[Record]) -> Callable[[Record], Record]:  # noqa: ARG002
+        """Makes of a member's row in the list what comes near its detail, with hardly a call."""
+        return dict
 
 
 class PartStream(WalkedStream):
@@ -288,39 +332,42 @@ class PartStream(WalkedStream):
     written once a run here.
     """
 
-    def __init__(self, tap: TapConstantContact) -> None:
+    def __init__(self, tap: Tap, run: Run) -> None:
         """Keep quiet."""
-        super().__init__(tap)
+        super().__init__(tap, run)
         self.logger.setLevel(logging.WARNING)
         self.metrics_logger.addFilter(_without_metrics(self.name))
         self._has_written_schema = False
 
-    @functools.cached_property
-    def walker(self) -> WalkingStream:
-        """The stream that walks down the list."""
-        return next(
-            each
-            for each in self.tap.streams.values()
-            if isinstance(each, WalkingStream) and type(each) is self.parent_stream_type
-        )
-
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        if self.name in self.walker.due:
+        if self.name in self.visit.due:
             try:
-                yield from self.read_part(context)
+                yield from self.read_part(self.part_context(self.visit))
             except RefusedError as error:
                 if error.verdict is not Verdict.MISSING:
                     raise
                 self.miss()
 
+    def part_context(self, visit: Visit) -> Context:
+        """The context in which the part of a member is asked for."""
+        return {self.member_key: visit.member["id"]}
+
+    #: The key of the member in the rows of the part.
+    member_key: ClassVar[str]
+
     def miss(self) -> None:
         """Note that the API knows nothing of this part: for some, that is how it says "none"."""
-        self.logger.debug("Nothing there for %s.", self.walker.current["id"])
+        self.logger.debug("Nothing there for %s.", self.visit.member["id"])
 
-    def read_part(self, context: Context | None) -> Iterable[Record]:
+    def read_part(self, context: Context) -> Iterable[Record]:
         """Read the part of a member for which it is due."""
         return super().read(context)
+
+    @property
+    @override
+    def is_asked(self) -> bool:
+        return False
 
     @override
     def _write_schema_message(self) -> None:
@@ -331,7 +378,7 @@ class PartStream(WalkedStream):
 
     @override
     def _write_state_message(self) -> None:
-        if not self.walker.is_walking:
+        if not self.is_walking:
             super()._write_state_message()
 
 

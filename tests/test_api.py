@@ -1,4 +1,4 @@
-"""The parts of `api` that need no server."""
+"""What talks to the API, as far as that needs no server."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.api import bodies, refusals, times
-from tap_constantcontact.api.credentials import Credentials
-from tap_constantcontact.api.links import ApiRoot, ForeignLinkError
-from tap_constantcontact.api.pace import Pace
-from tap_constantcontact.api.refusals import Verdict
-from tap_constantcontact.client import growing_waits
+from tap_constantcontact.http import bodies, refusals
+from tap_constantcontact.http.links import ApiRoot, ForeignLinkError
+from tap_constantcontact.http.pace import Pace
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import growing_waits
+from tap_constantcontact.records import times
+from tap_constantcontact.v2.bodies import PAGED
+from tap_constantcontact.v2.credentials import KeyAndToken
+from tap_constantcontact.v2.refusals import REFUSALS
 
 if TYPE_CHECKING:
-    from tap_constantcontact.api.bodies import Envelope
+    from tap_constantcontact.http.bodies import Envelope
 
 SAMPLES = Path(__file__).parent / "samples"
 KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
@@ -42,7 +45,7 @@ KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
     ],
 )  # fmt: skip
 def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed: str) -> None:
-    assert ApiRoot(base).follow(link) == followed
+    assert ApiRoot(base, "v2").follow(link) == followed
 
 
 @pytest.mark.parametrize(
@@ -59,13 +62,13 @@ def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed:
 )
 def test_next_links_to_elsewhere_are_refused(link: str) -> None:
     with pytest.raises(ForeignLinkError):
-        ApiRoot("https://api.test/v2").follow(link)
+        ApiRoot("https://api.test/v2", "v2").follow(link)
 
 
 @given(st.text())
 def test_whatever_the_link_says_the_host_stays_ours(link: str) -> None:
     try:
-        followed = ApiRoot("https://api.test/v2").follow(link)
+        followed = ApiRoot("https://api.test/v2", "v2").follow(link)
     except ValueError:
         return
     sent = requests.Request("GET", followed).prepare().url or ""
@@ -77,7 +80,7 @@ ALMOST_PAGES = st.recursive(
     st.none() | st.text() | st.integers(),
     lambda inner: st.dictionaries(NAMES, inner) | st.lists(inner, max_size=3),
 )
-ENVELOPES = [bodies.PAGED, bodies.ARRAY, bodies.ONE, bodies.ONE_OR_ARRAY, bodies.of("1")]
+ENVELOPES = [PAGED, bodies.ARRAY, bodies.ONE, bodies.ONE_OR_ARRAY, bodies.of("1")]
 
 
 # -- bodies ---------------------------------------------------------------------------------
@@ -88,7 +91,7 @@ def test_any_body_is_rows_in_its_envelope_or_broken(envelope: Envelope, body: An
     try:
         page = envelope.open(body)
     except bodies.BrokenAnswerError as fault:
-        refusal = refusals.judge_broken({}, json.dumps(body).encode(), fault)
+        refusal = REFUSALS.judge_broken({}, json.dumps(body).encode(), fault)
         assert refusal.verdict is Verdict.WAIT
         assert "\n" not in refusal.message
     else:
@@ -102,7 +105,7 @@ def test_every_sample_body_is_rows_in_one_envelope(sample: Path) -> None:
     if isinstance(body, list):
         envelope, expected = bodies.ARRAY, body
     elif "results" in body:
-        envelope, expected = bodies.PAGED, body["results"]
+        envelope, expected = PAGED, body["results"]
     else:
         envelope, expected = bodies.ONE, [body]
     if sample.stem.startswith("errors."):
@@ -110,8 +113,8 @@ def test_every_sample_body_is_rows_in_one_envelope(sample: Path) -> None:
             envelope.open(body)
         return
     assert envelope.open(body).rows == expected
-    for other in {bodies.ARRAY, bodies.PAGED, bodies.ONE} - {envelope}:
-        if (envelope, other) != (bodies.PAGED, bodies.ONE):
+    for other in {bodies.ARRAY, PAGED, bodies.ONE} - {envelope}:
+        if (envelope, other) != (PAGED, bodies.ONE):
             with pytest.raises(bodies.BrokenAnswerError):
                 other.open(body)
 
@@ -141,11 +144,11 @@ def test_bodies_that_are_no_json_are_told(body: bytes) -> None:
 
 
 OTHERS: list[tuple[Envelope, list[Any]]] = [
-    (bodies.PAGED, ["text", 5, None, {}, [], [{"id": 1}]]),
-    (bodies.PAGED, [{"results": rows} for rows in (None, {"id": 1}, ["a"], [None], "")]),
-    (bodies.PAGED, [{"results": [], "meta": 5}, {"results": [], "meta": []}]),
-    (bodies.PAGED, [{"results": [], "meta": {"pagination": "x"}}]),
-    (bodies.PAGED, [{"results": [], "meta": {"pagination": {"next_link": {}}}}]),
+    (PAGED, ["text", 5, None, {}, [], [{"id": 1}]]),
+    (PAGED, [{"results": rows} for rows in (None, {"id": 1}, ["a"], [None], "")]),
+    (PAGED, [{"results": [], "meta": 5}, {"results": [], "meta": []}]),
+    (PAGED, [{"results": [], "meta": {"pagination": "x"}}]),
+    (PAGED, [{"results": [], "meta": {"pagination": {"next_link": {}}}}]),
     (bodies.ARRAY, [{}, None, {"results": []}, [1], [None], [[]]]),
     (bodies.ONE, [[], [{"id": 1}], None, 5]),
     (bodies.ONE_OR_ARRAY, [[], [{}, {}], None]),
@@ -164,10 +167,10 @@ def test_bodies_in_another_envelope_are_told(envelope: Envelope, body: Any) -> N
 @pytest.mark.parametrize(
     ("envelope", "body"),
     [
-        (bodies.PAGED, [{"error_key": "a", "error_message": "b"}]),
-        (bodies.PAGED, {"fault": {"faultstring": "c"}}),
-        (bodies.PAGED, {"results": [{"error_key": "a"}]}),
-        (bodies.PAGED, {"results": [], "error_message": "a"}),
+        (PAGED, [{"error_key": "a", "error_message": "b"}]),
+        (PAGED, {"fault": {"faultstring": "c"}}),
+        (PAGED, {"results": [{"error_key": "a"}]}),
+        (PAGED, {"results": [], "error_message": "a"}),
         (bodies.ARRAY, [{"id": 1}, {"error_key": "a"}]),
         (bodies.ARRAY, {"error_key": "a"}),
         (bodies.ONE, {"id": "1", "error_key": "a"}),
@@ -181,9 +184,9 @@ def test_errors_in_any_envelope_are_errors(envelope: Envelope, body: Any) -> Non
 
 def test_an_error_that_says_all_is_well_is_judged_by_its_key() -> None:
     fault = bodies.ErrorInAnswerError()
-    assert refusals.judge_broken({}, sample("over_daily_quota"), fault).verdict is Verdict.QUOTA
-    assert refusals.judge_broken({}, sample("over_qps"), fault).verdict is Verdict.SLOW_DOWN
-    assert refusals.judge_broken({}, sample("shape"), fault).verdict is Verdict.WAIT
+    assert REFUSALS.judge_broken({}, sample("over_daily_quota"), fault).verdict is Verdict.QUOTA
+    assert REFUSALS.judge_broken({}, sample("over_qps"), fault).verdict is Verdict.SLOW_DOWN
+    assert REFUSALS.judge_broken({}, sample("shape"), fault).verdict is Verdict.WAIT
 
 
 # -- refusals -------------------------------------------------------------------------------
@@ -235,25 +238,25 @@ def sample(name: str) -> bytes:
     ],
 )
 def test_refusals(status: int, headers: dict[str, str], body: bytes, verdict: Verdict) -> None:
-    refusal = refusals.judge(status, requests.structures.CaseInsensitiveDict(headers), body)
+    refusal = REFUSALS.judge(status, requests.structures.CaseInsensitiveDict(headers), body)
     assert refusal
     assert refusal.verdict is verdict
     assert refusal.message
 
 
 def test_an_answer_is_no_refusal() -> None:
-    assert refusals.judge(200, {}, b"[]") is None
+    assert REFUSALS.judge(200, {}, b"[]") is None
 
 
 def test_a_bad_request_is_told_with_key_and_message() -> None:
-    refusal = refusals.judge(400, {}, sample("unknown_query_param"))
+    refusal = REFUSALS.judge(400, {}, sample("unknown_query_param"))
     assert refusal
     assert "query.param.invalid: The query parameter email is not supported." in refusal.message
 
 
 @given(st.integers(201, 599), st.binary(), st.text())
 def test_no_body_or_header_breaks_the_judgement(status: int, body: bytes, header: str) -> None:
-    refusal = refusals.judge(status, {"Retry-After": header}, body)
+    refusal = REFUSALS.judge(status, {"Retry-After": header}, body)
     assert refusal
     assert refusal.wait >= 0
 
@@ -358,7 +361,7 @@ def test_pace_costs_little_more_than_the_limit() -> None:
 
 
 def signed(url: str) -> requests.PreparedRequest:
-    credentials = Credentials(KEY, TOKEN)
+    credentials = KeyAndToken(KEY, TOKEN)
     return credentials(credentials(requests.Request("GET", url).prepare()))
 
 
@@ -373,7 +376,7 @@ def test_signing_twice_is_signing_once() -> None:
 def test_secrets_and_addresses_are_cleaned() -> None:
     request = signed("https://api.test/v2/contacts")
     text = f"{request.url} {request.headers} {KEY} of 'jo.doe+x@mail.example.com', <a@b.co>: no"
-    cleaned = Credentials(KEY, TOKEN).clean(text)
+    cleaned = KeyAndToken(KEY, TOKEN).clean(text)
     assert "k3y" not in cleaned
     assert TOKEN not in cleaned
     assert "@" not in cleaned
@@ -381,8 +384,8 @@ def test_secrets_and_addresses_are_cleaned() -> None:
 
 
 def test_credentials_do_not_show_themselves() -> None:
-    assert KEY not in repr(Credentials(KEY, TOKEN))
-    assert TOKEN not in repr(Credentials(KEY, TOKEN))
+    assert KEY not in repr(KeyAndToken(KEY, TOKEN))
+    assert TOKEN not in repr(KeyAndToken(KEY, TOKEN))
 
 
 # -- times ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.members import Members
+from tap_constantcontact.state.members import Members
 
 IDS = st.sets(st.text(max_size=13) | st.integers(10**12, 2 * 10**12).map(str), max_size=200)
 

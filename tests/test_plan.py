@@ -10,7 +10,7 @@ import pytest
 from singer import KEY, TOKEN, Output, catalog, command, config, optional, selected_by_default, sync
 
 from sandbox import Trouble, moments
-from tap_constantcontact.plan import Cost, Plan, make_plan
+from tap_constantcontact.plan import Cost, Plan
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def planned(
         config=config(box, **settings), catalog=catalog(*streams) if streams else None, state=state
     )
     before = len(box.calls)
-    plan = make_plan(tap)
+    plan = tap.plan()
     assert plan.asked == len(box.calls) - before
     return plan
 

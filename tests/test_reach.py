@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.reach import Reach
+from tap_constantcontact.state.reach import Reach
 
 MORNING = dt.datetime(2026, 1, 1, 6, tzinfo=dt.UTC)
 IDS = [str(number) for number in range(20, 0, -1)]

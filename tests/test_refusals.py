@@ -15,8 +15,8 @@ from singer import Collector, command, config, sync
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Trouble
-from tap_constantcontact.api.refusals import Verdict
-from tap_constantcontact.client import MAX_TRIES, RefusedError
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import MAX_TRIES, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from scripted import Answer, Scripted, in_envelope, rows_of
 from singer import sync
 
-from tap_constantcontact.api import times
+from tap_constantcontact.records import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -84,7 +84,7 @@ class TestPace:
         # The fourth has the second and the third within its second, and the third was refused.
         expected = [200, 200, 403, 403, 403, 200, 403]
         times = iter(arrivals)
-        monkeypatch.setattr("sandbox.gate.monotonic", lambda: next(times))
+        monkeypatch.setattr("sandbox.v2.gate.monotonic", lambda: next(times))
         with serve(Account(contacts=0, campaigns=0), Trouble(throttle=2)) as fresh:
             statuses = [session.get(f"{fresh.url}/lists").status_code for _ in arrivals]
             assert [call.at for call in fresh.calls] == arrivals

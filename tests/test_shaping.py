@@ -11,7 +11,7 @@ from examples import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_constantcontact.shaping import Shaper
+from tap_constantcontact.records.shaping import Shaper
 
 SCHEMAS = {
     path.stem: json.loads(path.read_text())

@@ -14,8 +14,8 @@ from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 from test_campaigns import FAMILY, KINDS, keys
 
 from sandbox import Reply
-from tap_constantcontact import bookmarks
-from tap_constantcontact.reach import Reach
+from tap_constantcontact.state import bookmarks
+from tap_constantcontact.state.reach import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable

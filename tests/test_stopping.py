@@ -14,9 +14,9 @@ import pytest
 from singer import COMMAND, Output, command, config, environment, sync
 
 from sandbox import Trouble
-from tap_constantcontact.api.stop import RunStopped, Stop
-from tap_constantcontact.logs import Clearing
-from tap_constantcontact.progress import Progress
+from tap_constantcontact.http.stop import RunStopped, Stop
+from tap_constantcontact.terminal.logs import Clearing
+from tap_constantcontact.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from singer import Collector, catalog, config, selected_by_default, sync
 
 from sandbox import Trouble
-from tap_constantcontact.client import RefusedError
+from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:

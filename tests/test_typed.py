@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from singer import Collector, config, everything, sync
 from test_shaping import SCALARS, SCHEMAS, bodies_of
 
-from tap_constantcontact.api import bodies
-from tap_constantcontact.shaping import Shaper
+from tap_constantcontact.http import bodies
+from tap_constantcontact.records.shaping import Shaper
+from tap_constantcontact.records.typed import TypedPages
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.typed import TypedPages
+from tap_constantcontact.v2.bodies import PAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ def page(rows: list[Any]) -> bytes:
 
 
 def read(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None] | None:
-    found = TypedPages(schema).read(body)
+    found = TypedPages(schema, PAGED).read(body)
     if found is None:
         return None
     assert found.as_dict
@@ -70,7 +71,7 @@ def read(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None] | 
 
 
 def read_with_care(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None]:
-    found = bodies.PAGED.open(bodies.decode(body))
+    found = PAGED.open(bodies.decode(body))
     shape = Shaper(schema, lambda _: None)
     return [shape(row) for row in found.rows], found.next_link
 
@@ -108,7 +109,7 @@ def test_rows_of_any_kind_come_out_the_same(stream: str, data: st.DataObject) ->
 
 @given(SCALARS | st.lists(SCALARS, max_size=2))
 def test_what_is_no_page_is_left_to_others(body: Any) -> None:
-    assert TypedPages(SCHEMAS["lists"]).read(json.dumps(body).encode()) is None
+    assert TypedPages(SCHEMAS["lists"], PAGED).read(json.dumps(body).encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_what_is_no_page_is_left_to_others(body: Any) -> None:
     ],
 )
 def test_a_page_that_has_anything_else_is_read_with_care(body: bytes) -> None:
-    assert TypedPages(SCHEMAS["contacts"]).read(body) is None
+    assert TypedPages(SCHEMAS["contacts"], PAGED).read(body) is None
 
 
 def test_the_large_streams_are_read_at_full_speed(

@@ -1,0 +1,1 @@
+"""The world as the API v2 shows it, with the limits and quirks of that API."""

@@ -1,0 +1,205 @@
+"""The way in to the API: credentials, the limits of a key, trouble, and then the endpoint.
+
+This is a plain ASGI application. It is passed on every call, also by benchmarks, so it does
+without the comfort of a request object.
+"""
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from email.utils import format_datetime
+from time import monotonic
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from sandbox.state import Call, Reply, State
+from sandbox.v2 import refusals
+from sandbox.v2.asking import Ask, read_parameters
+from sandbox.v2.refusals import ApiError
+from sandbox.v2.routes import ROUTES, Route
+
+LOG: Final = logging.getLogger("sandbox")
+
+PREFIX: Final = "/v2"
+
+_JSON: Final = "application/json"
+_HTML: Final = "text/html; charset=utf-8"
+_ACCEPTED: Final = ("*/*", "application/*", _JSON)
+
+_Path: TypeAlias = tuple[Route, dict[str, str]]
+
+
+def _fault(status: int, key: str, message: str) -> Reply:
+    return Reply(status, ApiError(status, key, message).body)
+
+
+_FAILURES: Final = (
+    _fault(500, "http.status.internal_server_error", "An internal error has occurred."),
+    Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", _HTML),
+    Reply(503, b"", "text/plain"),
+    Reply(504, b"<html><body><h1>504 Gateway Time-out</h1></body></html>", _HTML),
+    _fault(522, "http.status.connection_timed_out", "Connection timed out. Please retry."),
+)
+"""The ways in which calls fail, one after the other."""
+
+
+class Gate:
+    """The ASGI application below `/v2`."""
+
+    def __init__(self, state: State) -> None:
+        """Stand in front of an world.
+
+        Args:
+            state: What is served and what has been seen.
+        """
+        self._state = state
+        self._arrivals: deque[float] = deque()
+        self._day: date | None = None
+        self._passed: Counter[str] = Counter()
+        self._failed = 0
+        self._spoilt = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - calls to read have no body worth waiting for
+        """Answer one call."""
+        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        key = params.pop("api_key", None)
+        token = params.pop("access_token", None)
+        call = Call(scope["method"], scope["path"], params, 0, monotonic())
+        with self._state.arrival:
+            self._state.calls.append(call)
+            self._state.arrival.notify_all()
+        try:
+            self._check_key(key, call.at)
+            if self._state.trouble.latency:
+                await asyncio.sleep(self._state.trouble.latency)
+            headers = dict(scope["headers"])
+            self._check_token(headers.get(b"authorization", b"").decode("latin-1"), token)
+            accept = headers.get(b"accept", b"*/*").decode("latin-1")
+            reply = self._failure() or self._spoil(self._interfered(call, accept))
+        except ApiError as refusal:
+            headers_ = tuple(refusal.headers.items())
+            reply = Reply(refusal.status, refusal.body, headers=headers_)
+        except Exception:
+            LOG.exception("the sandbox itself is at fault: %s %s", call.method, call.path)
+            reply = _FAILURES[0]
+        call.status = reply.status
+        await _send(reply, self._state.account.now(), send)
+
+    def _check_key(self, key: str | None, at: float) -> None:
+        """Do what the gateway does before it lets a call through to the API."""
+        state, trouble = self._state, self._state.trouble
+        if key != state.api_key:
+            raise refusals.inactive_key()
+        arrivals = self._arrivals
+        while arrivals and arrivals[0] <= at - 1:
+            arrivals.popleft()
+        arrivals.append(at)
+        if self._day != (today := datetime.now(UTC).date()):
+            self._day = today
+            state.calls_today = 0
+        state.calls_today += 1
+        if trouble.throttle is not None and len(arrivals) > trouble.throttle:
+            state.refusals += 1
+            raise refusals.over_qps(trouble.retry_after)
+        if trouble.quota is not None and state.calls_today > trouble.quota:
+            raise refusals.over_quota(trouble.retry_after)
+
+    def _check_token(self, header: str, token: str | None) -> None:
+        """Check the access token; the header counts more than the query parameter."""
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() == "bearer":
+            token = value.strip()
+        if not token:
+            raise refusals.no_token()
+        due = self._due("unauthorized", self._state.trouble.unauthorized_every)
+        if due or token != self._state.access_token:
+            raise refusals.wrong_token()
+
+    def _due(self, kind: str, every: int | None) -> bool:
+        """Say whether it is this call's turn to meet a certain kind of trouble."""
+        if every is None:
+            return False
+        self._passed[kind] += 1
+        return self._passed[kind] % every == 0
+
+    def _failure(self) -> Reply | None:
+        if not self._due("fail", self._state.trouble.fail_every):
+            return None
+        self._failed += 1
+        return _FAILURES[(self._failed - 1) % len(_FAILURES)]
+
+    def _spoil(self, reply: Reply) -> Reply:
+        """Let a good answer go bad on its way, if it is its turn."""
+        if self._due("garbage", self._state.trouble.garbage_every):
+            self._spoilt += 1
+            if self._spoilt % 2:
+                return reply._replace(body=reply.body[: len(reply.body) // 2])
+            return reply._replace(body=b"<html><body>Please stand by.</body></html>")
+        if self._due("drop", self._state.trouble.drop_every):
+            return reply._replace(cut=True)
+        return reply
+
+    def _interfered(self, call: Call, accept: str) -> Reply:
+        interfere = self._state.interfere
+        reply = interfere(call, lambda: self._answer(call, accept)) if interfere else None
+        return reply or self._answer(call, accept)
+
+    def _answer(self, call: Call, accept: str) -> Reply:
+        route, ids = _find(call.path.removeprefix(PREFIX))
+        if call.method != "GET":
+            raise refusals.wrong_method(call.method)
+        if not _accepts_json(accept):
+            raise refusals.not_acceptable()
+        trouble = self._state.trouble
+        if route.area in trouble.refuse:
+            raise refusals.no_right()
+        for name, value in ids.items():
+            if value in trouble.vanish:
+                raise refusals.missing(value, name)
+        given, position, limit = read_parameters(call.params, route.knows, route.paging)
+        world = self._state.account
+        ask = Ask(world, trouble, call.path, ids, given, route.paging, position, limit)
+        with world.lock:
+            return Reply(200, route.answer(world, ask))
+
+
+def _find(path: str) -> _Path:
+    for route in ROUTES:
+        if found := route.match(path):
+            return route, found.groupdict()
+    if path.endswith("/") and any(route.match(path.rstrip("/")) for route in ROUTES):
+        raise refusals.slash_at_end()
+    raise refusals.no_such_path(path)
+
+
+def _accepts_json(accept: str) -> bool:
+    return any(kind.partition(";")[0].strip() in _ACCEPTED for kind in accept.split(","))
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers]
+
+
+async def _send(reply: Reply, now: datetime, send: Send) -> None:
+    """Send an answer; a cut one promises the whole body and stops half-way.
+
+    The server closes the connection of an application that stops before it is done.
+    """
+    headers = (
+        ("date", format_datetime(now, usegmt=True)),
+        ("content-type", reply.content_type),
+        ("content-length", str(len(reply.body))),
+        *reply.headers,
+    )
+    start = {
+        "type": "http.response.start",
+        "status": reply.status,
+        "headers": _encoded(headers),
+    }
+    await send(start)
+    body = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
+    await send({"type": "http.response.body", "body": body, "more_body": reply.cut})

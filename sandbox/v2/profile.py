@@ -1,0 +1,26 @@
+"""The account itself, as `/account/...` shows it."""
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from sandbox.v2.asking import one_of
+
+if TYPE_CHECKING:
+    from sandbox.v2.asking import Ask
+    from sandbox.world.world import World
+
+STATUS_FILTER: Final = one_of("ALL", "CONFIRMED", "UNCONFIRMED")
+
+
+def account_info(world: "World", _ask: "Ask") -> bytes:
+    """Answer `/account/info`: one object."""
+    return msgspec.json.encode(world.profile.info)
+
+
+def verified_emails(world: "World", ask: "Ask") -> bytes:
+    """Answer `/account/verifiedemailaddresses`: a bare array."""
+    status = ask.text("status", "ALL")
+    return msgspec.json.encode(
+        [email for email in world.profile.emails if status in ("ALL", email["status"])],
+    )

@@ -1,0 +1,137 @@
+"""Bulk jobs: imports, exports and clean-ups."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sandbox.world import moments
+from sandbox.world.making import Dice, Pools
+
+TYPES: Final = (
+    "ADD_CONTACTS",
+    "EXPORT_CONTACTS",
+    "REMOVE_CONTACTS_FROM_LISTS",
+    "CLEAR_CONTACTS_FROM_LISTS",
+)
+_STATUSES: Final = (
+    "COMPLETE",
+    "COMPLETE",
+    "ERROR",
+    "RUNNING",
+    "QUEUED",
+    "PENDING",
+    "UNCONFIRMED",
+    "CANCELLED",
+    "COMPLETE",
+    "COMPLETE",
+)
+_STARTED: Final = frozenset({"RUNNING", "COMPLETE", "ERROR"})
+_ENDED: Final = frozenset({"COMPLETE", "ERROR"})
+
+_KEPT_JOBS: Final = 50
+_KEPT_FOR: Final = 14 * moments.DAY
+_FAULTS_MOST: Final = 4
+
+
+@dataclass(slots=True)
+class Activity:
+    """One bulk job.
+
+    Attributes:
+        faults: What went wrong with single lines, as (line, e-mail address, message).
+        early: Faults are sent as objects by jobs of the early kind and as plain text by others.
+    """
+
+    id: str
+    type: str
+    status: str
+    created: int
+    started: int | None = None
+    finished: int | None = None
+    contacts: int = 0
+    file_name: str | None = None
+    faults: list[tuple[int, str, str]] = field(default_factory=list)
+    warnings: list[tuple[int, str, str]] = field(default_factory=list)
+    early: bool = False
+
+
+class Activities:
+    """The bulk jobs of an account, newest first."""
+
+    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+        """Make up the jobs an account begins with, spread over the time that jobs are kept.
+
+        Args:
+            dice: Where chance comes from.
+            names: The account's names and places.
+            count: How many jobs to make up.
+            now: The account's beginning; everything is older.
+        """
+        self._dice = dice
+        self._names = names
+        self._made = 0
+        self._begin = now
+        self.rows: list[Activity] = []
+        step = (_KEPT_FOR - moments.DAY) // max(count, 1)
+        for place in range(count, 0, -1):
+            created = now - place * step + dice.between(0, step // 2)
+            self.make(created, _STATUSES[(count - place) % len(_STATUSES)])
+
+    def make(self, created: int, status: str = "PENDING") -> Activity:
+        """Make up one more job."""
+        dice = self._dice
+        early = self._made % 2 == 0
+        type_ = TYPES[self._made % len(TYPES)]
+        self._made += 1
+        made = Activity(
+            id=f"a07e{dice.letters(15)}" if early else dice.uuid(),
+            type=type_,
+            status=status,
+            created=created if early else moments.whole_second(created),
+            early=early,
+        )
+        if type_ == "ADD_CONTACTS":
+            made.file_name = f"upload_{made.id[:8]}.csv"
+        if status in _STARTED:
+            made.started = made.created + dice.between(1, 60) * moments.SECOND
+        if status in _ENDED:
+            self._end(made, (made.started or created) + dice.between(1, 600) * moments.SECOND)
+        self.rows.insert(0, made)
+        return made
+
+    def _end(self, job: Activity, finished: int) -> None:
+        dice = self._dice
+        job.finished = finished
+        job.contacts = dice.between(1, 5000)
+        if job.type == "EXPORT_CONTACTS":
+            job.file_name = (
+                f"https://api.constantcontact.com/v2/activities/exportfiles/{job.id}.csv"
+            )
+            return
+        most = _FAULTS_MOST if job.status == "ERROR" else 1
+        job.faults = [self._fault(dice) for _ in range(dice.between(most // 2, most))]
+        if dice.chance(0.3):
+            job.warnings = [self._fault(dice)]
+
+    def _fault(self, dice: Dice) -> tuple[int, str, str]:
+        email = f"{dice.pick(self._names.first_names).slug}{dice.between(1, 999)}@example.com"
+        message = dice.pick(("Invalid birthday", "Invalid email address", "Not on any list"))
+        return dice.between(2, 5000), email, message
+
+    def finish(self, count: int, now: int) -> list[Activity]:
+        """Let the oldest unfinished jobs come to their end."""
+        open_jobs = [job for job in reversed(self.rows) if job.finished is None]
+        done = [job for job in open_jobs if job.status != "CANCELLED"][:count]
+        for job in done:
+            job.status = "COMPLETE"
+            job.started = job.started or now
+            self._end(job, now)
+        return done
+
+    def kept(self) -> list[Activity]:
+        """Say which jobs the API still shows: the last 50 of the last 14 days.
+
+        The days are counted back from the newest job and not from the clock's time, so that an
+        account that begins in the past keeps its jobs.
+        """
+        latest = max([self._begin, *(job.created for job in self.rows)])
+        return [job for job in self.rows if job.created > latest - _KEPT_FOR][:_KEPT_JOBS]

@@ -1,0 +1,147 @@
+"""E-mail campaigns: what was written, scheduled and sent."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from sandbox.world import moments
+from sandbox.world.making import Dice, Pools
+
+if TYPE_CHECKING:
+    from sandbox.world.lists import Lists
+UNTRACKED: Final = frozenset({"DRAFT", "SCHEDULED", "DELETED"})
+"""Only campaigns that went out, or are going out, have reports."""
+
+# Most campaigns were sent; the others come early, so that small accounts have them too.
+_STATUSES: Final = (
+    *("SENT", "SENT", "DRAFT", "SENT", "SCHEDULED", "SENT", "DELETED", "SENT", "SENT", "SENT"),
+    *("SENT", "SENT", "SENT", "SENT", "SENT", "DRAFT", "SENT", "SENT", "SENT", "DELETED"),
+    *("SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT"),
+)
+_RUNNING_NUMBER: Final = 1
+_KINDS: Final = ("Newsletter", "Invitation", "Special offer", "Thank you", "Announcement")
+_TEMPLATES: Final = ("CUSTOM", "TEMPLATE_V2", "CUSTOM", "STOCK")
+_SITES: Final = ("/", "/shop", "/events", "/about-us", "/blog?utm_source=email")
+_HISTORY: Final = 5 * moments.YEAR
+
+
+@dataclass(slots=True)
+class Link:
+    """A link in a campaign, under the id that clicks are reported with."""
+
+    uid: str
+    url: str
+
+
+@dataclass(slots=True)
+class Campaign:
+    """One e-mail campaign.
+
+    Attributes:
+        links: What can be clicked; known once the campaign was sent.
+        schedules: When it is going to be sent, as (id, time).
+        variant: A number by which campaigns differ in lesser settings.
+    """
+
+    id: str
+    name: str
+    subject: str
+    status: str
+    template: str
+    paragraphs: tuple[str, ...]
+    created: int
+    modified: int
+    variant: int
+    lists: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    schedules: list[tuple[str, int]] = field(default_factory=list)
+    last_run: int | None = None
+    spam_reports: int = 0
+
+    @property
+    def tracked(self) -> bool:
+        """Whether the campaign has reports."""
+        return self.status not in UNTRACKED
+
+
+class Campaigns:
+    """The campaigns of an account, newest first, one a week where there are not too many."""
+
+    def __init__(self, dice: Dice, names: Pools, lists: "Lists", count: int, now: int) -> None:
+        """Make up the campaigns an account begins with.
+
+        Args:
+            dice: Where chance comes from.
+            names: The account's names and places.
+            lists: Who they go to.
+            count: How many campaigns to make up.
+            now: The account's beginning; everything is older.
+        """
+        self._dice = dice
+        self._names = names
+        self._lists = lists
+        self.by_id: dict[str, Campaign] = {}
+        interval = min(moments.WEEK, _HISTORY // max(count, 1))
+        for number in range(count):
+            status = _STATUSES[number % len(_STATUSES)]
+            ago = interval * number + dice.between(interval // 4, interval // 2)
+            if number == _RUNNING_NUMBER:
+                status, ago = "RUNNING", moments.HOUR
+            self.make(status, moments.whole_second(now - ago), now)
+
+    def make(self, status: str, moment: int, now: int) -> Campaign:
+        """Make up one more campaign.
+
+        Args:
+            status: What has become of it.
+            moment: When it was sent; if it was not, when it was last edited.
+            now: The present; what is scheduled comes later.
+        """
+        dice, names = self._dice, self._names
+        id_ = self._new_id()
+        made = Campaign(
+            id=id_,
+            name=f"{dice.pick(_KINDS)} {moments.text(moment)[:10]} ({id_[-5:]})",
+            subject=dice.pick(names.phrases),
+            status=status,
+            template=dice.pick(_TEMPLATES),
+            paragraphs=tuple(dice.some(names.sentences, 12)),
+            created=moment - dice.between(moments.HOUR, moments.DAY) // 1000 * 1000,
+            modified=moment - moments.SECOND,
+            variant=len(self.by_id),
+        )
+        if status != "DRAFT":
+            made.lists = tuple(dice.some(list(self._lists.by_id), dice.between(1, 2)))
+        if status == "SCHEDULED":
+            self.schedule(made, now)
+        if status not in UNTRACKED or (status == "DELETED" and dice.chance(0.5)):
+            self.send(made, moment)
+        self.by_id[made.id] = made
+        return made
+
+    def _new_id(self) -> str:
+        return str(1_100_000_000_000 + self._dice.between(1, 99_999_999_999))
+
+    def schedule(self, campaign: Campaign, now: int) -> None:
+        """Let a campaign wait for its time."""
+        day = now - now % moments.DAY + self._dice.between(1, 20) * moments.DAY
+        at = day + self._dice.between(8, 18) * moments.HOUR
+        campaign.schedules = [(str(self._dice.between(1, 9_999_999)), at)]
+
+    def send(self, campaign: Campaign, moment: int) -> None:
+        """Let a campaign go out."""
+        dice = self._dice
+        campaign.last_run = moment
+        campaign.schedules = []
+        campaign.links = tuple(
+            Link(self._new_id(), f"https://www.example.com{site}")
+            for site in dice.some(_SITES, dice.between(1, 4))
+        )
+        campaign.spam_reports = int(dice.chance(0.1))
+
+    def with_status(self, *statuses: str) -> list[Campaign]:
+        """Find the campaigns in certain states."""
+        return [campaign for campaign in self.by_id.values() if campaign.status in statuses]
+
+    def tracked(self) -> list[Campaign]:
+        """Find the campaigns that have reports."""
+        return [campaign for campaign in self.by_id.values() if campaign.tracked]

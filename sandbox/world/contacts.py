@@ -1,0 +1,333 @@
+"""Contacts: people, and how they stand to the account.
+
+An account may have a hundred thousand contacts, and pages of 500 must cost next to nothing. So a
+contact is kept as the JSON text it is served as, beside the few fields that are searched by.
+"""
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
+
+from sandbox.world import moments
+from sandbox.world.making import STATES, Dice, Pools
+
+if TYPE_CHECKING:
+    from sandbox.world.lists import Lists
+
+Document: TypeAlias = dict[str, Any]
+
+# Every account, however small, should show every status: the rare ones come early in each round.
+_STATUSES: Final = (
+    "ACTIVE",
+    "OPTOUT",
+    "REMOVED",
+    "UNCONFIRMED",
+    "ACTIVE",
+    "NON_SUBSCRIBER",
+    "VISITOR",
+    *(["ACTIVE"] * 5 + ["OPTOUT"] + ["ACTIVE"] * 3 + ["REMOVED"] + ["ACTIVE"] * 3) * 3,
+    "UNCONFIRMED",
+    "UNCONFIRMED",
+    "ACTIVE",
+    "ACTIVE",
+)
+_ON_LISTS: Final = frozenset({"ACTIVE", "UNCONFIRMED", "OPTOUT"})
+_MAILED: Final = frozenset({"ACTIVE", "OPTOUT"})
+_LISTS_EACH: Final = (1, 1, 1, 2, 2, 3)
+_CONFIRMED_EVERY: Final = 5
+
+_PREFIXES: Final = ("", "", "", "Mr.", "Ms.", "Dr.")
+_SOURCES: Final = ("API", "Site Owner", "", "Website sign-up", "Trade fair")
+_CUSTOM_FIELDS: Final = (
+    ("CustomField1", "Customer group", ("A", "B", "C")),
+    ("CustomField2", "Member since", ("2019", "2021", "2023", "2024")),
+    ("CustomField7", "Favourite colour", ("red", "green", "blue")),
+    ("CustomField15", "Shoe size", ("37", "39", "41", "43")),
+)
+_ADDRESS_KINDS: Final = ("PERSONAL", "BUSINESS")
+_ADDRESSES_EACH: Final = (0, 0, 0, 1, 1, 2)
+_EMPTY_ADDRESSES_SHARE: Final = 0.03
+_EARLY_SHARE: Final = 0.1
+_HISTORY: Final = 7 * moments.YEAR
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Contact:
+    """One contact, ready to be served.
+
+    Attributes:
+        number: The id as a number; contacts are sorted and paged by it.
+        v3: JSON of the first field where the newer version's id is asked for too.
+        body: JSON of all fields without the opening brace, so that `v3` can go in front.
+    """
+
+    number: int
+    status: str
+    created: int
+    modified: int
+    lists: tuple[str, ...]
+    email: str
+    v3: bytes
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """The id as the API sends it."""
+        return str(self.number)
+
+    def document(self) -> Document:
+        """Read the contact back into a dict, as it is sent."""
+        found: Document = msgspec.json.decode(b"{" + self.body)
+        return found
+
+
+class Contacts:
+    """The contacts of an account, sorted by id."""
+
+    def __init__(self, dice: Dice, names: Pools, lists: "Lists", count: int, now: int) -> None:
+        """Make up the contacts an account begins with.
+
+        Args:
+            dice: Where chance comes from.
+            names: The account's names and places.
+            lists: The account's contact lists.
+            count: How many contacts to make up.
+            now: The account's beginning; everything is older.
+        """
+        self._dice = dice
+        self._names = names
+        self._lists = lists
+        self._made = 0
+        self._on_list: Counter[str] = Counter()
+        self.rows: list[Contact] = []
+        self.by_id: dict[str, Contact] = {}
+        self.by_email: dict[str, Contact] = {}
+        for number in sorted(dice.sample(range(10**9, 3 * 10**9), count)):
+            age = int(_HISTORY * dice.random()) + moments.HOUR
+            # Most contacts were last touched long ago, a few of them lately.
+            touched = int(age * dice.random() ** 0.5) if dice.chance(0.6) else age
+            self.rows.append(self._make(number, now - age, now - touched))
+
+    def _make(self, number: int, created: int, modified: int) -> Contact:
+        status = _STATUSES[self._made % len(_STATUSES)]
+        self._made += 1
+        dice = self._dice
+        lists: list[str] = []
+        if status in _ON_LISTS:
+            lists = dice.some(list(self._lists.by_id), dice.pick(_LISTS_EACH))
+        if not dice.chance(_EARLY_SHARE):  # early data has real milliseconds
+            created = moments.whole_second(created)
+            modified = moments.whole_second(modified)
+        document = self._document(str(number), status, lists, created, modified)
+        made = Contact(
+            number=number,
+            status=status,
+            created=created,
+            modified=modified,
+            lists=tuple(lists),
+            email=document["email_addresses"][0]["email_address"],
+            v3=b'{"contact_id":"%s",' % dice.uuid().encode(),
+            body=_encode(document)[1:],
+        )
+        self.by_id[document["id"]] = made
+        self.by_email[made.email] = made
+        self._on_list.update(lists)
+        return made
+
+    def _document(
+        self,
+        id_: str,
+        status: str,
+        lists: Sequence[str],
+        created: int,
+        modified: int,
+    ) -> Document:
+        dice, names, made = self._dice, self._names, self._made
+        first = dice.pick(names.first_names)
+        last = dice.pick(names.last_names)
+        nameless = status == "VISITOR"
+        confirmed = status == "ACTIVE" and made % _CONFIRMED_EVERY == 0
+        created_text = moments.text(created)
+        modified_text = moments.text(modified)
+        return {
+            "id": id_,
+            "status": status,
+            "fax": dice.phone() if dice.chance(0.1) else "",
+            "addresses": self._addresses(),
+            "notes": [
+                {
+                    "id": dice.uuid(),
+                    "note": dice.pick(names.sentences),
+                    "created_date": created_text,
+                    "modified_date": modified_text,
+                },
+            ]
+            if dice.chance(0.1)
+            else [],
+            "confirmed": confirmed,
+            "lists": [self._membership(list_id) for list_id in lists],
+            "source": dice.pick(_SOURCES),
+            "email_addresses": [
+                {
+                    "id": dice.uuid(),
+                    "status": status,
+                    "confirm_status": "CONFIRMED"
+                    if confirmed
+                    else "UNCONFIRMED"
+                    if status == "UNCONFIRMED"
+                    else "NO_CONFIRMATION_REQUIRED",
+                    "opt_in_source": "ACTION_BY_VISITOR" if made % 3 else "ACTION_BY_OWNER",
+                    "opt_in_date": created_text,
+                    **_opt_out(status, modified_text, made),
+                    "email_address": f"{first.slug}.{last.slug}{made}@example.com",
+                },
+            ],
+            "prefix_name": "" if nameless else dice.pick(_PREFIXES),
+            "first_name": "" if nameless else first.text,
+            "middle_name": dice.pick(names.first_names).text if dice.chance(0.1) else "",
+            "last_name": "" if nameless else last.text,
+            "job_title": dice.pick(names.jobs) if dice.chance(0.4) else "",
+            "company_name": dice.pick(names.companies) if dice.chance(0.5) else "",
+            "home_phone": dice.phone() if dice.chance(0.4) else "",
+            "work_phone": dice.phone() if dice.chance(0.4) else "",
+            "cell_phone": dice.phone() if dice.chance(0.3) else "",
+            "custom_fields": [
+                {"name": name, "label": label, "value": dice.pick(values)}
+                for name, label, values in _CUSTOM_FIELDS
+                if dice.chance(0.2)
+            ],
+            "created_date": created_text,
+            "modified_date": modified_text,
+            "source_details": dice.uuid() if dice.chance(0.2) else "",
+        }
+
+    def _addresses(self) -> list[Document]:
+        dice = self._dice
+        if dice.chance(_EMPTY_ADDRESSES_SHARE):
+            return [_empty_address(dice.uuid(), kind) for kind in _ADDRESS_KINDS]
+        kinds = _ADDRESS_KINDS[: dice.pick(_ADDRESSES_EACH)]
+        return [self._address(kind) for kind in kinds]
+
+    def _address(self, kind: str) -> Document:
+        dice = self._dice
+        state, code = dice.pick(STATES)
+        return {
+            "id": dice.uuid(),
+            "line1": f"{dice.between(1, 999)} {dice.pick(self._names.streets)}",
+            "line2": f"Suite {dice.between(1, 99)}" if kind == "BUSINESS" else "",
+            "line3": "",
+            "city": dice.pick(self._names.cities),
+            "address_type": kind,
+            "state": state,
+            "state_code": code,
+            "country_code": "us",
+            "postal_code": f"{dice.between(1000, 99999):05d}",
+            "sub_postal_code": "",
+        }
+
+    def _membership(self, list_id: str) -> Document:
+        return {"id": list_id, "status": self._lists.by_id[list_id].status}
+
+    def on_list(self, list_id: str) -> int:
+        """Count the contacts of a list."""
+        return self._on_list[list_id]
+
+    def mailable(self) -> list[Contact]:
+        """Find the contacts that mails go to or once went to, the oldest first."""
+        found = (row for row in self.rows if row.status in _MAILED)
+        return sorted(found, key=attrgetter("created", "number"))
+
+    def pick(self, count: int, statuses: Iterable[str]) -> list[Contact]:
+        """Pick some contacts of the given statuses for a change."""
+        wanted = frozenset(statuses)
+        return self._dice.some([row for row in self.rows if row.status in wanted], count)
+
+    def add(self, count: int, now: int) -> list[Contact]:
+        """Let new contacts come in; their ids may fall anywhere between those that are there."""
+        added = []
+        for _ in range(count):
+            while str(number := self._dice.between(10**9, 3 * 10**9)) in self.by_id:
+                pass
+            made = self._make(number, now, now)
+            insort(self.rows, made, key=attrgetter("number"))
+            added.append(made)
+        return added
+
+    def edit(self, row: Contact, now: int) -> None:
+        """Let a contact's details be edited."""
+        document = row.document()
+        document["job_title"] = self._dice.pick(self._names.jobs)
+        document["work_phone"] = self._dice.phone()
+        self._rewrite(row, document, now)
+
+    def unsubscribe(self, row: Contact, now: int, *, move_modified: bool) -> None:
+        """Let a contact unsubscribe; whether that counts as a change of the contact is open."""
+        document = row.document()
+        document["status"] = "OPTOUT"
+        document["email_addresses"][0] |= {
+            "status": "OPTOUT",
+            "opt_out_source": "ACTION_BY_VISITOR",
+            "opt_out_date": moments.text(moments.whole_second(now)),
+        }
+        self._rewrite(row, document, now if move_modified else None)
+
+    def remove(self, row: Contact, now: int) -> None:
+        """Take a contact off all lists, which is what the product calls deleting."""
+        document = row.document()
+        document["status"] = document["email_addresses"][0]["status"] = "REMOVED"
+        document["lists"] = []
+        self._rewrite(row, document, now)
+
+    def purge(self, row: Contact) -> None:
+        """Delete a contact without leaving anything behind."""
+        del self.rows[bisect_left(self.rows, row.number, key=attrgetter("number"))]
+        del self.by_id[row.id], self.by_email[row.email]
+        self._on_list.subtract(row.lists)
+
+    def drop_list(self, list_id: str, now: int) -> None:
+        """Take all contacts off a list that is being deleted."""
+        for row in self.rows:
+            if list_id in row.lists:
+                document = row.document()
+                document["lists"] = [kept for kept in document["lists"] if kept["id"] != list_id]
+                self._rewrite(row, document, now)
+
+    def _rewrite(self, row: Contact, document: Document, modified: int | None) -> None:
+        if modified is not None:
+            row.modified = moments.whole_second(modified)
+            document["modified_date"] = moments.text(row.modified)
+        self._on_list.subtract(row.lists)
+        row.status = document["status"]
+        row.lists = tuple(kept["id"] for kept in document["lists"])
+        self._on_list.update(row.lists)
+        row.body = _encode(document)[1:]
+
+
+def _empty_address(id_: str, kind: str) -> Document:
+    return {
+        "id": id_,
+        "line1": "",
+        "line2": "",
+        "line3": "",
+        "city": "",
+        "address_type": kind,
+        "state": "",
+        "state_code": "",
+        "country_code": "",
+        "postal_code": "",
+        "sub_postal_code": "",
+    }
+
+
+def _opt_out(status: str, when: str, number: int) -> Document:
+    """Write when somebody opted out; "never" has three spellings, one of them silence."""
+    if status == "OPTOUT":
+        return {"opt_out_source": "ACTION_BY_VISITOR", "opt_out_date": when}
+    return ({}, {"opt_out_date": ""}, {"opt_out_date": moments.NEVER})[number % 3]

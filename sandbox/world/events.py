@@ -1,0 +1,473 @@
+"""Events, their registrants and what is sold there."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from sandbox.world import moments
+from sandbox.world.making import STATES, Dice, Name, Pools
+
+Document: TypeAlias = dict[str, Any]
+
+_STATUSES: Final = ("ACTIVE", "COMPLETE", "DRAFT", "COMPLETE", "CANCELLED", "DELETED", "COMPLETE")
+_WITHOUT_GUESTS: Final = frozenset({"DRAFT", "DELETED"})
+_TYPES: Final = (
+    "AUCTION",
+    "CLASSES_WORKSHOPS",
+    "FUNDRAISERS_CHARITIES",
+    "MUSIC_CONCERTS",
+    "NETWORKING_CLUBS",
+    "WEBINAR_TELESEMINAR_TELECLASS",
+    "OTHER",
+)
+_ANNOUNCED: Final = 60 * moments.DAY
+"""How long before they begin events are announced."""
+
+_MOST_GUESTS: Final = 64
+"""The newest event has so many registrants that they do not fit on a page of the usual size."""
+NO_ADDRESS: Final = dict.fromkeys(
+    (
+        "city",
+        "state",
+        "country",
+        "line1",
+        "line2",
+        "line3",
+        "state_code",
+        "country_code",
+        "postal_code",
+    ),
+    "",
+)
+_FEES: Final = (
+    ("Regular", 54.0, "BOTH"),
+    ("Student", 20.5, "REGISTRANTS"),
+    ("Guest", 0.0, "GUESTS"),
+)
+_ITEMS: Final = (
+    ("Golf shirt with logo", 32.0, ("Royal blue", "Hi-vis green")),
+    ("Running belt", 20.25, ()),
+    ("Programme", 3.0, ()),
+)
+_CODES: Final = (
+    (
+        "EARLYBIRD",
+        {
+            "code_type": "DISCOUNT",
+            "discount_scope": "FEE_LIST",
+            "discount_type": "AMOUNT",
+            "discount_amount": 15.0,
+        },
+    ),
+    (
+        "FRIENDS",
+        {
+            "code_type": "DISCOUNT",
+            "discount_scope": "ORDER_TOTAL",
+            "discount_type": "PERCENT",
+            "discount_percent": 33,
+        },
+    ),
+    ("BACKSTAGE", {"code_type": "ACCESS"}),
+)
+_CODE_STATUSES: Final = ("LIVE", "LIVE", "PAUSED", "DEPLETED")
+_SESSIONS: Final = ("Opening", "Workshop A", "Workshop B", "Dinner")
+
+
+@dataclass(slots=True)
+class Registrant:
+    """Somebody who registered for an event: as a row of the list, and in full."""
+
+    row: Document
+    detail: Document
+
+
+@dataclass(slots=True)
+class Event:
+    """One event with all that belongs to it, as it is sent."""
+
+    detail: Document
+    fees: list[Document] = field(default_factory=list)
+    items: list[Document] = field(default_factory=list)
+    promocodes: list[Document] = field(default_factory=list)
+    registrants: dict[str, Registrant] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        id_: str = self.detail["id"]
+        return id_
+
+
+class Events:
+    """The events of an account, newest first."""
+
+    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+        """Make up the events an account begins with.
+
+        Args:
+            dice: Where chance comes from.
+            names: The account's names and places.
+            count: How many events to make up.
+            now: The account's beginning; everything is older.
+        """
+        self._dice = dice
+        self._names = names
+        self.by_id: dict[str, Event] = {}
+        for number in reversed(range(count)):
+            created = now - (number + 1) * 40 * moments.DAY
+            status = _STATUSES[number % len(_STATUSES)]
+            made = self.make(status, created, complete=number == 0)
+            if status in _WITHOUT_GUESTS:
+                continue
+            guests = _MOST_GUESTS if number == 0 else dice.between(3, 40)
+            closed = min(created + _ANNOUNCED, now - moments.HOUR)
+            for moment in sorted(dice.between(created, closed) for _ in range(guests)):
+                self.register(made, moment)
+
+    def make(self, status: str, created: int, *, complete: bool = False) -> Event:
+        """Make up one more event.
+
+        Args:
+            status: What has become of it.
+            created: When it was announced.
+            complete: Whether it has all there is of fees, items and promo codes.
+        """
+        dice, names = self._dice, self._names
+        number = len(self.by_id)
+        created = moments.whole_second(created)
+        begin = created - created % moments.DAY + _ANNOUNCED + 17 * moments.HOUR
+        id_ = f"a07e{dice.letters(15)}"
+        detail: Document = {
+            "id": id_,
+            "name": f"{dice.pick(names.cities)} {moments.text(begin)[:4]}",
+            "title": dice.pick(names.phrases),
+            "status": status,
+            "type": dice.pick(_TYPES),
+            "contact": {
+                "name": f"{dice.pick(names.first_names).text} {dice.pick(names.last_names).text}",
+                "email_address": "events@example.com",
+                "organization_name": dice.pick(names.companies),
+                "phone_number": dice.phone(),
+            },
+            "start_date": moments.text(begin),
+            "end_date": moments.text(begin + 5 * moments.HOUR),
+            "created_date": moments.text(created),
+            "updated_date": moments.text(created + moments.DAY),
+            "time_zone_id": "US/Eastern",
+            "time_zone_description": "Eastern Time (US & Canada)",
+            "is_checkin_available": status == "ACTIVE",
+            "total_registered_count": 0,
+            "theme_name": "Default",
+            "currency_type": "USD",
+            "payment_options": ["PAYPAL", "CHECK", "DOOR"],
+            "payable_to": dice.pick(names.companies),
+            "notification_options": [
+                {"notification_type": "SO_REGISTRATION_NOTIFICATION", "is_opted_in": True},
+            ],
+            "is_home_page_displayed": False,
+            "is_map_displayed": True,
+            "is_calendar_displayed": True,
+            "is_listed_in_external_directory": False,
+            "are_registrants_public": False,
+            "track_information": {
+                "early_fee_date": moments.text(begin - 30 * moments.DAY),
+                "late_fee_date": moments.text(begin - 3 * moments.DAY),
+                "information_sections": ["CONTACT", "TIME", "LOCATION"],
+                "is_registration_closed_manually": False,
+                "is_ticketing_link_displayed": False,
+                "guest_limit": 2,
+                "registration_limit_count": 0,
+                "guest_display_label": "Guest(s)",
+                "is_guest_name_required": True,
+                "is_guest_anonymous_enabled": False,
+            },
+            **self._place(number),
+            **_dates_of(status, created),
+        }
+        if number % 2 == 0:
+            detail["description"] = dice.pick(names.sentences)
+        if status != "DRAFT":
+            detail["registration_url"] = f"https://events.example.com/register?oeidk={id_}"
+        made = Event(
+            detail,
+            fees=[self._fee(*fee) for fee in _FEES[: dice.between(1, len(_FEES))]],
+            items=[self._item(*item) for item in _ITEMS[: dice.between(0, len(_ITEMS))]],
+        )
+        made.promocodes = [
+            self._promocode(made, *code) for code in _CODES[: dice.between(0, len(_CODES))]
+        ]
+        if complete:
+            made.fees = [self._fee(*fee) for fee in _FEES]
+            made.items = [self._item(*item) for item in _ITEMS]
+            made.promocodes = [self._promocode(made, *code) for code in _CODES]
+        self.by_id = {id_: made} | self.by_id
+        return made
+
+    def _place(self, number: int) -> Document:
+        """Say where an event is: on the net, at an address, or nowhere yet."""
+        dice = self._dice
+        if number % 3 == 2:  # noqa: PLR2004 - the last of the three
+            return {"is_virtual_event": False}
+        if number % 3 == 1:
+            return {
+                "is_virtual_event": True,
+                "online_meeting": {
+                    "instructions": "Come ten minutes early.",
+                    "provider_meeting_id": str(dice.between(10**8, 10**9)),
+                    "provider_type": "OTHER",
+                    "url": "https://meeting.example.com/",
+                },
+            }
+        state, code = dice.pick(STATES)
+        city = dice.pick(self._names.cities)
+        return {
+            "is_virtual_event": False,
+            "location": f"{city}, {code}",
+            "address": {
+                "city": city,
+                "state": state,
+                "country": "United States",
+                "line1": f"{dice.between(1, 999)} {dice.pick(self._names.streets)}",
+                "line2": "",
+                "line3": "",
+                "state_code": code,
+                "country_code": "US",
+                "postal_code": f"{dice.between(1000, 99999):05d}",
+                "latitude": round(dice.between(25000, 48000) / 1000, 3),
+                "longitude": round(dice.between(-122000, -71000) / 1000, 3),
+            },
+        }
+
+    def _fee(self, label: str, amount: float, scope: str) -> Document:
+        return {
+            "id": self._dice.url_safe(43),
+            "label": label,
+            "fee": amount,
+            "fee_scope": scope,
+            "early_fee": round(amount * 0.8, 2),
+            "late_fee": round(amount * 1.2, 2),
+        }
+
+    def _item(self, name: str, price: float, attributes: tuple[str, ...]) -> Document:
+        item: Document = {
+            "id": self._dice.url_safe(43),
+            "name": name,
+            "description": self._dice.pick(self._names.sentences),
+            "price": price,
+            "attributes": [
+                {
+                    "id": self._dice.url_safe(43),
+                    "name": attribute,
+                    "quantity_total": 75,
+                    "quantity_available": self._dice.between(0, 75),
+                }
+                for attribute in attributes
+            ],
+            "per_registrant_limit": 2,
+            "show_quantity_available": True,
+            "default_quantity_total": 75 * max(len(attributes), 1),
+        }
+        if not attributes:
+            item["default_quantity_available"] = self._dice.between(0, 75)
+        return item
+
+    def _promocode(self, event: Event, name: str, discount: Document) -> Document:
+        status = self._dice.pick(_CODE_STATUSES)
+        unlimited = status != "DEPLETED"
+        return {
+            "id": self._dice.url_safe(43),
+            "status": status,
+            "code_name": name,
+            "is_paused": status == "PAUSED",
+            "fee_ids": [fee["id"] for fee in event.fees],
+            "quantity_total": -1 if unlimited else 10,
+            "quantity_used": 0 if unlimited else 10,
+            "quantity_available": -1 if unlimited else 0,
+            **discount,
+        }
+
+    def register(self, event: Event, moment: int) -> str:
+        """Let somebody register for an event; returns the registrant's id."""
+        dice, names = self._dice, self._names
+        # One in three ends in a padding character, so that ids have to be encoded in paths.
+        id_ = f"001{dice.url_safe(77)}{dice.pick(('=', '', ''))}"
+        first, last = dice.pick(names.first_names), dice.pick(names.last_names)
+        email = f"{first.slug}.{last.slug}.{len(event.registrants)}@example.com"
+        stamp = moments.text(moments.whole_second(moment))
+        guests = [
+            (dice.pick(names.first_names), dice.pick(names.last_names))
+            for _ in range(dice.pick((0, 0, 0, 1, 2)))
+        ]
+        common: Document = {
+            "id": id_,
+            "ticket_id": f"E{dice.letters(8).upper()}",
+            "registration_date": stamp,
+            "registration_status": "CANCELLED" if dice.chance(0.1) else "REGISTERED",
+        }
+        if event.detail["status"] == "COMPLETE":
+            attended = dice.chance(0.8)
+            common["attendance_status"] = "ATTENDED" if attended else "NOT_ATTENDED"
+        payment = self._payment(event, [(first, last), *guests], stamp)
+        row = common | {
+            "email": email,
+            "first_name": first.text,
+            "last_name": last.text,
+            "guest_count": len(guests),
+            "payment_status": payment["payment_status"],
+            "updated_date": stamp,
+        }
+        detail = common | {
+            "sections": _sections(first, last, email, dice.some(_SESSIONS, 2)),
+            "guests": {
+                "guest_count": len(guests),
+                "guest_info": [self._guest(*guest) for guest in guests],
+            },
+            "payment_summary": payment,
+        }
+        event.registrants[id_] = Registrant(row, detail)
+        _count(event)
+        return id_
+
+    def _guest(self, first: Name, last: Name) -> Document:
+        return {
+            "guest_id": f"001{self._dice.url_safe(64)}",
+            "guest_section": {
+                "label": "Guest Information",
+                "fields": [
+                    _single("GUEST_NAME_FIRST", "First Name:", first.text),
+                    _single("GUEST_NAME_LAST", "Last Name:", last.text),
+                ],
+            },
+        }
+
+    def _payment(self, event: Event, people: list[tuple[Name, Name]], stamp: str) -> Document:
+        dice = self._dice
+        fee = event.fees[0]
+        bought = event.items[: dice.between(0, 1)]
+        code = dice.pick(event.promocodes) if event.promocodes and dice.chance(0.3) else None
+        fees = []
+        for first, last in people:
+            fees.append(
+                {
+                    "id": fee["id"],
+                    "name": f"{first.text} {last.text}",
+                    "type": fee["label"],
+                    "quantity": 1,
+                    "amount": fee["fee"],
+                    "fee_period_type": "REGULAR",
+                },
+            )
+            if code:
+                fees[-1]["promo_type"] = code["code_type"]
+        items = [
+            {
+                "id": item["id"],
+                "name": item["name"],
+                "type": item["attributes"][0]["name"] if item["attributes"] else "",
+                "quantity": 1,
+                "amount": item["price"],
+            }
+            for item in bought
+        ]
+        full = float(sum(line["amount"] for line in fees + items))
+        off = _discount(code, full, len(people)) if code else 0.0
+        payment: Document = {
+            "order": {
+                "total": round(full - off, 2),
+                "fees": fees,
+                "items": items,
+                "order_id": f"PR1-{dice.between(10**6, 10**7)}",
+                "currency_type": "USD",
+                "order_date": stamp,
+            },
+            "payment_status": dice.pick(("COMPLETED", "PENDING", "NA")),
+            "payment_type": dice.pick(("CHECK", "DOOR", "PAYPAL")),
+        }
+        if code:
+            payment["promo_code"] = {
+                "total_discount": 0.0 - off,
+                "promo_code_info": {
+                    "code_name": code["code_name"],
+                    "redemption_count": len(people),
+                    **{
+                        name: code[name]
+                        for name in (
+                            "code_type",
+                            "discount_amount",
+                            "discount_percent",
+                            "discount_type",
+                            "discount_scope",
+                        )
+                        if name in code
+                    },
+                },
+            }
+        return payment
+
+    def open_events(self) -> list[Event]:
+        """Find the events that one can register for."""
+        return [event for event in self.by_id.values() if event.detail["status"] == "ACTIVE"]
+
+    def attend(self, registrant: Registrant, moment: int) -> None:
+        """Let a registrant show up, which updates the registration."""
+        stamp = moments.text(moments.whole_second(moment))
+        registrant.row |= {"attendance_status": "ATTENDED", "updated_date": stamp}
+        registrant.detail["attendance_status"] = "ATTENDED"
+
+    def edit(self, event: Event, moment: int) -> None:
+        """Let an event's title be edited."""
+        event.detail["title"] = self._dice.pick(self._names.phrases)
+        event.detail["updated_date"] = moments.text(moments.whole_second(moment))
+
+
+def _dates_of(status: str, created: int) -> Document:
+    dates = {}
+    if status != "DRAFT":
+        dates["active_date"] = moments.text(created + 2 * moments.HOUR)
+    if status == "CANCELLED":
+        dates["cancelled_date"] = moments.text(created + moments.DAY)
+    if status == "DELETED":
+        dates["deleted_date"] = moments.text(created + moments.DAY)
+    return dates
+
+
+def _discount(code: Document, total: float, people: int) -> float:
+    """Work out what a promo code takes off an order; one that only grants access, nothing."""
+    off: float = code.get("discount_amount", 0.0) * people
+    percent: int = code.get("discount_percent", 0)
+    return min(round(off + total * percent / 100, 2), total)
+
+
+def _single(name: str, label: str, value: str) -> Document:
+    return {"type": "single_value", "name": name, "label": label, "value": value}
+
+
+def _sections(first: Name, last: Name, email: str, sessions: list[str]) -> list[Document]:
+    return [
+        {
+            "label": "Personal Information",
+            "fields": [
+                _single("NAME_FIRST", "First Name:", first.text),
+                _single("NAME_LAST", "Last Name:", last.text),
+                _single("EMAIL_ADDRESS", "Email Address:", email),
+            ],
+        },
+        {
+            "label": "Your visit",
+            "fields": [
+                {
+                    "type": "multiple_values",
+                    "name": "CUSTOM1",
+                    "label": "Which sessions?",
+                    "values": sessions,
+                },
+            ],
+        },
+    ]
+
+
+def _count(event: Event) -> None:
+    event.detail["total_registered_count"] = sum(
+        registrant.row["registration_status"] == "REGISTERED"
+        for registrant in event.registrants.values()
+    )

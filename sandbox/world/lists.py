@@ -1,0 +1,80 @@
+"""Contact lists."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sandbox.world import moments
+from sandbox.world.making import Dice, Pools
+
+_NAMES: Final = (
+    "General Interest",
+    "Monthly Specials!",
+    "Tips, Tricks, & Fun!",
+    "Event Guests",
+    "Donors",
+    "Volunteers",
+    "Members",
+    "Press",
+    "Wholesale",
+    "Friends of the House",
+)
+_HIDDEN_EVERY: Final = 4
+
+
+@dataclass(slots=True)
+class ContactList:
+    """One contact list.
+
+    Attributes:
+        v3: The id that the same list has in the newer version of the API.
+    """
+
+    id: str
+    v3: str
+    name: str
+    status: str
+    created: int
+    modified: int
+
+
+class Lists:
+    """The contact lists of an account, by id."""
+
+    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+        """Make up the lists an account begins with.
+
+        Args:
+            dice: Where chance comes from.
+            names: The account's names and places.
+            count: How many lists to make up.
+            now: The account's beginning; everything is older.
+        """
+        self._dice = dice
+        self._names = names
+        self._made = 0
+        self.by_id: dict[str, ContactList] = {}
+        for _ in range(count):
+            created = now - dice.between(moments.YEAR, 5 * moments.YEAR)
+            self.make(created, dice.between(created, now - moments.DAY))
+
+    def make(self, created: int, modified: int) -> ContactList:
+        """Make up one more list; the first of an account is always list 1."""
+        dice = self._dice
+        number = self._made
+        self._made += 1
+        round_, place = divmod(number, len(_NAMES))
+        made = ContactList(
+            id=self._free_id() if number else "1",
+            v3=dice.uuid(),
+            name=_NAMES[place] if not round_ else f"{dice.pick(self._names.cities)} {number}",
+            status="HIDDEN" if number % _HIDDEN_EVERY == _HIDDEN_EVERY - 1 else "ACTIVE",
+            created=moments.whole_second(created),
+            modified=moments.whole_second(modified),
+        )
+        self.by_id[made.id] = made
+        return made
+
+    def _free_id(self) -> str:
+        while (number := str(self._dice.between(10**9, 2 * 10**9))) in self.by_id:
+            pass
+        return number

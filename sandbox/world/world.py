@@ -1,0 +1,380 @@
+"""The whole world of an account: everything in it, and everything that can happen to it."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from operator import attrgetter
+from threading import RLock
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from sandbox.world import moments
+from sandbox.world.activities import Activities
+from sandbox.world.campaigns import Campaign, Campaigns
+from sandbox.world.contacts import Contacts
+from sandbox.world.events import Events
+from sandbox.world.library import Library
+from sandbox.world.lists import Lists
+from sandbox.world.making import Dice, pools
+from sandbox.world.profile import Profile
+from sandbox.world.tracking import Tracking
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_World = TypeVar("_World", bound="World")
+
+_SUBSCRIBED: Final = ("ACTIVE", "UNCONFIRMED")
+_NOT_REMOVED: Final = ("ACTIVE", "UNCONFIRMED", "OPTOUT", "NON_SUBSCRIBER", "VISITOR")
+_ANY: Final = (*_NOT_REMOVED, "REMOVED")
+
+
+def at_once(
+    change: "Callable[Concatenate[_World, _P], _R]",
+) -> "Callable[Concatenate[_World, _P], _R]":
+    """Let a change happen between calls, never in the middle of one."""
+
+    @wraps(change)
+    def locked(world: "_World", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with world.lock:
+            return change(world, *args, **kwargs)
+
+    return locked
+
+
+def _start_of_day() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class World:
+    """A made-up account that lives and changes.
+
+    The same seed, sizes and `now` make the same account, to the byte. What is changed afterwards
+    is stamped with the clock.
+    """
+
+    def __init__(  # noqa: PLR0913 - the sizes of one account, each with its default
+        self,
+        *,
+        seed: int = 1,
+        contacts: int = 1000,
+        lists: int = 8,
+        activities: int = 12,
+        campaigns: int = 30,
+        recipients: int = 200,
+        events: int = 4,
+        files: int = 40,
+        now: datetime | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """Make up an account.
+
+        Args:
+            seed: Which of the many possible accounts.
+            contacts: How many contacts, of all statuses.
+            lists: How many contact lists.
+            activities: How many bulk jobs; the API shows 50 at most.
+            campaigns: How many e-mail campaigns, of all statuses.
+            recipients: How many contacts each campaign is sent to.
+            events: How many events.
+            files: How many library files, those in the trash included.
+            now: When the account begins, everything in it being older; without it, the start of
+                today in UTC.
+            clock: What stamps later changes.
+        """
+        self.lock = RLock()
+        self._clock = clock
+        begin = moments.millis(now or _start_of_day())
+        names = pools(seed)
+        self.profile = Profile(Dice(f"{seed} profile"), names)
+        self.contact_lists = Lists(Dice(f"{seed} lists"), names, lists, begin)
+        self.people = Contacts(
+            Dice(f"{seed} contacts"),
+            names,
+            self.contact_lists,
+            contacts,
+            begin,
+        )
+        self.jobs = Activities(Dice(f"{seed} activities"), names, activities, begin)
+        self.mailings = Campaigns(
+            Dice(f"{seed} campaigns"),
+            names,
+            self.contact_lists,
+            campaigns,
+            begin,
+        )
+        self.tracking = Tracking(Dice(f"{seed} tracking"))
+        self.happenings = Events(Dice(f"{seed} events"), names, events, begin)
+        self.library = Library(Dice(f"{seed} library"), names, files, begin)
+        self._recipients = recipients
+        self._dice = Dice(f"{seed} changes")
+        self._begin_tracking(Dice(f"{seed} recipients"), begin)
+
+    def _begin_tracking(self, dice: Dice, begin: int) -> None:
+        mailable = self.people.mailable()
+        for campaign in self.mailings.tracked():
+            # A campaign goes to contacts that were there already, as long as they are enough.
+            there = bisect_left(mailable, campaign.last_run or 0, key=attrgetter("created"))
+            pool = range(min(max(there, self._recipients), len(mailable)))
+            recipients = [mailable[place] for place in dice.some(pool, self._recipients)]
+            self.tracking.live(campaign, recipients, begin)
+
+    def now(self) -> datetime:
+        """The moment by the account's own clock, to the second."""
+        return self._clock().astimezone(UTC).replace(microsecond=0)
+
+    def _stamp(self) -> int:
+        """Read the clock for a change."""
+        return moments.millis(self._clock())
+
+    # Contacts and lists
+
+    @at_once
+    def edit_contacts(self, n: int) -> list[str]:
+        """Edit the details of some contacts; returns their ids, as all changes do."""
+        now = self._stamp()
+        picked = self.people.pick(n, _ANY)
+        for row in picked:
+            self.people.edit(row, now)
+        return [row.id for row in picked]
+
+    @at_once
+    def unsubscribe(self, n: int, move_modified: bool = False) -> list[str]:  # noqa: FBT001, FBT002 - reads well at the call
+        """Let some contacts unsubscribe.
+
+        Args:
+            n: How many.
+            move_modified: Whether their `modified_date` moves, too; nobody has said that the API
+                does so.
+
+        Returns:
+            Their ids.
+        """
+        now = self._stamp()
+        picked = self.people.pick(n, _SUBSCRIBED)
+        for row in picked:
+            self.people.unsubscribe(row, now, move_modified=move_modified)
+        return [row.id for row in picked]
+
+    @at_once
+    def add_contacts(self, n: int) -> list[str]:
+        """Let new contacts come in."""
+        return [row.id for row in self.people.add(n, self._stamp())]
+
+    @at_once
+    def remove_contacts(self, n: int) -> list[str]:
+        """Take some contacts off all lists; they stay as `REMOVED`."""
+        now = self._stamp()
+        picked = self.people.pick(n, _NOT_REMOVED)
+        for row in picked:
+            self.people.remove(row, now)
+        return [row.id for row in picked]
+
+    @at_once
+    def purge_contacts(self, n: int) -> list[str]:
+        """Delete some contacts for good; the API shows no trace of them afterwards."""
+        picked = self.people.pick(n, _ANY)
+        for row in picked:
+            self.people.purge(row)
+        return [row.id for row in picked]
+
+    @at_once
+    def rename_lists(self, n: int) -> list[str]:
+        """Rename some lists."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.contact_lists.by_id.values()), n)
+        for found in picked:
+            found.name = f"{found.name.removesuffix(' (renamed)')} (renamed)"
+            found.modified = moments.whole_second(now)
+        return [found.id for found in picked]
+
+    @at_once
+    def add_lists(self, n: int) -> list[str]:
+        """Add some lists, with nobody on them yet."""
+        now = self._stamp()
+        return [self.contact_lists.make(now, now).id for _ in range(n)]
+
+    @at_once
+    def remove_lists(self, n: int) -> list[str]:
+        """Delete some lists; their contacts stay, less one membership."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.contact_lists.by_id), n)
+        for list_id in picked:
+            self.people.drop_list(list_id, now)
+            del self.contact_lists.by_id[list_id]
+        return picked
+
+    # Bulk jobs
+
+    @at_once
+    def add_activities(self, n: int) -> list[str]:
+        """Start some bulk jobs."""
+        now = self._stamp()
+        return [self.jobs.make(now).id for _ in range(n)]
+
+    @at_once
+    def finish_activities(self, n: int) -> list[str]:
+        """Let some of the unfinished bulk jobs complete, the oldest first."""
+        return [job.id for job in self.jobs.finish(n, self._stamp())]
+
+    # Campaigns and their reports
+
+    @at_once
+    def add_campaigns(self, n: int) -> list[str]:
+        """Draft some campaigns."""
+        now = moments.whole_second(self._stamp())
+        return [self.mailings.make("DRAFT", now, now).id for _ in range(n)]
+
+    @at_once
+    def send_campaigns(self, n: int) -> list[str]:
+        """Write some new campaigns and send them at once; nobody has reacted yet."""
+        now = moments.whole_second(self._stamp())
+        made = [self.mailings.make("SENT", now, now) for _ in range(n)]
+        for campaign in made:
+            self._send(campaign, now)
+        return [campaign.id for campaign in made]
+
+    @at_once
+    def send_scheduled(self, n: int) -> list[str]:
+        """Let the time of some scheduled campaigns come."""
+        now = moments.whole_second(self._stamp())
+        due = self.mailings.with_status("SCHEDULED")[:n]
+        for campaign in due:
+            campaign.status = "SENT"
+            campaign.modified = now
+            self.mailings.send(campaign, now)
+            self._send(campaign, now)
+        return [campaign.id for campaign in due]
+
+    def _send(self, campaign: Campaign, now: int) -> None:
+        recipients = self._dice.some(self.people.mailable(), self._recipients)
+        self.tracking.send(campaign, recipients, now)
+
+    @at_once
+    def edit_campaigns(self, n: int) -> list[str]:
+        """Edit the names of some campaigns, sent ones among them."""
+        now = moments.whole_second(self._stamp())
+        picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
+        for campaign in picked:
+            campaign.name = f"{campaign.name.removesuffix(' (edited)')} (edited)"
+            campaign.modified = now
+        return [campaign.id for campaign in picked]
+
+    @at_once
+    def delete_campaigns(self, n: int) -> list[str]:
+        """Delete some campaigns; their reports go with them."""
+        now = moments.whole_second(self._stamp())
+        picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
+        for campaign in picked:
+            campaign.status = "DELETED"
+            campaign.modified = now
+            campaign.schedules = []
+        self.tracking.forget()
+        return [campaign.id for campaign in picked]
+
+    @at_once
+    def add_tracking(self, n: int) -> list[str]:
+        """Let recipients of the campaigns sent last open, click, bounce, forward, unsubscribe.
+
+        Args:
+            n: How many rows; with eight there is at least one of every kind.
+
+        Returns:
+            The campaigns that the rows belong to, one for every row: rows have no id.
+        """
+        rows = self.tracking.go_on(self.mailings.tracked(), n, self._stamp())
+        return [row.campaign.id for row in rows]
+
+    # Events
+
+    @at_once
+    def add_events(self, n: int) -> list[str]:
+        """Announce some events."""
+        now = self._stamp()
+        return [self.happenings.make("ACTIVE", now).id for _ in range(n)]
+
+    @at_once
+    def edit_events(self, n: int) -> list[str]:
+        """Edit some events."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.happenings.by_id.values()), n)
+        for event in picked:
+            self.happenings.edit(event, now)
+        return [event.id for event in picked]
+
+    @at_once
+    def add_registrants(self, n: int) -> list[str]:
+        """Let some people register for events that are open."""
+        now = self._stamp()
+        events = self.happenings.open_events()
+        if not events:
+            return []
+        return [self.happenings.register(self._dice.pick(events), now) for _ in range(n)]
+
+    @at_once
+    def edit_registrants(self, n: int) -> list[str]:
+        """Let some registrants show up, which moves their `updated_date`."""
+        now = self._stamp()
+        everybody = [
+            registrant
+            for event in self.happenings.by_id.values()
+            for registrant in event.registrants.values()
+        ]
+        picked = self._dice.some(everybody, n)
+        for registrant in picked:
+            self.happenings.attend(registrant, now)
+        return [registrant.row["id"] for registrant in picked]
+
+    # Library
+
+    @at_once
+    def add_folders(self, n: int) -> list[str]:
+        """Add some folders."""
+        now = self._stamp()
+        return [self.library.make_folder(now).id for _ in range(n)]
+
+    @at_once
+    def add_files(self, n: int) -> list[str]:
+        """Upload some files."""
+        now = self._stamp()
+        return [self.library.make_file(now).id for _ in range(n)]
+
+    @at_once
+    def trash_files(self, n: int) -> list[str]:
+        """Throw some files away."""
+        now = self._stamp()
+        picked = self._dice.some(self.library.kept(), n)
+        for file in picked:
+            self.library.trash(file, now)
+        return [file.id for file in picked]
+
+
+CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
+    "edit": World.edit_contacts,
+    "unsubscribe": World.unsubscribe,
+    "add": World.add_contacts,
+    "remove": World.remove_contacts,
+    "purge": World.purge_contacts,
+    "rename_lists": World.rename_lists,
+    "add_lists": World.add_lists,
+    "remove_lists": World.remove_lists,
+    "add_activities": World.add_activities,
+    "finish_activities": World.finish_activities,
+    "add_campaigns": World.add_campaigns,
+    "send_campaigns": World.send_campaigns,
+    "send_scheduled": World.send_scheduled,
+    "edit_campaigns": World.edit_campaigns,
+    "delete_campaigns": World.delete_campaigns,
+    "add_tracking": World.add_tracking,
+    "add_events": World.add_events,
+    "edit_events": World.edit_events,
+    "add_registrants": World.add_registrants,
+    "edit_registrants": World.edit_registrants,
+    "add_folders": World.add_folders,
+    "add_files": World.add_files,
+    "trash_files": World.trash_files,
+}
+"""What can be made to happen from outside, each so many times."""

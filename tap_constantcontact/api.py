@@ -1,0 +1,39 @@
+"""What tells one of the vendor's APIs from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import SchemaDirectory
+    from singer_sdk.streams import Stream
+
+    from tap_constantcontact.http.bodies import Envelope
+    from tap_constantcontact.http.credentials import Credentials
+    from tap_constantcontact.http.links import ApiRoot
+    from tap_constantcontact.http.refusals import RefusalTable
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API as a run talks to it. The tap chooses one.
+
+    Attributes:
+        root: Where it is.
+        credentials: Who is asking.
+        refusals: What its refusals mean.
+        envelope: What its lists look like, where a stream does not say otherwise.
+        schemas: Of the streams, by their names.
+        streams: In the order of a run: when calls run out, it is the cheap and important that has
+            been read.
+    """
+
+    root: ApiRoot
+    credentials: Credentials
+    refusals: RefusalTable
+    envelope: Envelope
+    schemas: SchemaDirectory
+    streams: Sequence[type[Stream]]

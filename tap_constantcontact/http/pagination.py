@@ -1,0 +1,51 @@
+"""Paging by the links that the API hands out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.pagination import BaseAPIPaginator
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+    from tap_constantcontact.http.bodies import Page
+
+
+class NextLinkPaginator(BaseAPIPaginator[str | None]):
+    """Follows next links until there is none.
+
+    How many rows a page has says nothing (API docs: Pagination): pages may be short, empty or one
+    row over the limit.
+    """
+
+    def __init__(
+        self, page_of: Callable[[requests.Response], Page], start: str | None = None
+    ) -> None:
+        """Start at the first page, or where a link leads.
+
+        Args:
+            page_of: Reads an answer.
+            start: A link that an earlier run was given.
+        """
+        super().__init__(start)
+        self._page_of = page_of
+        self._seen: set[str] = set()
+
+    @override
+    def get_next(self, response: requests.Response) -> str | None:
+        link = self._page_of(response).next_link
+        if link in self._seen:
+            msg = "The API leads in a circle: it sent the same next link twice."
+            raise FatalAPIError(msg)
+        if link:
+            self._seen.add(link)
+        return link
+
+    @override
+    def continue_if_empty(self, response: requests.Response) -> bool:
+        return True

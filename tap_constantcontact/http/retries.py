@@ -1,0 +1,128 @@
+"""Repeating calls that failed, and the errors that say why one is not repeated any more."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+from typing import TYPE_CHECKING, Any
+
+import backoff
+import requests
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+
+from tap_constantcontact.http import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from backoff.types import Details
+    from singer_sdk.helpers.types import RequestFunc
+
+    from tap_constantcontact.http.refusals import Verdict
+
+MAX_TRIES = 6
+#: As long as somebody else may be using up the calls of each second, which ends.
+MAX_TRIES_WHEN_TOO_FAST = 30
+LONGEST_BACKOFF = 60.0
+
+_REPEATED = (
+    RetriableAPIError,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class TooFastError(RetriableAPIError):
+    """Too many calls a second: by this run, or by somebody else who uses the same limits."""
+
+
+class RefusedError(FatalAPIError):
+    """The API's last word on a call.
+
+    Attributes:
+        verdict: What kind of refusal it is.
+    """
+
+    def __init__(self, message: str, verdict: Verdict) -> None:
+        """Say what is wrong and what to do."""
+        super().__init__(message)
+        self.verdict = verdict
+
+
+def repeating(
+    call: RequestFunc,
+    notice: Callable[[Details], None],
+    jitter: Callable[[float], float],
+) -> RequestFunc:
+    """A call that is repeated with growing waits as long as that may help.
+
+    Args:
+        call: Makes one attempt.
+        notice: Is told of each that failed and will be repeated.
+        jitter: Makes of seconds to wait some that others will not choose too.
+    """
+    patient = backoff.on_exception(
+        growing_waits,
+        TooFastError,
+        max_tries=MAX_TRIES_WHEN_TOO_FAST,
+        jitter=_little_jitter,
+        on_backoff=notice,
+        logger=None,
+    )(call)
+    return backoff.on_exception(
+        growing_waits,
+        _REPEATED,
+        max_tries=MAX_TRIES,
+        giveup=lambda error: isinstance(error, TooFastError),
+        jitter=jitter,
+        on_backoff=notice,
+        logger=None,
+    )(patient)
+
+
+def growing_waits() -> Generator[float, Any, None]:
+    """Seconds to wait before each repeat: doubling, and never less than the API asks for."""
+    error = yield 0.0
+    for tries in itertools.count():
+        response = getattr(error, "response", None)
+        asked = refusals.retry_after(response.headers) if response is not None else 0.0
+        error = yield max(min(2.0**tries, LONGEST_BACKOFF), min(asked, refusals.LONGEST_WAIT))
+
+
+@contextlib.contextmanager
+def giving_up() -> Iterator[None]:
+    """A time at the end of which what failed for good is said in clear words.
+
+    Raises:
+        FatalAPIError: Something did.
+    """
+    try:
+        yield
+    except _REPEATED as error:
+        failure = FatalAPIError(
+            f"{error}. Gave up after {tries_for(error)} tries. If it lasts, check"
+            f" {_what_to_check(error)}; the next run goes on from the last state."
+        )
+    except requests.RequestException as error:
+        failure = FatalAPIError(str(error))
+    else:
+        return
+    raise failure
+
+
+def tries_for(error: object) -> int:
+    """How often a call is made in all that fails in a certain way."""
+    return MAX_TRIES_WHEN_TOO_FAST if isinstance(error, TooFastError) else MAX_TRIES
+
+
+def _what_to_check(error: object) -> str:
+    if isinstance(error, TooFastError):
+        return "what else uses the key, or lower `requests_per_second`"
+    return "`api_url` and the network"
+
+
+def _little_jitter(seconds: float) -> float:
+    return seconds + random.uniform(0, 0.3)  # noqa: S311 - no secret

@@ -1,0 +1,152 @@
+"""The one way out to the API: signed, paced, counted, and with errors that tell no secrets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import ssl
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3
+from requests.utils import get_environ_proxies
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from tap_constantcontact.http.credentials import Credentials
+    from tap_constantcontact.http.pace import Pace
+    from tap_constantcontact.http.stop import Stop
+
+
+#: The variables that name certificates to trust, in the order in which they count.
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class UntrustedError(requests.RequestException):
+    """The other side cannot be trusted; asking again is of no use."""
+
+
+class Session(requests.Session):
+    """A session that all streams send through.
+
+    Attributes:
+        calls: Attempts sent so far, those that failed included: each counts against the quota.
+        answered: Whether the API has answered any call as asked.
+    """
+
+    def __init__(
+        self, credentials: Credentials, pace: Pace, stop: Stop, max_calls: int | None = None
+    ) -> None:
+        """Share one session among all streams of a tap.
+
+        Args:
+            credentials: Sign each call.
+            pace: Says when the next call may leave.
+            stop: Says whether there is to be a next call.
+            max_calls: How many calls may be made; None for no limit.
+        """
+        super().__init__()
+        # As `requests` does where it prepares a request itself.
+        self.verify = next(filter(None, map(os.environ.get, CA_BUNDLES)), True)
+        self._proxies: dict[str, str] | None = None
+        self.auth = credentials
+        self.credentials = credentials
+        self.calls = 0
+        self.answered = False
+        self._began = dt.datetime.now(dt.UTC)
+        self._ahead: dt.timedelta | None = None
+        self._pace = pace
+        self._stop = stop
+        self._max_calls = max_calls
+
+    @override
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send one attempt and read its whole body.
+
+        Raises:
+            RunStopped: If the calls are spent or the run is to end.
+            requests.RequestException: Of the same kind as the library's, but with a message that
+                names neither the URL nor what is in it.
+        """
+        if self._max_calls is not None and self.calls >= self._max_calls:
+            self._stop.request(f"The run has made its {self._max_calls:,} calls (`max_calls`).")
+        try:
+            with self._stop.waiting():
+                self._pace.wait()
+                self.calls += 1
+                response = super().send(request, proxies=self._proxies_for(request), **kwargs)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            failure = self._cleaned(error)
+        else:
+            self.answered = self.answered or response.ok
+            self._compare_clocks(response)
+            return response
+        # Raised out here so that the library's own error, which quotes the URL, is not its context.
+        raise failure
+
+    def _proxies_for(self, request: requests.PreparedRequest) -> dict[str, str]:
+        # All calls go to one host: the environment need not be asked for each.
+        if self._proxies is None:
+            self._proxies = get_environ_proxies(request.url or "")
+        return self._proxies
+
+    def _compare_clocks(self, response: requests.Response) -> None:
+        if self._ahead is not None:
+            return
+        try:
+            sent = parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError):
+            return
+        if sent.tzinfo is not None:
+            self._ahead = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
+
+    @property
+    def began(self) -> dt.datetime:
+        """When the run began, by this machine's clock or by the API's, whichever was earlier.
+
+        What is read is read as of the API's clock. By that of a machine that is ahead, all that
+        happens until the API's has caught up would seem to have been read. Before an answer has
+        told the API's time, it is this machine's.
+        """
+        return self._began - (self._ahead or dt.timedelta())
+
+    def _cleaned(self, error: Exception) -> requests.RequestException:
+        if fault := self._untrusted(error):
+            return UntrustedError(fault)
+        kind = type(error) if isinstance(error, requests.RequestException) else None
+        if isinstance(error, requests.Timeout):
+            text = "the API did not answer in time"
+        elif isinstance(error, requests.exceptions.ProxyError):
+            text = "the proxy cannot be reached"
+        elif isinstance(error, requests.exceptions.SSLError):
+            text = "no trusted TLS connection to the API"
+        elif isinstance(error, requests.exceptions.ChunkedEncodingError):
+            text = "the answer was cut off"
+        elif isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError)):
+            text = "the connection to the API failed"
+        else:
+            text = "the request failed"
+        reason = self.credentials.clean(str(_innermost(error)))
+        return (kind or requests.ConnectionError)(f"{text} ({type(error).__name__}: {reason})")
+
+    def _untrusted(self, error: Exception) -> str | None:
+        innermost = _innermost(error)
+        if isinstance(innermost, ssl.SSLCertVerificationError):
+            return (
+                f"The certificate of the API, or of a proxy before it, is not trusted"
+                f" ({innermost.verify_message}). If your network has an authority of its own, name"
+                f" the file with its certificates in REQUESTS_CA_BUNDLE."
+            )
+        if isinstance(self.verify, str) and not os.path.exists(self.verify):  # noqa: PTH110
+            return f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file: {self.verify}."
+        return None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The error at the bottom, such as "connection refused": those above it quote the URL."""
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            return error
+        error = inner

@@ -1,0 +1,1 @@
+"""From an object of the API to a row and a message."""

@@ -1,0 +1,218 @@
+"""From an object of the API to a row that its schema promises.
+
+The API sends ids as numbers or text, "never" in four ways, offsets in some dates, and fields that
+nobody documents. A `Shaper` is compiled once from a stream's schema and settles all of that in one
+pass, so that loaders see one type a column.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from tap_constantcontact.records import times
+
+Schema: TypeAlias = Mapping[str, Any]
+Cast: TypeAlias = Callable[[Any], Any]
+Notice: TypeAlias = Callable[[str], None]
+
+_TRUE = frozenset({"true", "yes", "1"})
+_FALSE = frozenset({"false", "no", "0"})
+# What `times.write` makes, but for the years in which "never" lies.
+_IN_FORM = re.compile(
+    r"(?!1969|1970)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+).fullmatch
+
+
+class Shaper:
+    """Turns API objects into rows of one stream.
+
+    Fields that the schema does not know are dropped at every depth, and values of another kind
+    than the schema's are converted where nothing is lost, else nulled. Either is named once.
+    Fields that the object does not have stay out of the row.
+    """
+
+    def __init__(self, schema: Schema, notice: Notice) -> None:
+        """Compile a schema.
+
+        Args:
+            schema: JSON schema of a row.
+            notice: Takes one sentence for each field that is left out or nulled, once a field.
+        """
+        say = _once(notice)
+        self._shape = _object(schema, "", say)
+        self._date = _dates(schema, "", say)
+
+    def __call__(self, obj: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the row of one API object, which is left as it is."""
+        row: dict[str, Any] = self._shape(obj)
+        return row
+
+    def date(self, row: dict[str, Any]) -> None:
+        """Bring the dates of a row into form, in place, that is otherwise as the schema says."""
+        self._date(row)
+
+
+def _once(notice: Notice) -> Notice:
+    said: set[str] = set()
+
+    def say(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            notice(text)
+
+    return say
+
+
+def _caster(schema: Schema, path: str, notice: Notice) -> Cast:
+    kinds = schema.get("type", ())
+    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    kinds.discard("null")
+    if kinds == {"string"} and schema.get("format") == "date-time":
+        return _date(path, notice)
+    if kinds == {"object"}:
+        return _nullable(_object(schema, path, notice), Mapping, path, notice)
+    if kinds == {"array"}:
+        return _array(schema.get("items", {}), path, notice)
+    plain = {"integer": _integer, "number": _number, "boolean": _boolean}
+    if len(kinds) == 1 and (convert := plain.get(next(iter(kinds)))):
+        return _scalar(convert, path, notice)
+    return _text if kinds == {"string"} else _as_sent
+
+
+def _as_sent(value: Any) -> Any:
+    return value
+
+
+def _text(value: Any) -> str | None:
+    if value.__class__ is str or value is None:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, (str, int)) else json.dumps(value, ensure_ascii=False)
+
+
+def _date(path: str, notice: Notice) -> Cast:
+    def cast(value: Any) -> str | None:
+        if not value:
+            return None
+        try:
+            if value.__class__ is str and _IN_FORM(value):
+                dt.datetime.fromisoformat(value)
+                return value
+            moment = times.parse(value)
+        except (TypeError, ValueError):
+            notice(f"Field '{path}' holds something that is no date: null in the rows")
+            return None
+        return times.write(moment) if moment else None
+
+    return cast
+
+
+def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any]], None]:
+    """Casts all dates in an object, and nothing else."""
+    prefix = f"{path}." if path else ""
+    dates: list[tuple[str, Cast]] = []
+    inner: list[tuple[str, Callable[[dict[str, Any]], None]]] = []
+    for name, each in schema.get("properties", {}).items():
+        held = each.get("items", each)
+        if each.get("format") == "date-time":
+            dates.append((name, _date(prefix + name, notice)))
+        elif "date-time" in str(held):
+            suffix = "[]" if "items" in each else ""
+            inner.append((name, _dates(held, prefix + name + suffix, notice)))
+
+    def cast(obj: dict[str, Any]) -> None:
+        for name, convert in dates:
+            if (text := obj.get(name)) is not None:
+                obj[name] = convert(text)
+        for name, convert_in in inner:
+            if found := obj.get(name):
+                for each in found if found.__class__ is list else (found,):
+                    convert_in(each)
+
+    return cast
+
+
+def _integer(value: Any) -> int:
+    number = float(value) if isinstance(value, str) and not value.strip("+-").isdecimal() else value
+    if isinstance(number, float) and not number.is_integer():
+        raise ValueError
+    return int(number)
+
+
+def _number(value: Any) -> float | int:
+    number = float(value) if isinstance(value, (str, bool)) else value
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError
+
+
+def _scalar(convert: Cast, path: str, notice: Notice) -> Cast:
+    def cast(value: Any) -> Any:
+        if value is None or value == "":
+            return None
+        try:
+            return convert(value)
+        except (TypeError, ValueError, OverflowError):
+            notice(f"Field '{path}' holds values of an unexpected kind: null in the rows")
+            return None
+
+    return cast
+
+
+def _nullable(cast: Cast, kind: type, path: str, notice: Notice) -> Cast:
+    def cast_or_null(value: Any) -> Any:
+        if isinstance(value, kind):
+            return cast(value)
+        if value:
+            notice(f"Field '{path}' holds values of an unexpected kind: null in the rows")
+        return None
+
+    return cast_or_null
+
+
+def _object(schema: Schema, path: str, notice: Notice) -> Cast:
+    properties = schema.get("properties")
+    if not properties:
+        return _as_sent
+    prefix = f"{path}." if path else ""
+    casts = {name: _caster(each, prefix + name, notice) for name, each in properties.items()}
+
+    def cast(value: Mapping[str, Any]) -> dict[str, Any]:
+        shaped = {}
+        for name, held in value.items():
+            if (convert := casts.get(name)) is not None:
+                shaped[name] = convert(held)
+            else:
+                notice(f"Field '{prefix}{name}' is not in the schema: left out of the rows")
+        return shaped
+
+    return cast
+
+
+def _array(items: Schema, path: str, notice: Notice) -> Cast:
+    convert = _caster(items, f"{path}[]", notice)
+
+    def cast(value: Any) -> list[Any] | None:
+        if value is None or value == "":
+            return None
+        held = value if isinstance(value, list) else [value]
+        return [shaped for item in held if (shaped := convert(item)) is not None]
+
+    return cast

@@ -1,0 +1,106 @@
+"""What all streams of a run share. Streams know the run, and not the tap."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from singer_sdk.singerlib import StateMessage
+
+from tap_constantcontact.http.pace import Pace, seconds_between_calls
+from tap_constantcontact.http.session import Session
+from tap_constantcontact.http.stop import Stop
+from tap_constantcontact.terminal.logs import clear_before_logging, keep_out_of_logs
+from tap_constantcontact.terminal.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from singer_sdk import Tap
+
+    from tap_constantcontact.api import Api
+
+_T = TypeVar("_T")
+
+
+class Run:
+    """One run of a tap.
+
+    Attributes:
+        api: The API that is read.
+        config: The tap's settings.
+        stop: Whether the run is to end early.
+        skipped_areas: Parts of the product that turned out to be closed to the account.
+    """
+
+    def __init__(self, tap: Tap, api: Api) -> None:
+        """Begin with nothing done.
+
+        Args:
+            tap: Has the settings and the state, and writes messages.
+            api: The API to read.
+        """
+        self._tap = tap
+        self.api = api
+        self.config: Mapping[str, Any] = tap.config
+        self.stop = Stop()
+        self.skipped_areas: set[str] = set()
+        self._known: dict[str, Any] = {}
+
+    @cached_property
+    def pace(self) -> Pace:
+        """When the next call may leave."""
+        return Pace(self.config["requests_per_second"])
+
+    @cached_property
+    def session(self) -> Session:
+        """The one way out: limits are a key's, not a stream's."""
+        return self._session(self.config.get("max_calls"))
+
+    def without_limit(self) -> None:
+        """Make calls that do not count against `max_calls`: they are not what it is about."""
+        self.session = self._session(None)
+
+    def _session(self, max_calls: int | None) -> Session:
+        keep_out_of_logs(self.api.credentials)
+        return Session(self.api.credentials, self.pace, self.stop, max_calls)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """What a person who watches the run can see."""
+        pace = seconds_between_calls(self.config["requests_per_second"])
+        progress = Progress(self._tap.logger, self.config.get("max_calls"), pace)
+        if progress.is_live:
+            clear_before_logging(progress.clear)
+        return progress
+
+    @cached_property
+    def selected(self) -> frozenset[str]:
+        """The names of the streams that the catalog asks for."""
+        return frozenset(name for name, each in self._tap.streams.items() if each.selected)
+
+    @property
+    def user_agent(self) -> str:
+        """What the tap calls itself to the API."""
+        usual = f"{self._tap.name}/{self._tap.plugin_version}"
+        return str(self.config.get("user_agent") or usual)
+
+    def bookmarks_of(self, stream: str) -> Mapping[str, Any]:
+        """What the state holds of a stream, to look at."""
+        found: Mapping[str, Any] = self._tap.state.get("bookmarks", {}).get(stream, {})
+        return found
+
+    def write_state(self) -> None:
+        """Write the state as it is, unless it is written already: what was read so far counts."""
+        self._tap.state_writer.write_state(self._tap.state)
+
+    def write_last_state(self) -> None:
+        """Write the state as the last word of a run that ends early."""
+        self._tap.write_message(StateMessage(value=self._tap.state))
+
+    def once(self, what: str, ask: Callable[[], _T]) -> _T:
+        """What several streams want to know, asked by the first of them."""
+        if what not in self._known:
+            self._known[what] = ask()
+        found: _T = self._known[what]
+        return found

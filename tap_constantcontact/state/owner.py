@@ -1,0 +1,63 @@
+"""Whose account a state is of: the marks of one would hide rows of another."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: The stream in whose state it says whose account a state is of.
+ACCOUNT = "account"
+
+
+class ForeignStateError(Exception):
+    """The state is another account's."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            "The state is another account's: its marks would hide rows of this one. Give the state"
+            " that belongs to the access token, or none to read everything. If it is the same"
+            " account with a new token or a new address of its owner, take the stream 'account' out"
+            " of the state."
+        )
+
+
+def fingerprint(text: str) -> str:
+    """What stands in a state for something that is not to be told."""
+    return hashlib.sha256(text.strip().lower().encode()).hexdigest()[:24]
+
+
+def identify(
+    known: Mapping[str, str], token: str, ask_owner: Callable[[], str | None], *, must_ask: bool
+) -> dict[str, str]:
+    """Make sure that a state is this account's.
+
+    It is known by its access token; if that is another one, by the account's owner.
+
+    Args:
+        known: What the state says of whose it is; nothing on a first run.
+        token: The access token.
+        ask_owner: Asks for the account's owner, which costs a call; None if nobody may know.
+        must_ask: Whether to ask in any case.
+
+    Returns:
+        What the state is to say from now on.
+
+    Raises:
+        ForeignStateError: It is another account's.
+    """
+    marks = {"token": fingerprint(token)}
+    is_same = known.get("token") in {None, marks["token"]}
+    if must_ask or (known.get("owner") and not is_same):
+        owner = ask_owner()
+        if owner:
+            marks["owner"] = fingerprint(owner)
+    before, now = known.get("owner"), marks.get("owner")
+    if before != now and not (is_same and None in {before, now}):
+        raise ForeignStateError
+    if not is_same and now is None:
+        raise ForeignStateError
+    return marks

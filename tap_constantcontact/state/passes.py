@@ -1,0 +1,132 @@
+"""One pass down a long list by several streams: what of it is read, and what is left."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, TypeAlias
+
+from tap_constantcontact.state.members import Members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from tap_constantcontact.state.reach import Reach
+
+#: When streams, by name, have read the rows of a member; None for never.
+ReadTo: TypeAlias = "Mapping[str, dt.datetime | None]"
+
+# A pass that began longer ago, since runs were cut off, is followed by another in the same run.
+_STALE = dt.timedelta(hours=1)
+
+
+class Pass:
+    """A pass that began in this run, or in one that was cut off.
+
+    Attributes:
+        members: The ids of the list's members, newest first.
+        reaches: How far each stream has read them.
+        moments: When the pass began that each stream is to come to the end of.
+        read: The members that were read at all.
+        unseen: Those that by their place seem to have been read, and were not.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[str],
+        reaches: Mapping[str, Reach],
+        began: dt.datetime,
+        read: Members,
+        unseen: set[str],
+    ) -> None:
+        """Begin, or go on.
+
+        Args:
+            members: The ids of the list's members, newest first.
+            reaches: How far each stream has read them.
+            began: When the run began.
+            read: The members that were read at all.
+            unseen: Those that by their place seem to have been read, and were not.
+        """
+        while any(reach.last == began for reach in reaches.values()):
+            # An API whose clock stands still must not make this pass seem to be the last one.
+            began -= dt.timedelta(milliseconds=1)
+        self.members = members
+        self.reaches = reaches
+        self.moments = {name: reach.unfinished or began for name, reach in reaches.items()}
+        self.read = read
+        self.unseen = unseen
+        self._began = began
+        self._covered = max((reach.end for reach in reaches.values()), default=0)
+
+    def unread(self, position: int) -> ReadTo:
+        """The streams that have not read a member in this pass."""
+        if self.members[position] in self.unseen:
+            return dict.fromkeys(self.reaches)
+        read_to = {name: reach.read_to(position) for name, reach in self.reaches.items()}
+        return {name: to for name, to in read_to.items() if to != self.moments[name]}
+
+    def note_as_read(self, position: int) -> None:
+        """Remember that a member was read, unless it was among those covered, and read before."""
+        member = self.members[position]
+        if position >= self._covered or member in self.unseen:
+            self.read.add(member)
+            self.unseen.discard(member)
+
+    def note_as_vanished(self, position: int) -> None:
+        """Remember that a member is gone: should it come back, all of it is to be read."""
+        member = self.members[position]
+        if position < self._covered and member not in self.unseen:
+            self.read.take(Members.token(member))
+
+    def advance(self, position: int, streams: Collection[str]) -> None:
+        """Note that streams have read all members down to this one."""
+        for name in streams:
+            self.reaches[name].advance(position, self.moments[name])
+
+    def complete(self) -> None:
+        """Note that the whole list has been read."""
+        for name, reach in self.reaches.items():
+            reach.complete(self.moments[name])
+        self._covered = len(self.members)
+
+    def begin_another(self) -> bool:
+        """Go down the list once more if the pass began too long ago to leave it at that."""
+        if self._began - min(self.moments.values(), default=self._began) <= _STALE:
+            return False
+        self.moments = dict.fromkeys(self.reaches, self._began)
+        return True
+
+
+def compare(
+    known: str | None,
+    covered: Sequence[str],
+    gone: Callable[[], Collection[str]],
+) -> tuple[Members, set[str]] | None:
+    """The members that were read, and which of those are not that marks cover.
+
+    A list that is paged by number loses members when others are deleted meanwhile; by their place
+    in the next list they would be taken for read.
+
+    Args:
+        known: The members that were read, as a state holds them; None if it does not.
+        covered: The members that marks cover.
+        gone: Asks for those that are no longer listed: only if so many have come and gone that
+            there is no telling without.
+
+    Returns:
+        None if there is no telling at all.
+    """
+    if known is None:
+        # Of a first run, or of a version that kept no such set: the marks are all there is.
+        return Members.of(covered), set()
+    read = Members.load(known)
+    found = read.difference(covered)
+    if found is None:
+        others = set(gone()).difference(covered)
+        found = read.difference([*covered, *others])
+        if found is None:
+            return None
+        found.surplus.update(map(Members.token, others - found.missing))
+    for token in found.surplus:
+        read.take(token)
+    return read, found.missing.intersection(covered)

@@ -1,0 +1,584 @@
+"""The base stream: one request, one page, one row."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from singer_sdk import RESTStream, Tap
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    FatalAPIError,
+    MapExpressionError,
+    RetriableAPIError,
+)
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib import RecordMessage
+from typing_extensions import override
+
+from tap_constantcontact.http import bodies, retries
+from tap_constantcontact.http.bodies import BrokenAnswerError
+from tap_constantcontact.http.links import ForeignLinkError
+from tap_constantcontact.http.pagination import NextLinkPaginator
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import RefusedError, TooFastError
+from tap_constantcontact.plan import PAGE, Cost
+from tap_constantcontact.records import times
+from tap_constantcontact.records.shaping import Shaper
+from tap_constantcontact.records.typed import TypedPages
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
+
+    import requests
+    from backoff.types import Details
+    from singer_sdk.helpers.types import Context, Record, RequestFunc
+    from singer_sdk.singerlib import Catalog
+    from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+    from tap_constantcontact.http.bodies import Envelope, Page
+    from tap_constantcontact.http.credentials import Credentials
+    from tap_constantcontact.http.refusals import Refusal
+    from tap_constantcontact.http.session import Session
+    from tap_constantcontact.run import Run
+
+# Before there was an API; dates are reckoned with from here on, whatever a state says.
+_EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+
+
+class ConstantContactStream(RESTStream[str | None]):
+    """What all streams share: paging, refusals, shaping, and the start of an incremental read."""
+
+    #: The largest page that the endpoint allows; None where it takes no `limit`.
+    page_size: int | None = None
+    #: What the endpoint's answers look like; None for the API's usual pages.
+    envelope: ClassVar[Envelope | None] = None
+    #: Whether the stream's state says what of the account need not be read again.
+    keeps_marks: ClassVar[bool] = False
+    allow_redirects = False
+    # The shaper prunes and converts at every depth, so the SDK need not look at each value again.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    def __init__(self, tap: Tap, run: Run) -> None:
+        """Belong to a run.
+
+        Args:
+            tap: For the SDK alone.
+            run: What all streams share.
+        """
+        self.run = run
+        super().__init__(tap, schema=run.api.schemas.get_schema(self.name))
+
+    @override
+    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
+        # So the SDK calls whatever ends a stream. Here it is said once, and in clear words.
+        if not message.startswith("An unhandled error occurred"):
+            super().log(message, *args, level=level, **kwargs)
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        # What a stream's keys are is no choice: a catalog without them is as good as one with them.
+        keys, replication_key = self.primary_keys, self.replication_key
+        super().apply_catalog(catalog)
+        self.primary_keys, self.replication_key = keys, replication_key
+
+    # -- one request ------------------------------------------------------------------------
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return self.run.api.root.url
+
+    @property
+    @override
+    def authenticator(self) -> Credentials:
+        return self.run.api.credentials
+
+    @property
+    @override
+    def requests_session(self) -> Session:
+        return self.run.session
+
+    @property
+    @override
+    def http_headers(self) -> dict[str, str]:
+        return {"Accept": "application/json"}
+
+    @cached_property
+    @override
+    def user_agent(self) -> str:
+        return self.run.user_agent
+
+    @property
+    @override
+    def timeout(self) -> float:  # type: ignore[override]  # requests takes fractions too
+        return float(self.config["request_timeout"])
+
+    @override
+    def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
+        request = super().get_http_request(page=page)
+        if page.next_page_token:
+            try:
+                request.url = self.run.api.root.follow(page.next_page_token)
+            except ForeignLinkError as error:
+                msg = f"{error}. It was not followed, since it would get the key and the token."
+                raise FatalAPIError(msg) from error
+            # A next link stands alone: it holds the page size, and other parameters are refused.
+            request.params = {}
+        elif limit := self.limit(page.stream_context):
+            request.params["limit"] = limit
+        return request
+
+    def limit(self, context: Context | None) -> int | None:  # noqa: ARG002 - others do
+        """The largest page that is allowed for a context; None where there is no such parameter."""
+        return self.page_size
+
+    @override
+    def get_new_paginator(self) -> NextLinkPaginator:
+        return NextLinkPaginator(self.page_of)
+
+    @override
+    def request_records(self, context: Context | None) -> Iterable[Record]:
+        self.context = context
+        yield from super().request_records(context)
+
+    def selects_beyond(self, fields: Collection[str]) -> bool:
+        """Whether the catalog asks for any field but these."""
+        return self.selected and any(
+            self.mask[("properties", name)]
+            for name in self.schema["properties"]
+            if name not in fields
+        )
+
+    def identified(self, rows: Iterable[Record]) -> Iterator[Record]:
+        """The API's objects with their ids as text; those without one are left out, and named."""
+        for row in rows:
+            if (found := bodies.id_of(row.get("id"))) is None:
+                self.logger.warning("An object without its key (id) is left out.")
+            else:
+                yield {**row, "id": found}
+
+    def detail(self, path: str, thing_id: str) -> Record | None:
+        """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
+        try:
+            return self.fetch(path, bodies.of(thing_id))[0]
+        except RefusedError as error:
+            if error.verdict is not Verdict.MISSING:
+                raise
+            self.logger.warning("%s has vanished since it was listed.", path)
+            return None
+
+    def fetch(
+        self, path: str, envelope: Envelope, fields: AbstractSet[str] | None = None
+    ) -> list[Record]:
+        """Read one answer outside the stream's own pages, with the same retries and refusals.
+
+        Args:
+            path: Where it is.
+            envelope: What it looks like.
+            fields: Fields of which each object has one; None where its envelope is enough.
+
+        Raises:
+            RefusedError: With `Verdict.MISSING` if there is no such thing.
+        """
+        request = self.request_for(path)
+        with self.expecting(envelope, fields):
+            return self.page_of(self.request_decorator(self._request)(request, None)).rows
+
+    def request_for(self, path: str) -> requests.PreparedRequest:
+        """The request for what is at a path."""
+        return self.build_prepared_request(
+            method="GET", url=f"{self.url_base}{path}", headers=self.http_headers
+        )
+
+    @contextlib.contextmanager
+    def expecting(
+        self, envelope: Envelope, fields: AbstractSet[str] | None = None
+    ) -> Iterator[None]:
+        """A time in which the stream asks for something else than its own rows."""
+        before, self._expected = self._expected, (envelope, fields)
+        try:
+            yield
+        finally:
+            self._expected = before
+
+    _expected: tuple[Envelope, AbstractSet[str] | None] | None = None
+
+    # -- refusals and retries ---------------------------------------------------------------
+
+    @override
+    def validate_response(self, response: requests.Response) -> None:
+        refusal = self._judge(response)
+        if refusal is None:
+            return
+        message = self.run.api.credentials.clean(refusal.message)
+        if refusal.verdict is Verdict.SLOW_DOWN:
+            self.run.pace.slow_down()
+            raise TooFastError(message, response)
+        if refusal.verdict in {Verdict.WAIT, Verdict.BLOCKED}:
+            raise RetriableAPIError(message, response)
+        if refusal.verdict is Verdict.REPEAT_ONCE and self.requests_session.answered:
+            request = response.request
+            if request is not self._repeated_once:
+                self._repeated_once = request
+                raise RetriableAPIError(message, response)
+        if refusal.verdict is Verdict.MISSING:
+            path = urlsplit(response.request.url or "").path
+            message = f"{message}: {path}. If it should, check `api_url` ({self.url_base})."
+        raise RefusedError(message, refusal.verdict)
+
+    def _judge(self, response: requests.Response) -> Refusal | None:
+        table = self.run.api.refusals
+        if refusal := table.judge(response.status_code, response.headers, response.content):
+            return refusal
+        try:
+            self.page_of(response)
+        except BrokenAnswerError as fault:
+            return table.judge_broken(response.headers, response.content, fault)
+        return None
+
+    _repeated_once: requests.PreparedRequest | None = None
+
+    @override
+    def request_decorator(self, func: RequestFunc) -> RequestFunc:
+        def attempt(
+            request: requests.PreparedRequest, context: Context | None
+        ) -> requests.Response:
+            self.run.progress.calling(self.name)
+            return func(request, context)
+
+        repeated = retries.repeating(attempt, self.backoff_handler, self.backoff_jitter)
+
+        def call(request: requests.PreparedRequest, context: Context | None) -> requests.Response:
+            with self.run.stop.waiting():
+                return repeated(request, context)
+
+        return call
+
+    @override
+    def backoff_handler(self, details: Details) -> None:
+        self.logger.warning(
+            "%s. Trying again in %.1f seconds (%d of %d).",
+            details.get("exception"),
+            details.get("wait", 0.0),
+            details["tries"] + 1,
+            retries.tries_for(details.get("exception")),
+        )
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        self.since = self.first_change()
+        try:
+            with retries.giving_up():
+                yield from self.read(context)
+        except FatalAPIError:
+            # The SDK writes no state when a run fails. What is read so far shall count.
+            self.run.write_last_state()
+            raise
+
+    def read(self, context: Context | None) -> Iterable[Record]:
+        """Read the API's objects for a context, page by page; streams with quirks override it."""
+        return self.request_records(context)
+
+    # -- one page ---------------------------------------------------------------------------
+
+    #: Whether rows come from pages as they are, with nothing added or merged: all that is to be
+    #: done with them is done page by page then, for large streams.
+    shapes_pages: ClassVar[bool] = False
+    #: The context that is being read.
+    context: Context | None = None
+
+    @override
+    def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        page = self.page_of(response)
+        return self._shaped(page) if self.shapes_pages else page.rows
+
+    def page_of(self, response: requests.Response) -> Page:
+        """Read an answer, once.
+
+        Raises:
+            BrokenAnswerError: If it is not what was asked for.
+        """
+        answer, page = self._last_read
+        if answer is not response or page is None:
+            page = self._read_typed(response.content) or self._read(response.content)
+            self._last_read = (response, page)
+        return page
+
+    def _read_typed(self, body: bytes) -> Page | None:
+        is_plain = self.shapes_pages and self._expected is None
+        return self._typed_pages.read(body) if is_plain else None
+
+    def _read(self, body: bytes) -> Page:
+        envelope, fields = self._expected or (self.own_envelope, self.fields)
+        page = envelope.open(bodies.decode(body))
+        if fields and any(fields.isdisjoint(row) for row in page.rows):
+            msg = f"holds something else than {self.name}"
+            raise BrokenAnswerError(msg)
+        if page.left_out:
+            self.logger.warning("Where objects should be, %d nulls are left out.", page.left_out)
+        return page
+
+    @property
+    def own_envelope(self) -> Envelope:
+        """What the stream's own answers look like."""
+        return self.envelope or self.run.api.envelope
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """Fields of the API's objects: one that has none of them is something else."""
+        return frozenset(self.schema["properties"])
+
+    _last_read: tuple[requests.Response | None, Page | None] = (None, None)
+
+    @cached_property
+    def _typed_pages(self) -> TypedPages:
+        return TypedPages(self.effective_schema, self.own_envelope)
+
+    def _shaped(self, page: Page) -> Iterator[Record]:
+        self.run.stop.check()
+        keys = self._keys_of(self.context)
+        replication_key = self.replication_key or ""
+        newest = ""
+        rows = 0
+        as_dict = page.as_dict
+        for each in page.rows:
+            row = self.adapt(as_dict(each) if as_dict else each, self.context)
+            if row is None:
+                continue
+            if keys:
+                row.update(keys)
+            if as_dict:
+                self.shape.date(row)
+            else:
+                row = self.shape(row)
+            if self._has_key(row):
+                moment = row.setdefault(replication_key, None)
+                if moment and moment > newest:
+                    newest = moment
+                rows += 1
+                yield row
+        self._count(rows)
+        if newest:
+            self.note_newest(min(newest, times.write(self.latest)))
+
+    @property
+    def latest(self) -> dt.datetime:
+        """What comes later is not all read, and not to be marked as such."""
+        return self.run.session.began
+
+    def note_newest(self, moment: str) -> None:
+        """Note the newest value of the replication key that was read."""
+        if self.selected and self.replication_key:
+            super()._increment_stream_state({self.replication_key: moment}, context=self.context)
+
+    # -- one row ----------------------------------------------------------------------------
+
+    def adapt(self, row: Record, context: Context | None) -> Record | None:  # noqa: ARG002
+        """Even out a quirk of the API in one of its objects; None leaves it out."""
+        return row
+
+    @cached_property
+    def shape(self) -> Shaper:
+        """Makes rows of API objects, after the schema that the catalog asks for."""
+        return Shaper(self.effective_schema, lambda text: self.logger.warning("%s.", text))
+
+    @override
+    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
+        if self.shapes_pages:
+            return row
+        self.run.stop.check()
+        adapted = self.adapt(row, context)
+        if adapted is None:
+            return None
+        shaped = self.shape({**adapted, **self._keys_of(context)})
+        if self.replication_key:
+            shaped.setdefault(self.replication_key, None)
+        if not self._has_key(shaped):
+            return None
+        self._count(1)
+        return shaped
+
+    def _keys_of(self, context: Context | None) -> Record:
+        return {key: context[key] for key in self.primary_keys if key in context} if context else {}
+
+    def _has_key(self, row: Record) -> bool:
+        for key in self.primary_keys:
+            if row.get(key) is None:
+                self.logger.warning("A row without its key (%s) is left out.", key)
+                return False
+        return True
+
+    def _count(self, rows: int) -> None:
+        if self.selected:
+            self.run.progress.rows[self.name] += rows
+
+    @override
+    def generate_child_contexts(
+        self, record: Record, context: Context | None
+    ) -> Iterable[Context | None]:
+        return super().generate_child_contexts(record, context) if self.child_streams else ()
+
+    @override
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        if not self.shapes_pages:
+            super()._increment_stream_state(latest_record, context=context)
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        # The SDK goes through each record once more, for fields that are not selected and for its
+        # stream maps. Where there are none, there is nothing to go through it for.
+        if not self._is_sent_as_it_is:
+            try:
+                yield from super()._generate_record_messages(record)
+            except MapExpressionError as error:
+                fault = map_fault(self.name, error)
+                raise ConfigValidationError(fault, errors=[fault]) from error
+            return
+        yield RecordMessage(
+            stream=self.name,
+            record=record,
+            version=self._stream_version,
+            time_extracted=dt.datetime.now(dt.UTC),
+        )
+
+    @cached_property
+    def _is_sent_as_it_is(self) -> bool:
+        maps = self.stream_maps
+        return (
+            [type(each) for each in maps] == [SameRecordTransform]
+            and not (maps[0].flattening_options and maps[0].flattening_options.enabled)
+            and all(self.mask[breadcrumb] for breadcrumb in _fields(self.schema))
+        )
+
+    # -- incremental reads ------------------------------------------------------------------
+
+    #: The oldest change that this run asks for; None for everything.
+    since: dt.datetime | None = None
+
+    @property
+    def is_full_table(self) -> bool:
+        """Whether the catalog asks for everything of a stream that could be read by what is new."""
+        is_incremental = isinstance(type(self).replication_key, str)
+        return is_incremental and self.forced_replication_method == "FULL_TABLE"
+
+    @property
+    def bookmark(self) -> str | None:
+        """The newest value of the replication key that an earlier run has read, if any."""
+        state = self.get_context_state(None)
+        if self.replication_method == "FULL_TABLE":
+            return None
+        same_key = state.get("replication_key") == self.replication_key
+        return state.get("replication_key_value") if same_key else None
+
+    def first_change(self) -> dt.datetime | None:
+        """The bookmark less the look-back, or `start_date`, whichever is later."""
+        start = self.get_starting_timestamp(None) if self.replication_key else None
+        if start is None or not self.bookmark:
+            return start
+        return self.with_lookback(start)
+
+    @property
+    def start_date(self) -> dt.datetime | None:
+        """The oldest change wanted on a first run."""
+        return times.parse(self.config.get("start_date", ""))
+
+    def with_lookback(self, read_to: dt.datetime) -> dt.datetime:
+        """Where to go on from a moment: less the look-back, but not before `start_date`."""
+        oldest = max(read_to, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
+        return max(oldest, self.start_date) if self.start_date else oldest
+
+    # -- what it will cost ------------------------------------------------------------------
+
+    def costs(self) -> Iterable[Cost]:
+        """What reading the stream will cost, with what depends on it: from a few calls at most."""
+        if not self.is_asked:
+            return ()
+        self.since = self.first_change()
+        return self.costs_of_all()
+
+    def costs_of_all(self) -> Iterable[Cost]:
+        """The same of a stream that the run asks for."""
+        return [Cost(self.name, *self.cost())]
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a run asks for the stream, and not only in the wake of another."""
+        return self.selected
+
+    def cost(self) -> tuple[int, str]:
+        """About how many calls the stream makes, and what that rests on."""
+        return 1, ""
+
+    def first_rows(
+        self, context: Context | None, pages: int = 1
+    ) -> tuple[list[Record], int | None]:
+        """Rows of the first pages, and how many pages there are; None if there are more."""
+        before = self.run.session.calls
+        most = pages * (self.limit(context) or PAGE)
+        rows = list(itertools.islice(self.request_records(context), most))
+        return rows, self.run.session.calls - before if len(rows) < most else None
+
+
+def map_fault(stream: str, error: Exception) -> str:
+    """What is wrong with the map of a stream, in one line."""
+    reason = " ".join(str(error.__cause__ or error).split())
+    return f"Setting 'stream_maps' cannot be used for stream '{stream}': {error} ({reason})"
+
+
+def _fields(schema: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, each in schema.get("properties", {}).items():
+        breadcrumb = (*above, "properties", name)
+        yield breadcrumb
+        yield from _fields(each, breadcrumb)
+
+
+class OptionalAreaStream(ConstantContactStream):
+    """A stream of a part of the product that an account need not have.
+
+    The first refusal skips the whole area with a warning; the rest of the run goes on.
+    """
+
+    #: The area, as a person calls it.
+    area: str
+    #: Which refusals mean that the account does not have it.
+    refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        if self.area in self.run.skipped_areas:
+            self._forget_progress()
+            return
+        try:
+            yield from super().read(context)
+        except RefusedError as error:
+            if error.verdict not in self.refused_by:
+                raise
+            self._forget_progress()
+            self.run.skipped_areas.add(self.area)
+            self.logger.warning("%s is not open to this token and is skipped. %s", self.area, error)
+
+    @override
+    def costs(self) -> Iterable[Cost]:
+        if self.is_asked and self.area in self.run.skipped_areas:
+            return [Cost(self.name, 0, f"{self.area} is not open to this token")]
+        try:
+            return list(super().costs())
+        except RefusedError as error:
+            if error.verdict not in self.refused_by:
+                raise
+            self.run.skipped_areas.add(self.area)
+            return [Cost(self.name, 1, f"{self.area} is not open to this token")]
+
+    def _forget_progress(self) -> None:
+        """Leave the bookmark where it was: what was read before the refusal is not all there is."""
+        self.get_context_state(None).pop("progress_markers", None)

@@ -1,0 +1,1 @@
+"""The vendor's API v2: key and token, and the streams that it has."""

@@ -1,0 +1,8 @@
+"""The envelopes of v2 that are its own."""
+
+from __future__ import annotations
+
+from tap_constantcontact.http import bodies
+
+#: `{"meta": {"pagination": {"next_link": …}}, "results": […]}` (API docs: Pagination).
+PAGED = bodies.paged("results", ("meta", "pagination", "next_link"))

@@ -1,0 +1,45 @@
+"""The key and the token of v2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from typing_extensions import override
+
+from tap_constantcontact.http.credentials import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+
+@dataclass(frozen=True)
+class KeyAndToken(Credentials):
+    """The two things that every call needs (API docs: Authentication).
+
+    Attributes:
+        api_key: Names the integration. Goes into the query of every call, next pages too.
+        access_token: Names the account. Goes into a header, since URLs get logged.
+    """
+
+    api_key: str = field(repr=False)
+    access_token: str = field(repr=False)
+
+    @override
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        parts = urlsplit(request.url or "")
+        query = [
+            (k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k != "api_key"
+        ]
+        query.append(("api_key", self.api_key))
+        request.url = urlunsplit(parts._replace(query=urlencode(query)))
+        request.headers["Authorization"] = f"Bearer {self.access_token}"
+        return request
+
+    @property
+    @override
+    def secrets(self) -> Mapping[str, str]:
+        return {"<api_key>": self.api_key, "<access_token>": self.access_token}

@@ -1,0 +1,90 @@
+"""What campaigns are like that were not asked for: by those beside them in their list."""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING
+
+from tap_constantcontact.records import times
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Record
+
+# How much further down the next campaign is that is looked at.
+_SPREAD = 1.2
+
+
+class CampaignSample:
+    """Campaigns, of which some are looked at: the list names neither dates nor sizes.
+
+    Those looked at lie close together among the newest and further apart the older they are, as
+    what a run does to campaigns changes with their age. Those between two lie between them.
+    """
+
+    def __init__(
+        self, campaigns: Sequence[Record], detail: Callable[[Record], Record | None]
+    ) -> None:
+        """Take a list of campaigns that may have tracking data, newest first.
+
+        Args:
+            campaigns: Their rows in the list.
+            detail: Asks for one; None if it has vanished.
+        """
+        self._campaigns = campaigns
+        self._detail = detail
+        self._place = {each["id"]: place for place, each in enumerate(campaigns)}
+        self._looked_at: dict[int, Record] = {}
+        self._stops = sorted({*_stops(len(campaigns))})
+
+    def glance(self, campaign: Record) -> Record:
+        """A campaign with a date of sending and counters that may be near the true ones."""
+        place = self._place.get(campaign["id"])
+        if place is None:
+            return campaign
+        newer, older = self._beside(place)
+        ends = [self._look(each) for each in (newer, older)]
+        counted = {
+            **ends[0],
+            **campaign,
+            "tracking_summary": _between(*(each.get("tracking_summary") or {} for each in ends)),
+        }
+        sent = [sent_date(each) for each in ends]
+        if newer != older and sent[0] and sent[1]:
+            moment = sent[0] + (sent[1] - sent[0]) * ((place - newer) / (older - newer))
+            counted["last_run_date"] = times.write(moment)
+        return counted
+
+    def _beside(self, place: int) -> tuple[int, int]:
+        """The places nearest to one that are looked at."""
+        after = bisect.bisect_left(self._stops, place)
+        older = self._stops[after]
+        return (older, older) if older == place else (self._stops[after - 1], older)
+
+    def _look(self, place: int) -> Record:
+        if place not in self._looked_at:
+            member = self._campaigns[place]
+            self._looked_at[place] = self._detail(member) or member
+        return self._looked_at[place]
+
+
+def sent_date(campaign: Record) -> dt.datetime | None:
+    """When a campaign was sent last, as its detail says."""
+    return times.parse_or_none(campaign.get("last_run_date")) or times.parse_or_none(
+        campaign.get("created_date")
+    )
+
+
+def _stops(there_are: int) -> Iterator[int]:
+    place = 0
+    while place < there_are:
+        yield place
+        place = max(place + 1, round(place * _SPREAD))
+    if there_are:
+        yield there_are - 1
+
+
+def _between(one: Record, other: Record) -> Record:
+    return {kind: ((one.get(kind) or 0) + (other.get(kind) or 0)) / 2 for kind in {*one, *other}}

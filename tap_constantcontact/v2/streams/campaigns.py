@@ -1,0 +1,255 @@
+"""E-mail campaigns, what is inside them, and which of their reports are due."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, cast
+
+from typing_extensions import override
+
+from tap_constantcontact.http import bodies
+from tap_constantcontact.plan import pages
+from tap_constantcontact.records import times
+from tap_constantcontact.stream import ConstantContactStream
+from tap_constantcontact.v2.sampling import CampaignSample, sent_date
+from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.state.passes import ReadTo
+    from tap_constantcontact.walk import Visit
+
+# All that a list row of a campaign has; the rest takes a call per campaign.
+_LISTED = frozenset({"id", "name", "status", "modified_date"})
+# Only these were not sent, and so have no tracking data (API docs: Campaign tracking). A status
+# that nobody foresaw is taken for one that has.
+_UNSENT = frozenset({"DRAFT", "SCHEDULED"})
+_SENT = "SENT"
+_DELETED = "DELETED"
+# Sent campaigns are listed by their last run, newest first (API docs: Campaigns collection): if the
+# tracking of so many in a row has ended, so has that of those below.
+_ENDED_IN_A_ROW = 2
+
+
+class CampaignFamilyStream(WalkedStream):
+    """Campaigns and their parts."""
+
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        return self.has_changed(member, read_to) or (
+            read_to is None and self.was_sent_since_start(member)
+        )
+
+    def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
+        """Whether a campaign was edited since it was read, or since `start_date`."""
+        oldest = self.with_lookback(read_to) if read_to else self.start_date
+        modified = times.parse_or_none(campaign.get("modified_date"))
+        return oldest is None or modified is None or modified >= oldest
+
+    def was_sent_since_start(self, campaign: Record) -> bool:
+        """Whether a campaign was sent after `start_date`; true as well if nobody knows."""
+        if not is_tracked(campaign):
+            return False
+        sent = sent_date(campaign)
+        return self.start_date is None or sent is None or sent >= self.start_date
+
+    def may_grow(self, campaign: Record, read_to: dt.datetime | None, days: int) -> bool:
+        """Whether a sent campaign's window of so many days was still open when it was read."""
+        if not is_tracked(campaign) or read_to is None:
+            return False
+        sent = sent_date(campaign)
+        if campaign["status"] != _SENT or not days:
+            return True
+        return sent is not None and read_to < sent + dt.timedelta(days=days)
+
+    @property
+    def needs_detail(self) -> bool:
+        """Whether the rows hold anything that only a campaign's detail has."""
+        return False
+
+    def needs_last_run(self, read_to: dt.datetime | None) -> bool:  # noqa: ARG002 - others do
+        """Whether it takes a campaign's detail to tell if it is due."""
+        return False
+
+
+def is_tracked(campaign: Record) -> bool:
+    """Whether a campaign may have tracking data."""
+    return campaign["status"] not in _UNSENT
+
+
+class GrowingCampaignStream(CampaignFamilyStream):
+    """What the API goes on counting while a campaign's window is open."""
+
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        return super().is_due(member, read_to) or self.may_grow(member, read_to, self.window)
+
+
+class Campaigns(GrowingCampaignStream, WalkingStream):
+    """Campaigns, list and detail merged, and in their wake all that belongs to a campaign.
+
+    The walk goes down those being sent, those sent, newest first, and those yet to be sent. Two
+    lists are read: of those sent, since only that one is in the order of sending, and of all, since
+    a status that nobody foresaw is in no other (API docs: Campaigns collection).
+    """
+
+    name = "campaigns"
+    path = "/emailmarketing/campaigns"
+    primary_keys = ("id",)
+    replication_key = "modified_date"
+    page_size = 50
+    member_key = "campaign_id"
+    lists = ({"status": _SENT}, {"status": "ALL"})
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, Any]:
+        return dict(context or {})
+
+    @override
+    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+        sent, everything = (
+            _by_id(rows, str(each["status"])) for rows, each in zip(lists, self.lists, strict=True)
+        )
+        # What is sent in between has left the one list and not come into the other.
+        others = [row for each, row in everything.items() if each not in sent]
+        tracked = [row for row in others if is_tracked(row)]
+        # These change places whenever they are edited. Newer ones have higher ids.
+        unsent = [row for row in others if not is_tracked(row)]
+        unsent.sort(key=lambda each: each["id"].zfill(20), reverse=True)
+        return [*tracked, *sent.values(), *unsent]
+
+    @override
+    def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:
+        rows = self.identified(self.request_records({"status": _DELETED}))
+        return [row["id"] for row in rows if moment and self.has_changed(row, moment)]
+
+    @override
+    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
+        found = ((cast("CampaignFamilyStream", self.family[n]), to) for n, to in read_to.items())
+        family = {each: to for each, to in found if each.covers(member)}
+        tracked = is_tracked(member)
+        if tracked and idle < _ENDED_IN_A_ROW:
+            wanting = list(family)
+        elif tracked:
+            wanting = [each for each, to in family.items() if each.has_changed(member, to)]
+        else:
+            wanting = [each for each, to in family.items() if each.is_due(member, to)]
+        if not wanting:
+            return Need.NOTHING
+        if tracked:
+            is_deep = any(s.needs_detail or s.needs_last_run(to) for s, to in family.items())
+        else:
+            is_deep = any(each.needs_detail for each in wanting)
+        return Need.DETAIL if is_deep else Need.LIST_ROW
+
+    @override
+    def says_something(self, member: Record) -> bool:
+        return bool(member["status"] == _SENT)
+
+    @override
+    def glancing(self, members: Sequence[Record]) -> Callable[[Record], Record]:
+        return CampaignSample([m for m in members if is_tracked(m)], self.ask_detail).glance
+
+    @property
+    @override
+    def needs_detail(self) -> bool:
+        return self.selects_beyond(_LISTED)
+
+
+class DeletedCampaigns(ConstantContactStream):
+    """Campaigns that were deleted, as long as the API lists them (API docs: Campaigns collection).
+
+    They have no detail any more. A stream of its own, since a row with these few fields would empty
+    the others of what was known of the campaign.
+    """
+
+    name = "deleted_campaigns"
+    path = Campaigns.path
+    primary_keys = ("id",)
+    page_size = 50
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, Any]:
+        return {"status": _DELETED}
+
+    @override
+    def cost(self) -> tuple[int, str]:
+        there_are = len(list(self.request_records(None)))
+        return pages(there_are, self.page_size), f"{there_are:,} deleted"
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        # All of them say that they are deleted.
+        return {name: held for name, held in row.items() if name != "status"}
+
+
+def _by_id(rows: Iterable[Record], status: str) -> dict[str, Record]:
+    found: dict[str, Record] = {}
+    for row in rows:
+        found.setdefault(row["id"], {**row, "status": row.get("status") or status})
+    return found
+
+
+class CampaignPartStream(CampaignFamilyStream, PartStream):
+    """Something of one campaign."""
+
+    parent_stream_type = Campaigns
+    member_key = Campaigns.member_key
+
+
+class CampaignLinks(CampaignPartStream, GrowingCampaignStream):
+    """Links in a campaign with their clicks; they come in its detail and cost no call."""
+
+    name = "campaign_links"
+    path = ""
+    primary_keys = ("campaign_id", "url_uid")
+
+    @override
+    def covers(self, member: Record) -> bool:
+        return is_tracked(member)
+
+    @property
+    @override
+    def needs_detail(self) -> bool:
+        return True
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        return bodies.objects(self.visit.member.get("click_through_details"))
+
+    @override
+    def calls_for(self, visit: Visit) -> int:
+        return 0
+
+
+class CampaignSchedules(CampaignPartStream):
+    """When a campaign will be sent; past schedules are not kept (API docs: Campaign schedules)."""
+
+    name = "campaign_schedules"
+    path = "/emailmarketing/campaigns/{campaign_id}/schedules"
+    envelope = bodies.ARRAY
+    primary_keys = ("campaign_id", "id")
+
+    @override
+    def covers(self, member: Record) -> bool:
+        return bool(member["status"] == "SCHEDULED")
+
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        return True
+
+
+class CampaignPreviews(CampaignPartStream):
+    """A campaign as its recipients see it: large, and a call each (API docs: Campaign preview)."""
+
+    name = "campaign_previews"
+    path = "/emailmarketing/campaigns/{campaign_id}/preview"
+    envelope = bodies.ONE
+    primary_keys = ("campaign_id",)

@@ -1,0 +1,105 @@
+"""The rules of the house: which part may know which, types included."""
+
+from __future__ import annotations
+
+import ast
+import re
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Each room, and the rooms that it may know besides itself; those of a row know those above too.
+ROOMS: dict[str, set[str]] = {
+    "tap_constantcontact.plan": set(),
+    "tap_constantcontact.http": set(),
+    "tap_constantcontact.records": {"http"},
+    "tap_constantcontact.state": {"records"},
+    "tap_constantcontact.terminal": {"http"},
+    "tap_constantcontact.settings": {"records"},
+    "tap_constantcontact.api": {"http"},
+    "tap_constantcontact.run": {"api", "http", "records", "state", "terminal"},
+    "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
+    "tap_constantcontact.walk": {"stream", "run", "plan", "http", "records", "state"},
+    "tap_constantcontact.v2": {
+        "walk", "stream", "run", "api", "plan", "http", "records", "state",
+    },
+    "tap_constantcontact.tap": {
+        "v2", "stream", "run", "plan", "settings", "http", "records", "state", "terminal",
+    },
+    "tap_constantcontact.__main__": {"tap"},
+}  # fmt: skip
+
+
+def modules(package: str) -> dict[str, Path]:
+    """The modules of a package, by name; packages go by their own."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, known: dict[str, Path]) -> set[str]:
+    """The modules among those known that a file imports, for its types too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            for each in node.names:
+                inner = f"{node.module}.{each.name}"
+                found.add(inner if inner in known else str(node.module))
+    return {name for name in found if name.partition(".")[0] in PACKAGES}
+
+
+PACKAGES = ("tap_constantcontact", "sandbox")
+GRAPHS = {
+    package: {
+        name: imports(path, modules(package)) - {name} for name, path in modules(package).items()
+    }
+    for package in PACKAGES
+}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_nothing_imports_in_a_circle(package: str) -> None:
+    try:
+        TopologicalSorter(GRAPHS[package]).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_tap_and_sandbox_are_apart(package: str) -> None:
+    for name, imported in GRAPHS[package].items():
+        assert all(each.partition(".")[0] == package for each in imported), name
+
+
+@pytest.mark.parametrize("name", GRAPHS["tap_constantcontact"])
+def test_arrows_point_one_way(name: str) -> None:
+    room = ".".join(name.split(".")[:2])
+    if room == "tap_constantcontact":
+        assert not GRAPHS[room][name]
+        return
+    allowed = {room} | {f"tap_constantcontact.{each}" for each in ROOMS[room]}
+    for each in GRAPHS["tap_constantcontact"][name]:
+        assert ".".join(each.split(".")[:2]) in allowed, each
+
+
+@pytest.mark.parametrize("room", ["http", "records", "state", "terminal"])
+def test_what_no_api_knows_knows_no_stream(room: str) -> None:
+    for path in (ROOT / "tap_constantcontact" / room).glob("*.py"):
+        text = path.read_text()
+        assert "singer_sdk.streams" not in text, path
+        assert "RESTStream" not in text, path
+
+
+def test_the_plan_names_no_stream() -> None:
+    schemas = {path.stem for path in (ROOT / "schemas").rglob("*.json")}
+    text = (ROOT / "tap_constantcontact" / "plan.py").read_text()
+    words = set(re.findall(r"\w+", text))
+    assert not words & schemas
