@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
+from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.pace import Pace, seconds_between_calls
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.stop import Stop
@@ -14,13 +17,23 @@ from tap_constantcontact.terminal.logs import clear_before_logging, keep_out_of_
 from tap_constantcontact.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk import Tap
 
     from tap_constantcontact.api import Api
+    from tap_constantcontact.http.ahead import Outlook
 
 _T = TypeVar("_T")
+
+
+class Foreseeing(Protocol):
+    """Whatever can say what it is going to ask."""
+
+    name: str
+
+    def outlook(self) -> Outlook:
+        """The calls that are going to be made; None where that depends on what is under way."""
 
 
 class Run:
@@ -31,6 +44,7 @@ class Run:
         config: The tap's settings.
         stop: Whether the run is to end early.
         skipped_areas: Parts of the product that turned out to be closed to the account.
+        open_areas: Those that were seen to be open.
     """
 
     def __init__(self, tap: Tap, api: Api) -> None:
@@ -45,6 +59,7 @@ class Run:
         self.config: Mapping[str, Any] = tap.config
         self.stop = Stop()
         self.skipped_areas: set[str] = set()
+        self.open_areas: set[str] = set()
         self._known: dict[str, Any] = {}
 
     @cached_property
@@ -55,15 +70,35 @@ class Run:
     @cached_property
     def session(self) -> Session:
         """The one way out: limits are a key's, not a stream's."""
-        return self._session(self.config.get("max_calls"))
+        return self._session(
+            max_calls=self.config.get("max_calls"), at_once=self.config["max_parallel_requests"]
+        )
 
-    def without_limit(self) -> None:
-        """Make calls that do not count against `max_calls`: they are not what it is about."""
-        self.session = self._session(None)
+    def look_around(self) -> None:
+        """Make calls that find out what a run will cost: `max_calls` is not about them."""
+        self.session = self._session()
 
-    def _session(self, max_calls: int | None) -> Session:
+    def _session(self, **limits: Any) -> Session:
         keep_out_of_logs(self.api.credentials)
-        return Session(self.api.credentials, self.pace, self.stop, max_calls)
+        timeout = float(self.config["request_timeout"])
+        return Session(self.api.credentials, self.pace, self.stop, timeout=timeout, **limits)
+
+    #: The name of the stream that is being read.
+    reading: str = ""
+
+    def read_ahead(self, streams: Sequence[Foreseeing]) -> None:
+        """From now on, make calls before they are asked for."""
+        self.session.expect(self._outlook(streams))
+
+    def _outlook(self, streams: Sequence[Foreseeing]) -> Outlook:
+        for number, stream in enumerate(streams, start=1):
+            later = {each.name for each in streams[number:]}
+            # Whatever goes wrong here is seen once more by who asks for the answer.
+            with contextlib.suppress(BrokenAnswerError, FatalAPIError):
+                for call in stream.outlook():
+                    if self.reading in later:
+                        break
+                    yield call
 
     @cached_property
     def progress(self) -> Progress:

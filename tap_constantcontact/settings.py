@@ -58,6 +58,14 @@ SETTINGS = th.PropertiesList(
         " shared by everything that uses it.",
     ),
     th.Property(
+        "max_parallel_requests",
+        th.IntegerType,
+        default=4,
+        title="Parallel requests",
+        description="Calls under way at once: while rows are written, the next calls are made, at"
+        " the same pace. 1: one after the other.",
+    ),
+    th.Property(
         "max_calls",
         th.IntegerType,
         title="Calls a run",
@@ -122,6 +130,7 @@ OPTIONAL_STREAMS = (
 
 _NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
     "requests_per_second": (float, 0.01, 1000, "calls a second"),
+    "max_parallel_requests": (int, 1, 64, "calls at once"),
     "max_calls": (int, 1, 10**9, "calls"),
     "tracking_window_days": (int, 0, 36500, "days"),
     "lookback_hours": (int, 0, 24 * 366, "hours"),

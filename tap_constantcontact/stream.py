@@ -23,6 +23,7 @@ from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_constantcontact.http import bodies, retries
+from tap_constantcontact.http.ahead import Call, arrival
 from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.links import ForeignLinkError
 from tap_constantcontact.http.pagination import NextLinkPaginator
@@ -34,7 +35,7 @@ from tap_constantcontact.records.shaping import Shaper
 from tap_constantcontact.records.typed import TypedPages
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     import requests
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.http.bodies import Envelope, Page
     from tap_constantcontact.http.credentials import Credentials
     from tap_constantcontact.http.refusals import Refusal
@@ -62,7 +64,6 @@ class ConstantContactStream(RESTStream[str | None]):
     envelope: ClassVar[Envelope | None] = None
     #: Whether the stream's state says what of the account need not be read again.
     keeps_marks: ClassVar[bool] = False
-    allow_redirects = False
     # The shaper prunes and converts at every depth, so the SDK need not look at each value again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
@@ -115,11 +116,6 @@ class ConstantContactStream(RESTStream[str | None]):
     @override
     def user_agent(self) -> str:
         return self.run.user_agent
-
-    @property
-    @override
-    def timeout(self) -> float:  # type: ignore[override]  # requests takes fractions too
-        return float(self.config["request_timeout"])
 
     @override
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
@@ -274,6 +270,8 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
+        if not self.parent_stream_type:
+            self.run.reading = self.name
         self.since = self.first_change()
         try:
             with retries.giving_up():
@@ -474,7 +472,7 @@ class ConstantContactStream(RESTStream[str | None]):
     @property
     def bookmark(self) -> str | None:
         """The newest value of the replication key that an earlier run has read, if any."""
-        state = self.get_context_state(None)
+        state = self.run.bookmarks_of(self.name)
         if self.replication_method == "FULL_TABLE":
             return None
         same_key = state.get("replication_key") == self.replication_key
@@ -496,6 +494,66 @@ class ConstantContactStream(RESTStream[str | None]):
         """Where to go on from a moment: less the look-back, but not before `start_date`."""
         oldest = max(read_to, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
         return max(oldest, self.start_date) if self.start_date else oldest
+
+    # -- reading ahead ----------------------------------------------------------------------
+
+    def outlook(self) -> Outlook:
+        """The calls that the stream is going to make, in their order, as far as that is known.
+
+        It runs ahead of the stream on what has arrived, and changes nothing. It need not be whole,
+        but true: a call that is not asked for afterwards is a call wasted.
+        """
+        if self.is_asked:
+            contexts: Sequence[Context | None] = self.partitions or (None,)
+            for context in contexts:
+                yield self.page_ahead(context)
+
+    def page_ahead(
+        self, context: Context | None, link: str | None = None, envelope: Envelope | None = None
+    ) -> Call:
+        """The call for a page, which finds those for the pages after it.
+
+        Args:
+            context: As `request_records` takes it.
+            link: Leads to the page; None for the first one.
+            envelope: What pages look like; the stream's own if not said.
+        """
+        return self._page_ahead(context, link, envelope or self.own_envelope, set())
+
+    def _page_ahead(
+        self, context: Context | None, link: str | None, envelope: Envelope, seen: set[str]
+    ) -> Call:
+        def follow(response: requests.Response) -> Call | None:
+            found = bodies.link_of(response.content, envelope)
+            if not found or found in seen:
+                return None
+            seen.add(found)
+            try:
+                return self._page_ahead(context, found, envelope, seen)
+            except FatalAPIError:
+                return None  # It is judged where it is taken.
+
+        page = NextLinkPaginator(self.page_of, link)
+        return Call(self._prepare_request(context=context, page=page), follow)
+
+    def detail_ahead(self, path: str) -> Call:
+        """The call for what is at a path, as `detail` and `fetch` make it."""
+        return Call(self.request_for(path))
+
+    def rows_ahead(
+        self, call: Call | None, envelope: Envelope | None = None
+    ) -> Generator[None, None, list[Record]]:
+        """Wait for all pages of a list, from a call for the first one that was expected.
+
+        Raises:
+            BrokenAnswerError: If that cannot be told.
+        """
+        rows: list[Record] = []
+        while call is not None:
+            response = yield from arrival(call)
+            rows += peek(response, envelope or self.own_envelope)
+            call = call.next
+        return rows
 
     # -- what it will cost ------------------------------------------------------------------
 
@@ -527,6 +585,19 @@ class ConstantContactStream(RESTStream[str | None]):
         most = pages * (self.limit(context) or PAGE)
         rows = list(itertools.islice(self.request_records(context), most))
         return rows, self.run.session.calls - before if len(rows) < most else None
+
+
+def peek(response: requests.Response | None, envelope: Envelope) -> list[Record]:
+    """The objects with ids in an answer that nobody has taken yet, and that is not judged here.
+
+    Raises:
+        BrokenAnswerError: If it is not what was asked for.
+    """
+    if response is None:
+        msg = "is not there"
+        raise BrokenAnswerError(msg)
+    rows = envelope.open(bodies.decode(response.content)).rows
+    return [{**row, "id": found} for row in rows if (found := bodies.id_of(row.get("id")))]
 
 
 def map_fault(stream: str, error: Exception) -> str:
@@ -578,6 +649,17 @@ class OptionalAreaStream(ConstantContactStream):
                 raise
             self.run.skipped_areas.add(self.area)
             return [Cost(self.name, 1, f"{self.area} is not open to this token")]
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.area in self.run.skipped_areas:
+            return
+        for call in super().outlook():
+            yield call
+            if call and self.area not in self.run.open_areas:
+                # A refusal of the first call spares the account all others.
+                yield from arrival(call)
+                self.run.open_areas.add(self.area)
 
     def _forget_progress(self) -> None:
         """Leave the bookmark where it was: what was read before the refusal is not all there is."""

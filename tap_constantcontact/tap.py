@@ -187,6 +187,7 @@ class TapConstantContact(Tap):
         """
         try:
             self.begin()
+            self.run.read_ahead(cast("list[ConstantContactStream]", list(self.streams.values())))
             super().sync_all()
         except RunStopped as stopped:
             self.run.write_last_state()
@@ -195,6 +196,7 @@ class TapConstantContact(Tap):
             if isinstance(self.message_writer, BlockWriter):
                 self.message_writer.flush()
             self.run.progress.finish()
+            self.run.session.close()
             self._summarise()
 
     def begin(self) -> None:
@@ -252,7 +254,7 @@ class TapConstantContact(Tap):
         )
         catalog = "the catalog given" if self.input_catalog else "all streams"
         run = self.run
-        run.without_limit()
+        run.look_around()
         costs: list[Cost] = []
         try:
             self.begin()
@@ -262,6 +264,7 @@ class TapConstantContact(Tap):
                 costs += cast("Costing", each).costs()
         finally:
             run.progress.finish()
+            run.session.close()
         return Plan(
             costs=costs,
             asked=run.session.calls,

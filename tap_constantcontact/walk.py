@@ -5,20 +5,23 @@ from __future__ import annotations
 import enum
 import functools
 import logging
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
 
+from tap_constantcontact.http import bodies
+from tap_constantcontact.http.ahead import arrival
+from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.plan import Cost
 from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.passes import Pass, compare
 from tap_constantcontact.state.reach import Reach
-from tap_constantcontact.stream import ConstantContactStream
+from tap_constantcontact.stream import ConstantContactStream, peek
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Call, Outlook
     from tap_constantcontact.run import Run
     from tap_constantcontact.state.passes import ReadTo
 
@@ -103,6 +107,21 @@ class WalkedStream(ConstantContactStream):
     def window(self) -> int:
         """Days after it is over in which a member is asked for news; 0 for no limit."""
         return int(self.config["tracking_window_days"])
+
+
+class _Foreseen(NamedTuple):
+    """A member of which it is not decided yet what is due."""
+
+    member: Record
+    read_to: ReadTo
+    marks: Any
+    detail: Call | None
+
+
+# Of so many members the detail is asked for before it is known what is due of the first.
+_MEMBERS_AHEAD = 16
+# As long as so many calls are left for each.
+_CALLS_EACH = 50
 
 
 class WalkingStream(WalkedStream):
@@ -195,14 +214,26 @@ class WalkingStream(WalkedStream):
             [list(self.identified(self.request_records(each))) for each in self.lists]
         )
 
-    def pass_over(self, members: Sequence[Record]) -> Pass:
-        """The pass that is due, or that was cut off."""
+    def pass_over(self, members: Sequence[Record], *, is_real: bool = True) -> Pass:
+        """The pass that is due, or that was cut off.
+
+        Args:
+            members: The list, newest first.
+            is_real: Whether to ask the API where that is needed, and to say what is odd.
+
+        Raises:
+            BrokenAnswerError: If there is no telling without asking.
+        """
         ids = [member["id"] for member in members]
         reaches = {name: each.reach(ids) for name, each in self.family.items()}
         end = max((reach.end for reach in reaches.values()), default=0)
         before = min((reach.last for reach in reaches.values() if reach.last), default=None)
         known = self.run.bookmarks_of(self.name).get("members")
-        found = compare(known, ids[:end], lambda: list(self.gone_since(before)))
+        ask = (lambda: list(self.gone_since(before))) if is_real else list
+        found = compare(known, ids[:end], ask)
+        if found is None and not is_real:
+            msg = "does not tell which members were read"
+            raise BrokenAnswerError(msg)
         if found is None:
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
             found = Members(), set(ids[:end])
@@ -276,6 +307,73 @@ class WalkingStream(WalkedStream):
         self.get_context_state(None)["members"] = going.read.dump()
         self.run.write_state()
 
+    # -- reading ahead ----------------------------------------------------------------------
+
+    @override
+    def outlook(self) -> Outlook:
+        if not self.is_asked:
+            return
+        calls = [self.page_ahead(each) for each in self.lists]
+        yield from calls
+        lists: list[list[Record]] = []
+        for call in calls:
+            lists += [(yield from self.rows_ahead(call))]
+        members = self.arrange(lists)
+        yield from self._members_ahead(members, self.pass_over(members, is_real=False))
+
+    def _members_ahead(self, members: Sequence[Record], going: Pass) -> Outlook:
+        idle = Counter[Any]()
+        ahead = deque[_Foreseen]()
+        for position, member in enumerate(members):
+            read_to = going.unread(position)
+            if not read_to:
+                continue
+            marks = tuple(read_to.items())
+            while True:
+                # Nothing may be due of those that are not decided yet.
+                undecided = sum(each.marks == marks for each in ahead)
+                need = self.needed(member, read_to, idle[marks])
+                is_sure = need is self.needed(member, read_to, idle[marks] + undecided)
+                if is_sure and len(ahead) < self._members_in_sight:
+                    break
+                yield from self._parts_ahead(ahead.popleft(), idle)
+            if need is Need.NOTHING:
+                continue
+            call = None
+            if need is Need.DETAIL:
+                call = self.detail_ahead(self.detail_path(member))
+                yield call
+            ahead.append(_Foreseen(member, read_to, marks, call))
+            while ahead and (ahead[0].detail is None or ahead[0].detail.has_arrived):
+                yield from self._parts_ahead(ahead.popleft(), idle)
+        for each in ahead:
+            yield from self._parts_ahead(each, idle)
+
+    @property
+    def _members_in_sight(self) -> int:
+        # A detail that is read long before its turn is wasted if calls run out meanwhile.
+        left = self.run.session.left
+        return _MEMBERS_AHEAD if left is None else max(1, min(_MEMBERS_AHEAD, left // _CALLS_EACH))
+
+    def _parts_ahead(self, foreseen: _Foreseen, idle: Counter[Any]) -> Outlook:
+        """What is asked of a member, as soon as its detail says what is due."""
+        member, read_to, marks, call = foreseen
+        found = member
+        if call is not None:
+            response = yield from arrival(call)
+            if response is None and not call.is_late:
+                return  # It has vanished.
+            (detail,) = peek(response, bodies.of(member["id"]))
+            found = {**member, **detail}
+        due = self.due(found, read_to)
+        if self.says_something(member):
+            idle[marks] = 0 if due else idle[marks] + 1
+        visit = Visit(found, due)
+        for name in due:
+            part = self.family[name]
+            if isinstance(part, PartStream):
+                yield from part.part_outlook(visit)
+
     # -- what it will cost ------------------------------------------------------------------
 
     @property
@@ -348,6 +446,10 @@ class PartStream(WalkedStream):
                 if error.verdict is not Verdict.MISSING:
                     raise
                 self.miss()
+
+    def part_outlook(self, visit: Visit) -> Outlook:
+        """The calls that the stream is going to make for a member of which it is due."""
+        yield self.page_ahead(self.part_context(visit))
 
     def part_context(self, visit: Visit) -> Context:
         """The context in which the part of a member is asked for."""

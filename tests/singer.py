@@ -153,6 +153,20 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, **variables}
 
 
+def started(
+    folder: Path, settings: dict[str, Any], *options: str, **variables: str
+) -> subprocess.Popen[str]:
+    """Start the command, with both its outputs to be read."""
+    (folder / "config.json").write_text(json.dumps(settings))
+    return subprocess.Popen(  # noqa: S603
+        [*COMMAND, "--config", str(folder / "config.json"), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**variables),
+    )
+
+
 def command(folder: Path, settings: dict[str, Any] | None, *options: str, **variables: str) -> Run:
     """Run the command to its end."""
     arguments = list(options)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import COMMAND, Output, command, config, environment, sync
+from singer import Output, command, config, started, sync
 
 from sandbox import Trouble
 
@@ -26,14 +25,7 @@ pytestmark = pytest.mark.slow
 
 def cut_off(folder: Path, box: Sandbox, after: int, how: signal.Signals) -> tuple[int, Output]:
     """Start the command and stop it once it has written so many lines."""
-    (folder / "config.json").write_text(json.dumps(config(box)))
-    with subprocess.Popen(  # noqa: S603
-        [*COMMAND, "--config", str(folder / "config.json")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment(),
-    ) as process:
+    with started(folder, config(box)) as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(after)]
         process.send_signal(how)

@@ -7,11 +7,10 @@ import json
 import logging
 import re
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from singer import COMMAND, Output, command, config, environment, sync
+from singer import Output, command, config, started, sync
 
 from sandbox import Trouble
 from tap_constantcontact.http.stop import RunStopped, Stop
@@ -109,14 +108,7 @@ def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
     serving: Serving, tmp_path: Path, how: signal.Signals
 ) -> None:
     box = serving(contacts=3000)
-    (tmp_path / "config.json").write_text(json.dumps(config(box)))
-    with subprocess.Popen(  # noqa: S603
-        [*COMMAND, "--config", str(tmp_path / "config.json")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
+    with started(tmp_path, config(box)) as process:
         assert process.stdout
         assert process.stderr
         lines = [process.stdout.readline()]

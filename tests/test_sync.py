@@ -295,7 +295,14 @@ def test_a_detail_that_is_refused_ends_the_run_with_its_state(serving: Serving) 
     writer = Collector()
 
     with pytest.raises(RefusedError, match="used up"):
-        sync(box, "contacts", "activities", state=done.state, into=writer)
+        sync(
+            box,
+            "contacts",
+            "activities",
+            state=done.state,
+            into=writer,
+            max_parallel_requests=1,
+        )
 
     assert len(box.calls) == calls + 5
     assert writer.output.state["bookmarks"]["contacts"]["replication_key_value"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import gzip
 import io
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -570,35 +571,40 @@ def feed(tmp_path: Path) -> Path:
     return path
 
 
-def interrupt(file: Path, messages: Path, number: int, batch: int, delay: float) -> tuple[int, str]:
-    """Send a signal some time after a batch begins; return the exit code and the output."""
-    with (
-        messages.open() as source,
-        subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
-            stdin=source,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        ) as process,
-    ):
+def interrupt(file: Path, messages: Path, number: int, batch: int) -> tuple[int, str]:
+    """Send a signal as soon as a batch begins; return the exit code and the output."""
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
+        # It is not told that this is all, so it cannot come to its end before the signal.
+        sent = "".join(messages.read_text().splitlines(keepends=True)[: batch * (BATCH + 1) + 1])
+        feeding = threading.Thread(target=process.stdin.write, args=(sent,))
+        feeding.start()
         for line in process.stderr:
-            batch -= "Draining" in line
+            batch -= "draining" in line
             if not batch:
                 break
-        time.sleep(delay)
         process.send_signal(number)
         process.stderr.read()
-        return process.wait(), process.stdout.read()
+        code = process.wait()
+        feeding.join()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        return code, process.stdout.read()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal on this system")
 def test_a_killed_load_leaves_whole_batches(file: Path, tmp_path: Path) -> None:
     messages = feed(tmp_path)
-    for batch, delay in [(1, 0), (3, 0.005), (5, 0.02), (9, 0.04)]:
-        assert interrupt(file, messages, signal.SIGKILL, batch, delay) == (-signal.SIGKILL, "")
+    for batch in (1, 3, 5, 9):
+        assert interrupt(file, messages, signal.SIGKILL, batch) == (-signal.SIGKILL, "")
         ((count, highest),) = query(file, "select count(*), max(id) + 1 from rows")
         assert count % BATCH == 0
         assert count >= (batch - 1) * BATCH
@@ -611,7 +617,7 @@ def test_a_killed_load_leaves_whole_batches(file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_load_writes_no_state(file: Path, tmp_path: Path, number: int) -> None:
-    assert interrupt(file, feed(tmp_path), number, 3, 0.005) == (-number, "")
+    assert interrupt(file, feed(tmp_path), number, 3) == (-number, "")
     ((count,),) = query(file, "select count(*) from rows")
     assert count % BATCH == 0
 

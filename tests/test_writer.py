@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from singer import COMMAND, Output, config, environment
+from singer import COMMAND, Output, config, environment, started
 from typing_extensions import override
 
 from tap_constantcontact.records.writer import write_whole
@@ -81,16 +81,11 @@ def test_a_slow_reader_gets_whole_lines_and_all_rows(
     serving: Serving, tmp_path: Path, unbuffered: str
 ) -> None:
     box = serving(contacts=2500)
-    with subprocess.Popen(  # noqa: S603
-        settings(tmp_path, box),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment(PYTHONUNBUFFERED=unbuffered),
-    ) as process:
+    with started(tmp_path, config(box), PYTHONUNBUFFERED=unbuffered) as process:
         assert process.stdout
         # The pipe fills up before anything is read.
         box.wait_for_calls(4)
-        lines = process.stdout.read().decode().splitlines()
+        lines = process.stdout.read().splitlines()
     assert process.returncode == 0
     assert Output([json.loads(line) for line in lines]).ids("contacts") == box.account.ids(
         "contacts"
@@ -100,16 +95,11 @@ def test_a_slow_reader_gets_whole_lines_and_all_rows(
 @pytest.mark.slow
 def test_sigterm_while_the_pipe_is_full_cuts_no_line(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=2500)
-    with subprocess.Popen(  # noqa: S603
-        settings(tmp_path, box),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment(PYTHONUNBUFFERED="1"),
-    ) as process:
+    with started(tmp_path, config(box), PYTHONUNBUFFERED="1") as process:
         assert process.stdout
         box.wait_for_calls(4)
         process.terminate()
-        lines = process.stdout.read().decode().splitlines()
+        lines = process.stdout.read().splitlines()
     output = Output([json.loads(line) for line in lines])
     assert process.returncode == 0
     assert output.messages[-1]["type"] == "STATE"
@@ -118,13 +108,7 @@ def test_sigterm_while_the_pipe_is_full_cuts_no_line(serving: Serving, tmp_path:
 @pytest.mark.slow
 def test_a_target_that_died_is_one_line(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=2500)
-    with subprocess.Popen(  # noqa: S603
-        settings(tmp_path, box),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    ) as process:
+    with started(tmp_path, config(box)) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.readline()

@@ -6,6 +6,7 @@ an error in disguise, and rows that it stands for would be lost without a sound.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from dataclasses import dataclass
@@ -128,6 +129,21 @@ def next_link(found: Any, path: Sequence[str]) -> str | None:
         msg = "has a next link that is no text"
         raise BrokenAnswerError(msg)
     return found or None
+
+
+def link_of(body: bytes, envelope: Envelope) -> str | None:
+    """The next link in a page of which nothing else is wanted; None if there is none to be read."""
+    try:
+        found = _head(envelope.link[0]).decode(body) if envelope.link else {}
+        return next_link(getattr(found, "head", None), envelope.link[1:])
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _head(name: str) -> msgspec.json.Decoder[Any]:
+    page = msgspec.defstruct("Page", [("head", Any, None)], rename={"head": name})
+    return msgspec.json.Decoder(page)
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

@@ -55,8 +55,13 @@ class Pace:
         self._lock = threading.Lock()
         self._next = clock()
 
+    def delay(self) -> float:
+        """How many seconds it takes until the next call may leave."""
+        with self._lock:
+            return max(0.0, self._next - self._clock())
+
     def wait(self) -> None:
-        """Return when the next call may leave."""
+        """Return when the next call may leave, and count it as one that does."""
         with self._lock:
             now = self._clock()
             turn = max(now, self._next)

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from typing_extensions import override
 
+from tap_constantcontact.http.ahead import ReadAhead
+
 if TYPE_CHECKING:
+    from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.http.credentials import Credentials
     from tap_constantcontact.http.pace import Pace
     from tap_constantcontact.http.stop import Stop
@@ -35,8 +39,15 @@ class Session(requests.Session):
         answered: Whether the API has answered any call as asked.
     """
 
-    def __init__(
-        self, credentials: Credentials, pace: Pace, stop: Stop, max_calls: int | None = None
+    def __init__(  # noqa: PLR0913 - all that limits calls
+        self,
+        credentials: Credentials,
+        pace: Pace,
+        stop: Stop,
+        *,
+        max_calls: int | None = None,
+        at_once: int = 1,
+        timeout: float = 60.0,
     ) -> None:
         """Share one session among all streams of a tap.
 
@@ -45,8 +56,12 @@ class Session(requests.Session):
             pace: Says when the next call may leave.
             stop: Says whether there is to be a next call.
             max_calls: How many calls may be made; None for no limit.
+            at_once: How many calls may be under way.
+            timeout: Seconds to wait for an answer.
         """
         super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(pool_maxsize=at_once))
         # As `requests` does where it prepares a request itself.
         self.verify = next(filter(None, map(os.environ.get, CA_BUNDLES)), True)
         self._proxies: dict[str, str] | None = None
@@ -55,27 +70,45 @@ class Session(requests.Session):
         self.calls = 0
         self.answered = False
         self._began = dt.datetime.now(dt.UTC)
-        self._ahead: dt.timedelta | None = None
+        self._clock_ahead: dt.timedelta | None = None
         self._pace = pace
         self._stop = stop
         self._max_calls = max_calls
+        self._timeout = timeout
+        self._ahead = ReadAhead(self._transmit, at_once, pace, self._note_sent, lambda: self.left)
+        self._is_sequential = at_once == 1
+
+    def expect(self, outlook: Outlook) -> None:
+        """Make calls ahead of time, by what is going to be asked for."""
+        self._ahead.expect(outlook)
 
     @override
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send one attempt and read its whole body.
+    def close(self) -> None:
+        self._ahead.close()
+        super().close()
+
+    @property
+    def left(self) -> int | None:
+        """How many calls may still be made; None for no limit."""
+        return None if self._max_calls is None else self._max_calls - self.calls
+
+    @override
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        """Make one attempt and read its whole body, or take the answer if it was made already.
 
         Raises:
             RunStopped: If the calls are spent or the run is to end.
             requests.RequestException: Of the same kind as the library's, but with a message that
                 names neither the URL nor what is in it.
         """
-        if self._max_calls is not None and self.calls >= self._max_calls:
-            self._stop.request(f"The run has made its {self._max_calls:,} calls (`max_calls`).")
         try:
             with self._stop.waiting():
-                self._pace.wait()
-                self.calls += 1
-                response = super().send(request, proxies=self._proxies_for(request), **kwargs)
+                if self._is_sequential:
+                    self._note_sent()
+                    self._pace.wait()
+                    response = self._transmit(request)
+                else:
+                    response = self._ahead.take(request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = self._cleaned(error)
         else:
@@ -85,6 +118,15 @@ class Session(requests.Session):
         # Raised out here so that the library's own error, which quotes the URL, is not its context.
         raise failure
 
+    def _note_sent(self) -> None:
+        if self._max_calls is not None and self.calls >= self._max_calls:
+            self._stop.request(f"The run has made its {self._max_calls:,} calls (`max_calls`).")
+        self.calls += 1
+
+    def _transmit(self, request: requests.PreparedRequest) -> requests.Response:
+        proxies = self._proxies_for(request)
+        return super().send(request, proxies=proxies, timeout=self._timeout, allow_redirects=False)
+
     def _proxies_for(self, request: requests.PreparedRequest) -> dict[str, str]:
         # All calls go to one host: the environment need not be asked for each.
         if self._proxies is None:
@@ -92,14 +134,14 @@ class Session(requests.Session):
         return self._proxies
 
     def _compare_clocks(self, response: requests.Response) -> None:
-        if self._ahead is not None:
+        if self._clock_ahead is not None:
             return
         try:
             sent = parsedate_to_datetime(response.headers["Date"])
         except (KeyError, ValueError):
             return
         if sent.tzinfo is not None:
-            self._ahead = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
+            self._clock_ahead = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
 
     @property
     def began(self) -> dt.datetime:
@@ -109,7 +151,7 @@ class Session(requests.Session):
         happens until the API's has caught up would seem to have been read. Before an answer has
         told the API's time, it is this machine's.
         """
-        return self._began - (self._ahead or dt.timedelta())
+        return self._began - (self._clock_ahead or dt.timedelta())
 
     def _cleaned(self, error: Exception) -> requests.RequestException:
         if fault := self._untrusted(error):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import sys
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,15 @@ def write_whole(stream: BinaryIO, data: bytes | bytearray) -> None:
         except BlockingIOError as error:
             taken = error.characters_written
         if not taken:
-            select.select([], [stream], [])
+            _wait_for(stream)
         left = left[taken or 0 :]
+
+
+def _wait_for(stream: BinaryIO) -> None:
+    # Not `select`, which knows no more than 1,024 files.
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_WRITE)
+        selector.select()
 
 
 def _reason(error: OSError) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Outlook
+
 
 class Account(ConstantContactStream):
     """The account's organisation and owner: one row (API docs: Account info)."""
@@ -39,6 +41,10 @@ class Account(ConstantContactStream):
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
         return [self.info]
+
+    @override
+    def outlook(self) -> Outlook:
+        return iter(())  # A run asks for it before anything else.
 
 
 class AccountEmails(ConstantContactStream):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Outlook
+
 
 class Activities(ConstantContactStream):
     """The last 50 jobs of the last 14 days (API docs: Bulk activities).
@@ -35,8 +37,19 @@ class Activities(ConstantContactStream):
         for row in self.identified(super().parse_response(response)):
             found = None
             if row.get("error_count"):
-                found = self.detail(f"{self.path}/{quote(row['id'], safe='')}", row["id"])
+                found = self.detail(self._path_of(row), row["id"])
             yield {**row, **(found or {})}
+
+    def _path_of(self, job: Record) -> str:
+        return f"{self.path}/{quote(job['id'], safe='')}"
+
+    @override
+    def outlook(self) -> Outlook:
+        for call in super().outlook():
+            yield call
+            for job in (yield from self.rows_ahead(call)):
+                if job.get("error_count"):
+                    yield self.detail_ahead(self._path_of(job))
 
     @override
     def cost(self) -> tuple[int, str]:

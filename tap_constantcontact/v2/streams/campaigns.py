@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.state.passes import ReadTo
     from tap_constantcontact.walk import Visit
 
@@ -223,6 +224,10 @@ class CampaignLinks(CampaignPartStream, GrowingCampaignStream):
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
         return bodies.objects(self.visit.member.get("click_through_details"))
+
+    @override
+    def part_outlook(self, visit: Visit) -> Outlook:
+        return iter(())
 
     @override
     def calls_for(self, visit: Visit) -> int:

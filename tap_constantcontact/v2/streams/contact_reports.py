@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Outlook
+
 
 _DATES = {
     "EMAIL_SEND": "send_date",
@@ -93,8 +95,7 @@ class ContactReportStream(ConstantContactStream):
         fields = self.run.api.schemas.get_schema(Contacts.name)["properties"]
         with self.expecting(PAGED, frozenset(fields)):
             rows = self.request_records({"status": "ALL"})
-            ids = {row["id"] for row in self.identified(rows)}
-        return sorted(ids, key=lambda each: (len(each), each))
+            return _in_order(row["id"] for row in self.identified(rows))
 
     @override
     def limit(self, context: Context | None) -> int | None:
@@ -115,18 +116,40 @@ class ContactReportStream(ConstantContactStream):
         return listing + left, f"{left:,} contacts"
 
     def _report(self, contact_id: str, read_to: dt.datetime | None) -> Iterable[Record]:
-        self.since = None
-        if read_to and self.replication_key:
-            self.since = self.with_lookback(read_to)
-        elif self.replication_key:
-            self.since = self.start_date
+        context = self._context_of(contact_id, read_to)
+        self.since = context["since"]
         try:
-            for row in self.request_records({"contact_id": contact_id}):
+            for row in self.request_records(context):
                 yield {**row, "contact_id": contact_id}
         except RefusedError as error:
             if error.verdict is not Verdict.MISSING:
                 raise
             self.logger.warning("Contact %s has vanished since it was listed.", contact_id)
+
+    def _context_of(self, contact_id: str, read_to: dt.datetime | None) -> Context:
+        since = None
+        if self.replication_key:
+            since = self.with_lookback(read_to) if read_to else self.start_date
+        return {"contact_id": contact_id, "since": since}
+
+    @override
+    def outlook(self) -> Outlook:
+        if not self.is_asked:
+            return
+        while self.run.reading != self.name:
+            # Whether it is its turn shows when the report before it is through.
+            yield None
+        listing = self.page_ahead({"status": "ALL"}, envelope=PAGED)
+        yield listing
+        contacts = _in_order(row["id"] for row in (yield from self.rows_ahead(listing, PAGED)))
+        reach = self.reach(contacts)
+        if reach.unfinished is None and self.others_are_behind():
+            return
+        started = reach.unfinished or self.run.session.began
+        for position, contact_id in enumerate(contacts):
+            read_to = reach.read_to(position)
+            if read_to != started:
+                yield self.page_ahead(self._context_of(contact_id, read_to))
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -140,7 +163,8 @@ class ContactReportStream(ConstantContactStream):
     ) -> dict[str, Any]:
         if context and "status" in context:
             return dict(context)
-        return {"created_since": times.write(self.since)} if self.since else {}
+        since = context and context["since"]
+        return {"created_since": times.write(since)} if since else {}
 
 
 # Written more often, states would outnumber the rows.
@@ -183,6 +207,10 @@ class ContactCampaignSummaries(ContactReportStream):
     path = "/contacts/{contact_id}/tracking/reports/summaryByCampaign"
     envelope = bodies.ARRAY
     primary_keys = ("contact_id", "campaign_id")
+
+
+def _in_order(ids: Iterable[str]) -> list[str]:
+    return sorted(set(ids), key=lambda each: (len(each), each))
 
 
 REPORTS = (ContactActivity, ContactSummaries, ContactCampaignSummaries)

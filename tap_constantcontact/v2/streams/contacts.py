@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Outlook
+
 
 ALL, OPTED_OUT = "ALL", "OPTOUT"
 # Changes that fit into so many pages are counted, not estimated.
@@ -111,8 +113,7 @@ class Contacts(ConstantContactStream):
     @cached_property
     def going(self) -> ContactsPass:
         """What this run reads: what an earlier one left undone, or what is due."""
-        state = self.get_context_state(None)
-        if cursor := state.get("cursor"):
+        if cursor := self.run.bookmarks_of(self.name).get("cursor"):
             return ContactsPass.resume(cursor)
         bookmark = times.parse(self.bookmark or "")
         is_whole = bookmark is None or self.is_refresh_due
@@ -123,7 +124,7 @@ class Contacts(ConstantContactStream):
     def is_refresh_due(self) -> bool:
         """Whether all contacts are to be read, since not all that changes moves a date."""
         days = self.config["contacts_refresh_days"]
-        last = times.parse_or_none(self.get_context_state(None).get("refreshed"))
+        last = times.parse_or_none(self.run.bookmarks_of(self.name).get("refreshed"))
         is_due = last is None or self.run.session.began - last >= dt.timedelta(days=days)
         return bool(days) and is_due
 
@@ -202,6 +203,14 @@ class Contacts(ConstantContactStream):
         if status == ALL and self.since:
             params["modified_since"] = times.write(self.since)
         return params
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.is_asked:
+            self.since = self.going.since
+            for status in self.going.statuses:
+                link = self.going.next_link if status == self.going.status else None
+                yield self.page_ahead({"status": status}, link)
 
     # -- what it will cost ------------------------------------------------------------------
 

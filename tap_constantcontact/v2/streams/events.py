@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.state.passes import ReadTo
     from tap_constantcontact.walk import Visit
 
@@ -162,6 +163,10 @@ class EventItemAttributes(EventItems):
                 yield {**attribute, "item_id": item["id"]}
 
     @override
+    def part_outlook(self, visit: Visit) -> Outlook:
+        return iter(()) if EventItems.name in visit.due else super().part_outlook(visit)
+
+    @override
     def calls_for(self, visit: Visit) -> int:
         return 0 if EventItems.name in visit.due else 1
 
@@ -212,25 +217,37 @@ class EventRegistrants(EventPartStream):
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
-        since = self.since_of(self.visit.due[self.name])
-        event_id = self.visit.member["id"]
         state = self.get_context_state(None)
-        within = state.get("within") or {}
-        after = tuple(within["after"]) if within.get("event_id") == event_id else ()
-
-        changed = [
-            row
-            for row in self.identified(self.request_records(context))
-            if _changed_since(row, since) and _change(row) > after
-        ]
-        path = self.get_url(context).removeprefix(self.url_base)
-        for number, row in enumerate(sorted(changed, key=_change), start=1):
-            found = self.detail(f"{path}/{quote(row['id'], safe='')}", row["id"])
+        registrants = list(self.identified(self.request_records(context)))
+        for number, row in enumerate(self._changed(registrants, self.visit), start=1):
+            found = self.detail(self._path_of(row, context), row["id"])
             yield {**row, **(found or {})}
-            state["within"] = {"event_id": event_id, "after": list(_change(row))}
+            state["within"] = {"event_id": self.visit.member["id"], "after": list(_change(row))}
             if number % _REGISTRANTS_A_STATE == 0:
                 self.run.write_state()
         state.pop("within", None)
+
+    def _changed(self, registrants: Iterable[Record], visit: Visit) -> list[Record]:
+        """Those whose detail is to be read, in the order in which it is."""
+        since = self.since_of(visit.due[self.name])
+        within = self.run.bookmarks_of(self.name).get("within") or {}
+        is_here = within.get("event_id") == visit.member["id"]
+        after = tuple(within["after"]) if is_here else ()
+        changed = (row for row in registrants if _changed_since(row, since))
+        return sorted((row for row in changed if _change(row) > after), key=_change)
+
+    def _path_of(self, registrant: Record, context: Context) -> str:
+        path = self.get_url(context).removeprefix(self.url_base)
+        return f"{path}/{quote(registrant['id'], safe='')}"
+
+    @override
+    def part_outlook(self, visit: Visit) -> Outlook:
+        context = self.part_context(visit)
+        call = self.page_ahead(context)
+        yield call
+        registrants = yield from self.rows_ahead(call)
+        for row in self._changed(registrants, visit):
+            yield self.detail_ahead(self._path_of(row, context))
 
 
 def _changed_since(row: Record, since: dt.datetime | None) -> bool:

@@ -1,0 +1,278 @@
+"""Making calls before their answers are asked for.
+
+One thread decides, the others only send. The thread that reads asks for one call after another, and
+it alone counts calls, keeps the pace, and says what may leave. While it waits for an answer it lets
+those calls leave that are expected next. So reading ahead changes when calls are made, and nothing
+else.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+import threading
+from collections import Counter
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    import requests
+
+    from tap_constantcontact.http.pace import Pace
+
+    Outcome: TypeAlias = requests.Response | Exception
+
+# Answers wait until they are asked for: many where they are small, few where they are large.
+_MOST_UNREAD = 256
+_MOST_BYTES = 16 * 2**20
+# Where calls are short, only so large a part of those left is made ahead.
+_SHARE_OF_THOSE_LEFT = 8
+
+
+class Call:
+    """A call that is going to be asked for, and what came of it.
+
+    Attributes:
+        request: Signed and ready; calls are told apart by their whole address.
+        follow: Finds the call for the next page in an answer.
+        rank: The place in the order in which calls are expected; its next pages share it.
+        is_sent: Whether it is under way or has arrived.
+        is_late: Whether it was asked for before it was expected. Its answer is not seen here.
+        outcome: The answer, or why there is none.
+        next: The call for the next page, once an answer has named it.
+    """
+
+    def __init__(
+        self,
+        request: requests.PreparedRequest,
+        follow: Callable[[requests.Response], Call | None] | None = None,
+    ) -> None:
+        """Expect a call."""
+        self.request = request
+        self.follow = follow
+        self.rank = 0
+        self.is_sent = False
+        self.is_late = False
+        self.outcome: Outcome | None = None
+        self.next: Call | None = None
+
+    @property
+    def url(self) -> str:
+        """The whole address."""
+        return self.request.url or ""
+
+    @property
+    def has_arrived(self) -> bool:
+        """Whether something can be built on what came of it."""
+        return self._status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+
+    @property
+    def response(self) -> requests.Response | None:
+        """The answer, if its status says that it is what was asked for."""
+        is_good = self._status == HTTPStatus.OK
+        return cast("requests.Response", self.outcome) if is_good else None
+
+    @property
+    def size(self) -> int:
+        """How many bytes wait to be read."""
+        return len(getattr(self.outcome, "content", b""))
+
+    @property
+    def _status(self) -> int | None:
+        return getattr(self.outcome, "status_code", None)
+
+
+#: What calls are going to be made, in their order; None where that is not known yet, and depends
+#: on what has not arrived.
+Outlook: TypeAlias = "Iterator[Call | None]"
+
+
+def arrival(call: Call) -> Generator[None, None, requests.Response | None]:
+    """Wait for an answer in an outlook; None if there is no such thing, or nobody will see it."""
+    while not call.has_arrived and not call.is_late:
+        yield None
+    return call.response
+
+
+class ReadAhead:
+    """Sends calls from several threads, and those ahead that are expected."""
+
+    def __init__(
+        self,
+        transmit: Callable[[requests.PreparedRequest], requests.Response],
+        at_once: int,
+        pace: Pace,
+        note_sent: Callable[[], None],
+        left: Callable[[], int | None],
+    ) -> None:
+        """Start with nothing expected, and no thread.
+
+        Args:
+            transmit: Sends one request and reads its whole answer, in whatever thread.
+            at_once: How many calls may be under way.
+            pace: When the next call may leave.
+            note_sent: Is told of each call before it leaves; raises if none may.
+            left: How many calls may still be made; None for no limit.
+        """
+        self._transmit = transmit
+        self._at_once = at_once
+        self._pace = pace
+        self._note_sent = note_sent
+        self._left = left
+        self._known: dict[str, Call] = {}
+        self._line: list[tuple[int, int, Call]] = []
+        self._number = itertools.count()
+        self._outlook: Outlook = iter(())
+        self._is_unclear = False
+        self._is_answered = False
+        self._unexpected: Counter[int] = Counter()
+        # Calls that failed, and whether that was told to who had asked for them.
+        self._failed: dict[Call, bool] = {}
+        self._under_way = 0
+        self._unread: set[Call] = set()
+        self._threads = 0
+        self._to_send: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[tuple[Call, Outcome]] = queue.SimpleQueue()
+
+    def expect(self, outlook: Outlook) -> None:
+        """Read ahead by what calls are going to be made; it is looked at a few calls ahead."""
+        self._outlook = outlook
+
+    def close(self) -> None:
+        """Let the threads end, each when its call is through."""
+        for _ in range(self._threads):
+            self._to_send.put(None)
+        self._threads = 0
+
+    def take(self, request: requests.PreparedRequest) -> requests.Response:
+        """The answer to a call: one that has arrived, is under way, or is sent first of all.
+
+        Raises:
+            Exception: Of the kind that `transmit` or `note_sent` raise.
+        """
+        self._absorb_arrivals()
+        call = self._asked(request)
+        while call.outcome is None:
+            self._go_on(call)
+        outcome = call.outcome
+        self._unread.discard(call)
+        self._forget(call)
+        if isinstance(outcome, Exception):
+            raise outcome
+        outcome.request = request
+        return outcome
+
+    # -- what is asked for ------------------------------------------------------------------
+
+    def _asked(self, request: requests.PreparedRequest) -> Call:
+        url = request.url or ""
+        while url not in self._known and len(self._line) < _MOST_UNREAD and self._pull():
+            pass
+        if url not in self._known:
+            self._unexpected[hash(url)] += 1
+            self._known[url] = Call(request)
+        return self._known[url]
+
+    def _forget(self, call: Call) -> None:
+        """Note that what came of a call was told."""
+        if call.has_arrived:
+            del self._known[call.url]
+            self._is_answered = True
+            # What failed before this was told is behind us.
+            self._failed = {each: told for each, told in self._failed.items() if not told}
+            self._failed.pop(call, None)
+        else:
+            # It may be asked for again, and who looks ahead still waits for it.
+            self._failed[call] = True
+            call.outcome, call.is_sent = None, False
+
+    # -- what goes on meanwhile -------------------------------------------------------------
+
+    def _go_on(self, asked: Call) -> None:
+        """Send the next call as soon as it may leave, or see what arrives before that."""
+        following = self._next(asked) if self._under_way < self._at_once else None
+        delay = self._pace.delay() if following else None
+        try:
+            arrived = self._arrived.get(timeout=delay) if delay != 0 else self._arrived.get_nowait()
+        except queue.Empty:
+            if following:
+                self._send(following)
+        else:
+            self._absorb(*arrived)
+
+    def _next(self, asked: Call) -> Call | None:
+        if not asked.is_sent:
+            return asked
+        if self._failed or not self._has_room():
+            return None
+        while not self._line or self._line[0][2].is_sent:
+            if self._line:
+                heapq.heappop(self._line)
+            elif not self._pull():
+                return None
+        return self._line[0][2]
+
+    def _has_room(self) -> bool:
+        if not self._is_answered:
+            return False  # A wrong key costs one call.
+        left = self._left()
+        most = _MOST_UNREAD if left is None else min(_MOST_UNREAD, left // _SHARE_OF_THOSE_LEFT)
+        size = sum(each.size for each in self._unread)
+        return len(self._unread) < most and size < _MOST_BYTES
+
+    def _pull(self) -> bool:
+        """Learn of one more call; False if there is none, or none is known yet."""
+        call = None if self._is_unclear else next(self._outlook, None)
+        if call is None:
+            self._is_unclear = True
+            return False
+        self._add(call, next(self._number))
+        return True
+
+    def _add(self, call: Call, rank: int) -> None:
+        call.rank = rank
+        if self._unexpected[hash(call.url)]:
+            self._unexpected[hash(call.url)] -= 1
+            call.is_late = True
+        elif call.url not in self._known:
+            self._known[call.url] = call
+            heapq.heappush(self._line, (rank, next(self._number), call))
+
+    def _send(self, call: Call) -> None:
+        self._note_sent()
+        self._pace.wait()
+        call.is_sent = True
+        self._unread.add(call)
+        self._under_way += 1
+        if self._threads < self._under_way:
+            self._threads += 1
+            # Daemons are not waited for at the end: it must not hang on a slow answer.
+            threading.Thread(target=self._work, daemon=True).start()
+        self._to_send.put(call)
+
+    def _work(self) -> None:
+        while call := self._to_send.get():
+            try:
+                outcome: Outcome = self._transmit(call.request)
+            except Exception as error:  # noqa: BLE001 - raised where the call is asked for
+                outcome = error
+            self._arrived.put((call, outcome))
+
+    def _absorb_arrivals(self) -> None:
+        while not self._arrived.empty():
+            self._absorb(*self._arrived.get())
+
+    def _absorb(self, call: Call, outcome: Outcome) -> None:
+        self._under_way -= 1
+        call.outcome = outcome
+        self._is_unclear = False
+        if not call.has_arrived:
+            # Nothing more leaves until it has been asked for, and something went well again.
+            self._failed[call] = False
+        elif call.response is not None and call.follow:
+            call.next = call.follow(call.response)
+            if call.next:
+                self._add(call.next, call.rank)

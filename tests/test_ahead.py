@@ -1,0 +1,328 @@
+"""Reading ahead: the same calls, rows and states in less time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from scripted import Answer, Scripted, empty, in_envelope
+from singer import Collector, Output, config, started, sync
+from singer_sdk.exceptions import FatalAPIError
+
+from sandbox import Account, Reply, Trouble, serve
+from tap_constantcontact import settings
+from tap_constantcontact.http.ahead import Call, ReadAhead
+from tap_constantcontact.http.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox import Sandbox
+
+    Serving = Callable[..., Sandbox]
+
+KEYS: Any = {"api_key": "sandbox-api-key", "access_token": "sandbox-access-token"}
+NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+EVERYTHING = [*settings.OPTIONAL_STREAMS]
+
+
+def made(now: list[dt.datetime]) -> Account:
+    return Account(
+        seed=3, contacts=700, campaigns=14, recipients=40, events=3, now=NOON, clock=lambda: now[0]
+    )
+
+
+def asked(box: Sandbox) -> Counter[tuple[str, str]]:
+    return Counter((call.path, str(sorted(call.params.items()))) for call in box.calls)
+
+
+def without_times(output: Output) -> list[dict[str, Any]]:
+    """Messages, less what tells when a run was."""
+    return [
+        {name: held for name, held in message.items() if name not in {"time_extracted", "value"}}
+        for message in output.messages
+    ]
+
+
+# -- the same as without ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"optional_streams": EVERYTHING},
+        {"start_date": "2026-06-01T00:00:00Z"},
+        {"tracking_window_days": 0},
+    ],
+    ids=str,
+)
+def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any]) -> None:
+    """Of a first run, of one after a few changes, and of one more."""
+    runs: dict[int, list[Any]] = {1: [], 8: []}
+    for at_once, seen in runs.items():
+        state = None
+        now = [NOON]
+        account = made(now)
+        for changes in ({}, {"add_tracking": 9, "edit_contacts": 8, "edit_campaigns": 2}, {}):
+            now[0] += dt.timedelta(hours=7)
+            for change, count in changes.items():
+                getattr(account, change)(count)
+            with serve(account, Trouble(latency=0.002), **KEYS) as box:
+                output = sync(box, state=state, max_parallel_requests=at_once, **options)
+                state = output.state
+                seen.append((asked(box), without_times(output)))
+    for (calls, messages), (calls_ahead, messages_ahead) in zip(*runs.values(), strict=True):
+        # Bookmarks of a run tell when it was, and so does what is asked since then.
+        assert calls.total() == calls_ahead.total()
+        assert Counter(path for path, _ in calls.elements()) == Counter(
+            path for path, _ in calls_ahead.elements()
+        )
+        assert messages == messages_ahead
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(refuse={"eventspot", "library"}),
+        Trouble(extra_row=True, lose_filter=True, no_schedules_is_404=True),
+        Trouble(clock_shift_hours=5, library_info_array=True),
+    ],
+    ids=["closed areas", "odd pages", "odd clocks"],
+)
+def test_quirks_change_nothing(trouble: Trouble) -> None:
+    seen = []
+    for at_once in (1, 8):
+        trouble.latency = 0.002
+        with serve(made([NOON]), trouble, **KEYS) as box:
+            output = sync(box, max_parallel_requests=at_once)
+            seen.append((asked(box), without_times(output)))
+    assert seen[0] == seen[1]
+
+
+def test_what_has_vanished_is_asked_for_no_more(serving: Serving) -> None:
+    seen = []
+    for at_once in (1, 8):
+        box = serving(seed=3, contacts=30, campaigns=20, events=4)
+        sent = sorted(key[0] for key in box.account.ids("campaign_sends"))
+        events = sorted(box.account.ids("events"))
+        box.trouble = Trouble(vanish={sent[0], sent[-1], events[1]}, latency=0.002)
+        output = sync(box, max_parallel_requests=at_once)
+        seen.append((asked(box), without_times(output)))
+    assert seen[0] == seen[1]
+
+
+def test_a_run_of_one_call_at_a_time_has_no_thread(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = serving(contacts=20, campaigns=3)
+    monkeypatch.setattr(threading, "Thread", None)
+    assert sync(box, max_parallel_requests=1).ids("contacts") == box.account.ids("contacts")
+
+
+# -- calls are not wasted --------------------------------------------------------------------
+
+
+def test_a_wrong_key_costs_one_call(serving: Serving) -> None:
+    box = serving()
+    with pytest.raises(FatalAPIError, match="key is wrong"):
+        sync(box, max_parallel_requests=8, api_key="another-key")
+    assert len(box.calls) == 1
+
+
+FAMILY = ["campaigns", *(f"campaign_{kind}" for kind in ("sends", "opens", "clicks", "bounces"))]
+
+
+def test_what_was_paid_for_is_used(serving: Serving) -> None:
+    """A backfill in slices takes the calls that it takes without reading ahead."""
+    box = serving(contacts=900, campaigns=40, recipients=30, trouble=Trouble(latency=0.002))
+    whole = sync(box, *FAMILY)
+    made = {}
+    for at_once in (1, 8):
+        missing = {stream: texts(whole, stream) for stream in whole.counts}
+        begin = len(box.calls)
+        state, last = None, 50
+        while last == 50:
+            before = len(box.calls)
+            output = sync(box, *FAMILY, max_parallel_requests=at_once, max_calls=50, state=state)
+            last = len(box.calls) - before
+            state = output.state
+            missing = {name: rows - texts(output, name) for name, rows in missing.items()}
+        assert not any(missing.values())
+        made[at_once] = len(box.calls) - begin
+    assert made[8] <= 1.05 * made[1]
+
+
+def test_max_calls_are_used_up(serving: Serving) -> None:
+    box = serving(contacts=900, campaigns=40, recipients=30)
+    sync(box, max_parallel_requests=8, max_calls=50)
+    assert len(box.calls) == 50
+
+
+def texts(output: Output, stream: str) -> frozenset[str]:
+    return frozenset(json.dumps(row, sort_keys=True) for row in output.rows(stream))
+
+
+def test_nothing_leaves_behind_an_answer_that_failed(serving: Serving) -> None:
+    """Only what was under way arrives before the repeat, and the repeat is the next to leave."""
+    box = serving(contacts=30, campaigns=20, trouble=Trouble(latency=0.002))
+    failed: list[int] = []
+    arrived: list[str] = []
+
+    def interfere(call: Any, _: Callable[[], Reply]) -> Reply | None:
+        arrived.append(call.path)
+        if call.path.endswith("/tracking/opens") and not failed:
+            failed.append(len(arrived))
+            return Reply(503, b"", "text/plain")
+        return None
+
+    box.interfere = interfere
+    output = sync(box, max_parallel_requests=4)
+    path = arrived[failed[0] - 1]
+    repeat = arrived.index(path, failed[0])
+    taken_before = sum("/tracking/sends" in each for each in arrived[failed[0] : repeat])
+    assert repeat - failed[0] <= 2 * 4 + taken_before
+    assert {row["campaign_id"] for row in output.rows("campaign_opens")} == {
+        key[0] for key in box.account.ids("campaign_opens")
+    }
+
+
+def test_a_day_that_is_used_up_is_not_asked_on(serving: Serving) -> None:
+    box = serving(contacts=30, campaigns=20, trouble=Trouble(quota=60, latency=0.002))
+    with pytest.raises(FatalAPIError, match="used up"):
+        sync(box, max_parallel_requests=4)
+    assert len(box.calls) <= 60 + 4
+
+
+# -- ending ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calls", [2, 20, 60])
+def test_a_signal_ends_a_run_with_many_calls_under_way(
+    serving: Serving, tmp_path: Path, calls: int
+) -> None:
+    box = serving(contacts=3000, campaigns=20)
+    box.trouble.latency = 0.001
+    slow = threading.Event()
+
+    def interfere(_: Any, __: Callable[[], Reply]) -> Reply | None:
+        if len(box.calls) >= calls:
+            box.trouble.latency = 20.0
+            slow.set()
+        return None
+
+    box.interfere = interfere
+    with started(tmp_path, config(box, max_parallel_requests=8)) as process:
+        assert process.stdout
+        assert process.stderr
+        slow.wait(60)
+        process.send_signal(signal.SIGTERM)
+        lines = process.stdout.read().splitlines()
+        log = process.stderr.read()
+        # Its calls would take 20 seconds more.
+        assert process.wait(15) == 0, log
+    box.trouble.latency = 0
+    assert "Stopped by SIGTERM" in log
+    assert Output([json.loads(line) for line in lines]).messages[-1]["type"] == "STATE"
+
+
+# -- pages -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["/v2/contacts?next=1", "https://elsewhere.test/v2/contacts"])
+def test_odd_next_links_are_judged_in_their_turn(link: str) -> None:
+    """A link in a circle, to elsewhere or that is none is not followed ahead, and is an error."""
+
+    def answer(path: str, _: dict[str, str]) -> Answer:
+        if path != "/v2/contacts":
+            return Answer(200, empty(path))
+        rows = [{"id": "1", "status": "ACTIVE", "email_addresses": []}]
+        page = {"meta": {"pagination": {"next_link": link}}, "results": rows}
+        return Answer(200, in_envelope(path, page))
+
+    into = Collector()
+    with Scripted(answer) as server, pytest.raises(FatalAPIError):
+        sync(server, max_parallel_requests=8, into=into)
+    assert into.output.rows("contacts")
+    assert not into.output.counts["campaigns"]
+    pages = [path for path, _, _ in server.requests if path == "/v2/contacts"]
+    assert len(pages) == 2 if link.startswith("/") else 1
+
+
+# -- the parts -------------------------------------------------------------------------------
+
+
+class Line:
+    """A wire that answers when told to, with a clock that stands still."""
+
+    def __init__(self, at_once: int = 4, left: int | None = None) -> None:
+        self.sent: list[str] = []
+        self.left = left
+        self.ahead = ReadAhead(self.transmit, at_once, Pace(1e9), self.note_sent, lambda: self.left)
+        self.fails: set[str] = set()
+
+    def note_sent(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+
+    def transmit(self, request: requests.PreparedRequest) -> requests.Response:
+        self.sent.append(str(request.url))
+        response = requests.Response()
+        response.status_code = 503 if request.url in self.fails else 200
+        response._content = b"x" * 100  # noqa: SLF001
+        return response
+
+
+def request(number: int) -> requests.PreparedRequest:
+    return requests.Request("GET", f"http://api.test/{number}").prepare()
+
+
+def test_what_is_expected_and_asked_for_is_sent_once() -> None:
+    line = Line()
+    line.ahead.expect(Call(request(number)) for number in range(40))
+    for number in range(40):
+        assert line.ahead.take(request(number)).status_code == 200
+    assert sorted(line.sent) == sorted(str(request(number).url) for number in range(40))
+
+
+def test_what_is_not_expected_is_sent_in_its_turn_and_not_again() -> None:
+    line = Line()
+    known = iter([Call(request(0)), None, Call(request(1)), Call(request(2))])
+    line.ahead.expect(known)
+    for number in (0, 1, 2, 3):
+        line.ahead.take(request(number))
+    assert Counter(line.sent).most_common(1)[0][1] == 1
+
+
+def test_few_wait_where_calls_are_short() -> None:
+    line = Line(at_once=8, left=24)
+    line.ahead.expect(Call(request(number)) for number in range(100))
+    for number in range(24):
+        line.ahead.take(request(number))
+    assert line.left == 0
+    assert len(line.sent) == 24
+
+
+def test_an_answer_that_failed_is_told_to_who_asks_and_then_sent_anew() -> None:
+    line = Line()
+    line.fails = {"http://api.test/3"}
+    calls = [Call(request(number)) for number in range(8)]
+    line.ahead.expect(iter(calls))
+    for number in range(3):
+        line.ahead.take(request(number))
+    assert line.ahead.take(request(3)).status_code == 503
+    line.fails = set()
+    assert line.ahead.take(request(3)).status_code == 200
+    assert calls[3].has_arrived, "who looks ahead sees the repeat"
+    for number in range(4, 8):
+        line.ahead.take(request(number))
+    assert Counter(line.sent)["http://api.test/3"] == 2
+    assert len(line.sent) == 9
