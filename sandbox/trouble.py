@@ -31,6 +31,7 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         refuse: Areas that the account has no right to: `eventspot`, `library`.
         no_schedules_is_404: A campaign without schedules answers 404 instead of `[]`.
         library_info_array: Library usage comes as an array of one object.
+        stale_counters: A campaign's counters are zero unless it is asked to reckon anew.
     """
 
     throttle: Count | None = None
@@ -48,6 +49,7 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refuse: set[str] = msgspec.field(default_factory=set)
     no_schedules_is_404: bool = False
     library_info_array: bool = False
+    stale_counters: bool = False
 
     def change(self, fields: dict[str, Any]) -> None:
         """Set some of the switches.

@@ -191,8 +191,14 @@ class ConstantContactStream(RESTStream[str | None]):
     def request_for(self, path: str) -> requests.PreparedRequest:
         """The request for what is at a path."""
         return self.build_prepared_request(
-            method="GET", url=f"{self.url_base}{path}", headers=self.http_headers
+            method="GET",
+            url=f"{self.url_base}{path}",
+            params=self.detail_params,
+            headers=self.http_headers,
         )
+
+    #: What is asked for besides of a single thing.
+    detail_params: ClassVar[Mapping[str, str]] = {}
 
     @contextlib.contextmanager
     def expecting(

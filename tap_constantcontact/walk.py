@@ -21,6 +21,7 @@ from tap_constantcontact.plan import Cost
 from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.passes import Pass, compare
 from tap_constantcontact.state.reach import Reach
+from tap_constantcontact.state.revisits import Revisits
 from tap_constantcontact.stream import ConstantContactStream, peek
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class WalkedStream(ConstantContactStream):
         marks = self.run.bookmarks_of(self.name).get("reach")
         return Reach.unfinished_of(marks, order) if self.is_full_table else Reach(marks, order)
 
+    def end_pass(self, going: Pass) -> None:
+        """Note that the walk is through."""
+
     def calls_for(self, visit: Visit) -> int:  # noqa: ARG002 - others do
         """About how many calls the stream makes for a member that it is due of."""
         return 1
@@ -162,6 +166,14 @@ class WalkingStream(WalkedStream):
 
     def says_something(self, member: Record) -> bool:  # noqa: ARG002 - others do
         """Whether that nothing is due of a member means something for those below."""
+        return False
+
+    def pause(self, member: Record, moment: dt.datetime) -> dt.timedelta | None:  # noqa: ARG002
+        """For how long a member need not be asked again that was read at a moment, if at all."""
+        return None
+
+    def is_edited(self, member: Record, read_to: ReadTo) -> bool:  # noqa: ARG002 - others do
+        """Whether its row in the list says that a member is another than when it was read."""
         return False
 
     def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:  # noqa: ARG002 - others do
@@ -237,7 +249,8 @@ class WalkingStream(WalkedStream):
         if found is None:
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
             found = Members(), set(ids[:end])
-        return Pass(ids, reaches, self.run.session.began, *found)
+        revisits = Revisits(self.run.bookmarks_of(self.name).get("revisits"))
+        return Pass(ids, reaches, self.run.session.began, *found, revisits)
 
     def _walk(self, members: Sequence[Record], going: Pass) -> Iterable[Record]:
         """Go down the list: those with something due, each with its parts in its wake."""
@@ -245,7 +258,7 @@ class WalkingStream(WalkedStream):
         before = self.run.session.calls
         idle = Counter[Any]()
         for position, member in enumerate(members):
-            read_to = going.unread(position)
+            read_to = self._unread(going, position, member)
             if not read_to:
                 continue
             begun = position if begun is None else begun
@@ -253,6 +266,7 @@ class WalkingStream(WalkedStream):
             visit = self._visit(member, read_to, idle, self.ask_detail)
             if visit is None:
                 going.note_as_vanished(position)
+                going.revisits.put(member["id"], None)
                 continue
             if visit.due:
                 for each in self.family.values():
@@ -264,7 +278,17 @@ class WalkingStream(WalkedStream):
             going.note_as_read(position)
             if visit.due:
                 going.advance(position, read_to)
+                going.come_back(position, functools.partial(self.pause, visit.member))
                 self._keep(going)
+
+    def _unread(self, going: Pass, position: int, member: Record) -> ReadTo:
+        """The streams that are to read a member in this pass, if anything is due of it."""
+        read_to = going.unread(position)
+        resting = going.resting(position, read_to) if read_to else None
+        if resting is None:
+            return read_to
+        read_to = dict.fromkeys(read_to, resting.read_to)
+        return read_to if going.is_turn(resting) or self.is_edited(member, read_to) else {}
 
     def _visit(
         self,
@@ -299,12 +323,16 @@ class WalkingStream(WalkedStream):
     def _finish(self, going: Pass) -> None:
         going.complete()
         self.run.progress.arrive()
+        for each in self.family.values():
+            each.end_pass(going)
         self._keep(going)
 
     def _keep(self, going: Pass) -> None:
         for name, reach in going.reaches.items():
             self.family[name].get_context_state(None)["reach"] = reach.dump()
-        self.get_context_state(None)["members"] = going.read.dump()
+        state = self.get_context_state(None)
+        state["members"] = going.read.dump()
+        state["revisits"] = going.revisits.dump()
         self.run.write_state()
 
     # -- reading ahead ----------------------------------------------------------------------
@@ -325,7 +353,7 @@ class WalkingStream(WalkedStream):
         idle = Counter[Any]()
         ahead = deque[_Foreseen]()
         for position, member in enumerate(members):
-            read_to = going.unread(position)
+            read_to = self._unread(going, position, member)
             if not read_to:
                 continue
             marks = tuple(read_to.items())
@@ -399,7 +427,7 @@ class WalkingStream(WalkedStream):
         while is_due:
             idle = Counter[Any]()
             for position, member in enumerate(members):
-                read_to = going.unread(position)
+                read_to = self._unread(going, position, member)
                 visit = self._visit(member, read_to, idle, detail) if read_to else None
                 if visit is None:
                     continue

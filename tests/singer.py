@@ -121,6 +121,16 @@ def sync(
     return writer.output
 
 
+def a_week_later(state: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A state by which it is the turn again of campaigns that are asked ever more rarely."""
+    if not state or "campaigns" not in state["bookmarks"]:
+        return state
+    found: dict[str, Any] = json.loads(json.dumps(state))
+    for group in found["bookmarks"]["campaigns"].get("revisits", ()):
+        group["due"] = group["to"]
+    return found
+
+
 def optional(streams: Iterable[str]) -> list[str]:
     """Those of these streams that must be asked for by name."""
     return [each for each in streams if each in settings.OPTIONAL_STREAMS]

@@ -84,7 +84,7 @@ def test_a_stream_that_was_through_starts_at_its_new_bookmark(
 ) -> None:
     box = serving(contacts=700, activities=30, trouble=Trouble(quota=6))
 
-    run = command(tmp_path, config(box))
+    run = command(tmp_path, config(box, max_parallel_requests=1))
 
     bookmarks = run.output.state["bookmarks"]
     assert run.code == 1

@@ -156,8 +156,11 @@ def all_campaigns(world: "World", ask: "Ask") -> bytes:
 
 
 def one_campaign(world: "World", ask: "Ask") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}`; its statistics are always fresh."""
-    return msgspec.json.encode(_in_full(world, readable(world, ask)))
+    """Answer `/emailmarketing/campaigns/{campaign_id}`; its statistics may be of last night."""
+    detail = _in_full(world, readable(world, ask))
+    if ask.trouble.stale_counters and not ask.flag("updateSummary"):
+        detail["tracking_summary"] = dict.fromkeys(detail["tracking_summary"], 0)
+    return msgspec.json.encode(detail)
 
 
 def preview(world: "World", ask: "Ask") -> bytes:

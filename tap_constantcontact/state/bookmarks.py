@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_constantcontact.records import times
 from tap_constantcontact.state.members import Members
+from tap_constantcontact.state.revisits import Revisits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,6 +87,19 @@ def _members(value: Any) -> str | None:
     return None
 
 
+def _revisits(value: Any) -> str | None:
+    try:
+        Revisits(value)
+    except (ValueError, TypeError, AttributeError):
+        return "it is no list of members to come back to"
+    return None
+
+
+def _counters(value: Any) -> str | None:
+    is_whole = isinstance(value, dict) and all(isinstance(each, int) for each in value.values())
+    return None if is_whole else "they are no numbers by member"
+
+
 def _cursor(value: Any) -> str | None:
     if not isinstance(value, dict):
         return "it is no cursor"
@@ -106,6 +120,8 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "reach": _marks,
     "members": _members,
     "within": _within,
+    "revisits": _revisits,
+    "counters": _counters,
     "cursor": _cursor,
     "refreshed": _date,
     "owner": _text,

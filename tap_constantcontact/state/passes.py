@@ -6,11 +6,13 @@ import datetime as dt
 from typing import TYPE_CHECKING, TypeAlias
 
 from tap_constantcontact.state.members import Members
+from tap_constantcontact.state.revisits import Revisit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tap_constantcontact.state.reach import Reach
+    from tap_constantcontact.state.revisits import Revisits
 
 #: When streams, by name, have read the rows of a member; None for never.
 ReadTo: TypeAlias = "Mapping[str, dt.datetime | None]"
@@ -28,15 +30,18 @@ class Pass:
         moments: When the pass began that each stream is to come to the end of.
         read: The members that were read at all.
         unseen: Those that by their place seem to have been read, and were not.
+        revisits: Those that were left out, and when it is their turn.
+        visited: Those of which something was due.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a state says of a list
         self,
         members: Sequence[str],
         reaches: Mapping[str, Reach],
         began: dt.datetime,
         read: Members,
         unseen: set[str],
+        revisits: Revisits,
     ) -> None:
         """Begin, or go on.
 
@@ -46,6 +51,7 @@ class Pass:
             began: When the run began.
             read: The members that were read at all.
             unseen: Those that by their place seem to have been read, and were not.
+            revisits: Those that were left out, and when it is their turn.
         """
         while any(reach.last == began for reach in reaches.values()):
             # An API whose clock stands still must not make this pass seem to be the last one.
@@ -55,7 +61,9 @@ class Pass:
         self.moments = {name: reach.unfinished or began for name, reach in reaches.items()}
         self.read = read
         self.unseen = unseen
+        self.revisits = revisits
         self._began = began
+        self.visited: set[str] = set()
         self._covered = max((reach.end for reach in reaches.values()), default=0)
 
     def unread(self, position: int) -> ReadTo:
@@ -64,6 +72,28 @@ class Pass:
             return dict.fromkeys(self.reaches)
         read_to = {name: reach.read_to(position) for name, reach in self.reaches.items()}
         return {name: to for name, to in read_to.items() if to != self.moments[name]}
+
+    def resting(self, position: int, read_to: ReadTo) -> Revisit | None:
+        """When a member was read and is to be read again, if no stream has missed that."""
+        found = self.revisits.get(self.members[position])
+        is_known = found and all(to and to >= found.read_to for to in read_to.values())
+        return found if is_known else None
+
+    def is_turn(self, revisit: Revisit) -> bool:
+        """Whether a member is to be read again in this pass."""
+        return self._began >= revisit.due
+
+    def come_back(self, position: int, after: Callable[[dt.datetime], dt.timedelta | None]) -> None:
+        """Leave a member that was read out of passes for a while.
+
+        Args:
+            position: Its place.
+            after: For how long, by when it was read; None for not at all.
+        """
+        moment = min(self.moments.values())
+        pause = after(moment)
+        revisit = None if pause is None else Revisit(moment, moment + pause)
+        self.revisits.put(self.members[position], revisit)
 
     def note_as_read(self, position: int) -> None:
         """Remember that a member was read, unless it was among those covered, and read before."""
@@ -79,7 +109,8 @@ class Pass:
             self.read.take(Members.token(member))
 
     def advance(self, position: int, streams: Collection[str]) -> None:
-        """Note that streams have read all members down to this one."""
+        """Note that streams have read all members down to this one, of which something was due."""
+        self.visited.add(self.members[position])
         for name in streams:
             self.reaches[name].advance(position, self.moments[name])
 
@@ -88,6 +119,7 @@ class Pass:
         for name, reach in self.reaches.items():
             reach.complete(self.moments[name])
         self._covered = len(self.members)
+        self.revisits.retain(self.members)
 
     def begin_another(self) -> bool:
         """Go down the list once more if the pass began too long ago to leave it at that."""

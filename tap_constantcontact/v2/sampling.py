@@ -87,4 +87,4 @@ def _stops(there_are: int) -> Iterator[int]:
 
 
 def _between(one: Record, other: Record) -> Record:
-    return {kind: ((one.get(kind) or 0) + (other.get(kind) or 0)) / 2 for kind in {*one, *other}}
+    return {kind: ((one.get(kind) or 0) + (other.get(kind) or 0)) // 2 for kind in {*one, *other}}

@@ -34,6 +34,12 @@ _DELETED = "DELETED"
 # tracking of so many in a row has ended, so has that of those below.
 _ENDED_IN_A_ROW = 2
 
+# Late opens come ever more rarely: days between two reads by the age of a campaign.
+_PAUSES = ((dt.timedelta(days=14), 0), (dt.timedelta(days=28), 3))
+_LONGEST_PAUSE = 7
+# So that runs at the same hour of each day keep to the days.
+_TOLERANCE = dt.timedelta(hours=12)
+
 
 class CampaignFamilyStream(WalkedStream):
     """Campaigns and their parts."""
@@ -103,6 +109,8 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
     replication_key = "modified_date"
     page_size = 50
     member_key = "campaign_id"
+    # Counters as of now, and not of the last nightly reckoning (API docs: Campaigns).
+    detail_params = {"updateSummary": "true"}  # noqa: RUF012 - never changed
     lists = ({"status": _SENT}, {"status": "ALL"})
 
     @override
@@ -147,6 +155,21 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
         else:
             is_deep = any(each.needs_detail for each in wanting)
         return Need.DETAIL if is_deep else Need.LIST_ROW
+
+    @override
+    def pause(self, member: Record, moment: dt.datetime) -> dt.timedelta | None:
+        sent = sent_date(member)
+        if member["status"] != _SENT or sent is None:
+            return None
+        age = moment - sent
+        if self.window and age >= dt.timedelta(days=self.window):
+            return None  # This was the last time.
+        days = next((days for oldest, days in _PAUSES if age <= oldest), _LONGEST_PAUSE)
+        return dt.timedelta(days=days) - _TOLERANCE if days else None
+
+    @override
+    def is_edited(self, member: Record, read_to: ReadTo) -> bool:
+        return any(self.has_changed(member, to) for to in read_to.values())
 
     @override
     def says_something(self, member: Record) -> bool:

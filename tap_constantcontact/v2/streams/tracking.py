@@ -12,13 +12,16 @@ from typing_extensions import override
 
 from tap_constantcontact.plan import PAGE, pages
 from tap_constantcontact.records import times
+from tap_constantcontact.state.revisits import token
 from tap_constantcontact.v2.streams.campaigns import CampaignPartStream, is_tracked
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.state.passes import Pass
     from tap_constantcontact.walk import Visit
 
 
@@ -78,8 +81,7 @@ class TrackingStream(CampaignPartStream):
     counts_rows: ClassVar[bool] = True
 
     def _counted(self, visit: Visit) -> float:
-        kind = self.name.removeprefix("campaign_")
-        return (visit.member.get("tracking_summary") or {}).get(kind) or 0
+        return _counter(visit.member, self.name) or 0
 
     def _rows_a_person(self, visit: Visit) -> float:
         if self._counted(visit) <= PAGE // 2:
@@ -107,6 +109,15 @@ class CampaignSends(TrackingStream):
 
 
 _DAYS_OF_SENDING = 3
+# Others are simply read, so that a state stays small.
+_MOST_COUNTERS = 64
+
+
+def _counter(campaign: Record, stream: str) -> int | None:
+    """What a campaign's detail counts of a report; None if it does not say."""
+    summary = campaign.get("tracking_summary")
+    found = summary.get(stream.removeprefix("campaign_")) if isinstance(summary, dict) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 class CampaignOpens(TrackingStream):
@@ -129,7 +140,43 @@ class CampaignClicks(TrackingStream):
     counts_rows = False
 
 
-class CampaignBounces(TrackingStream):
+class CountedStream(TrackingStream):
+    """A report whose rows the campaign's detail counts, each: it is read where that has moved.
+
+    The counter that belongs to the rows read is kept by campaign.
+    """
+
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        return super().is_due(member, read_to) and not self._is_unmoved(member, read_to)
+
+    def _is_unmoved(self, campaign: Record, read_to: dt.datetime | None) -> bool:
+        counted = _counter(campaign, self.name)
+        if counted is None:
+            return False
+        known = self.run.bookmarks_of(self.name).get("counters") or {}
+        return bool(counted == (known.get(token(campaign["id"]), 0) if read_to else 0))
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        yield from super().read_part(context)
+        counted = _counter(self.visit.member, self.name)
+        counters = self.get_context_state(None).setdefault("counters", {})
+        campaign = token(self.visit.member["id"])
+        counters.pop(campaign, None)
+        if counted is not None and len(counters) < _MOST_COUNTERS:
+            counters[campaign] = counted
+
+    @override
+    def end_pass(self, going: Pass) -> None:
+        # Of others no news is expected any more.
+        lively = going.visited.union(each for each in going.members if going.revisits.get(each))
+        counters = self.get_context_state(None).get("counters") or {}
+        for campaign in counters.keys() - set(map(token, lively)):
+            del counters[campaign]
+
+
+class CampaignBounces(CountedStream):
     """Whom a campaign did not reach, and why."""
 
     name = "campaign_bounces"
@@ -147,7 +194,7 @@ class CampaignForwards(TrackingStream):
     replication_key = "forward_date"
 
 
-class CampaignUnsubscribes(TrackingStream):
+class CampaignUnsubscribes(CountedStream):
     """Who unsubscribed upon a campaign, and why."""
 
     name = "campaign_unsubscribes"

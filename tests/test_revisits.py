@@ -1,0 +1,207 @@
+"""Campaigns that are asked ever more rarely, and reports whose counter has to move."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from singer import a_week_later, sync
+from test_campaigns import FAMILY, KINDS, keys
+
+from sandbox import Trouble
+from tap_constantcontact.state import bookmarks
+from tap_constantcontact.state.revisits import Revisit, Revisits, token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox import Sandbox
+
+    Serving = Callable[..., Sandbox]
+
+# Long ago, so that its days lie behind those of the machine.
+NOON = dt.datetime(2026, 1, 10, 12, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+class Days:
+    """An account whose clock, and with it the API's, a test moves."""
+
+    def __init__(self, serving: Serving, **sizes: Any) -> None:
+        self.now = NOON
+        self.box = serving(now=NOON, clock=lambda: self.now, **sizes)
+        self.state: dict[str, Any] | None = None
+
+    def run(self, *streams: str, **settings: Any) -> tuple[Any, Counter[str]]:
+        """Run the tap; returns what it wrote, and the calls by the last part of their path."""
+        before = len(self.box.calls)
+        output = sync(self.box, *streams, state=self.state, **settings)
+        self.state = output.state
+        return output, Counter(call.path.split("/")[-1] for call in self.box.calls[before:])
+
+    def age(self, campaign: str) -> dt.timedelta:
+        sent = self.box.account.mailings.by_id[campaign].last_run or 0
+        return self.now - dt.datetime.fromtimestamp(sent / 1000, dt.UTC)
+
+
+def test_campaigns_are_asked_more_rarely_the_older_they_are(serving: Serving) -> None:
+    days = Days(serving, campaigns=30, recipients=20, contacts=60)
+    found = {stream: set[Any]() for stream in KINDS}
+    last: dict[str, dt.datetime] = {}
+    for _ in range(30):
+        before = len(days.box.calls)
+        output, _ = days.run(*FAMILY)
+        asked = {c.path.split("/")[4] for c in days.box.calls[before:] if c.path.endswith("/opens")}
+        for campaign in days.box.account.mailings.tracked():
+            age, since = days.age(campaign.id), days.now - last.get(campaign.id, days.now)
+            if campaign.status == "SENT" and age <= 14 * DAY:
+                assert campaign.id in asked, "young ones in each run of a new day"
+            if campaign.status == "SENT" and age <= 90 * DAY and campaign.id in last:
+                assert since <= 7 * DAY, "the others each week"
+        last |= dict.fromkeys(asked, days.now)
+        for stream in KINDS:
+            found[stream] |= keys(output, stream)
+        days.box.account.add_tracking(6)
+        days.now += DAY
+    days.now += 7 * DAY
+    output, _ = days.run(*FAMILY)
+    for stream, rows in found.items():
+        assert rows | keys(output, stream) == days.box.account.ids(stream), stream
+
+
+def test_the_next_day_of_a_large_account_costs_few_calls(serving: Serving) -> None:
+    days = Days(serving, campaigns=400, recipients=10, contacts=400)
+    days.run()
+    days.now += DAY
+    opens = days.box.account.ids("campaign_opens")
+    young = max(days.box.account.mailings.tracked(), key=lambda each: each.last_run or 0)
+    days.box.account.tracking.go_on([young], 8, int(days.now.timestamp() * 1000))
+    new = days.box.account.ids("campaign_opens") - opens
+    before = len(days.box.calls)
+    output, _ = days.run()
+    assert len(new) >= 4
+    assert new <= keys(output, "campaign_opens")
+    assert len(days.box.calls) - before <= 75
+    assert len(json.dumps(days.state)) < 8000
+
+
+def test_a_campaign_that_leaves_the_window_is_asked_once_more(serving: Serving) -> None:
+    days = Days(serving, campaigns=8, recipients=20, contacts=60)
+    days.run(*FAMILY, tracking_window_days=40)
+    days.box.account.add_tracking(30)
+    days.now += 60 * DAY
+    output, asked = days.run(*FAMILY, tracking_window_days=40)
+    assert asked["opens"] >= 4
+    for stream in KINDS:
+        assert days.box.account.ids(stream) >= keys(output, stream)
+    days.now += 8 * DAY
+    _, asked = days.run(*FAMILY, tracking_window_days=40)
+    assert asked["opens"] <= 1, "the one that is being sent"
+
+
+def test_an_edited_campaign_is_read_before_its_turn(serving: Serving) -> None:
+    days = Days(serving, campaigns=12, recipients=20, contacts=60)
+    days.run(*FAMILY)
+    old = next(
+        each
+        for each in days.box.account.mailings.with_status("SENT")
+        if days.age(each.id) > 30 * DAY
+    )
+    days.now += DAY
+    assert old.id not in days.run(*FAMILY)[0].ids("campaigns")
+    old.modified = int(days.now.timestamp() * 1000)
+    days.now += DAY
+    assert old.id in days.run(*FAMILY)[0].ids("campaigns")
+
+
+def test_a_stream_that_was_left_out_catches_up_at_once(serving: Serving) -> None:
+    """What the others have read of a campaign says nothing of a stream that has not."""
+    days = Days(serving, campaigns=12, recipients=20, contacts=60)
+    days.run(*FAMILY)
+    days.now += 2 * DAY
+    days.box.account.add_tracking(30)
+    others = [stream for stream in FAMILY if stream != "campaign_opens"]
+    for _ in range(4):
+        days.now += 3 * DAY
+        days.run(*others)
+    output, _ = days.run(*FAMILY)
+    recent = {key for key in days.box.account.ids("campaign_opens") if key[2] >= "2026-01-12"}
+    assert recent
+    assert recent <= keys(output, "campaign_opens")
+
+
+# -- counters --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", [Trouble(), Trouble(stale_counters=True)], ids=["", "stale"])
+def test_bounces_and_unsubscribes_are_read_where_their_counter_has_moved(
+    serving: Serving, trouble: Trouble
+) -> None:
+    days = Days(serving, campaigns=5, recipients=100, contacts=200)
+    days.box.trouble = trouble
+    _, first = days.run(*FAMILY)
+    counted = {kind: days.box.account.ids(f"campaign_{kind}") for kind in KINDS_COUNTED}
+    for kind, rows in counted.items():
+        assert first[kind] == len({key[0] for key in rows}), "none of a campaign that has none"
+    days.now += dt.timedelta(minutes=20)
+    _, again = days.run(*FAMILY)
+    assert again["opens"] > 0
+    assert again["bounces"] == again["unsubscribes"] == 0
+    days.box.account.add_tracking(16)
+    days.state = a_week_later(days.state)
+    output, moved = days.run(*FAMILY)
+    for kind, rows in counted.items():
+        new = days.box.account.ids(f"campaign_{kind}") - rows
+        assert new <= keys(output, f"campaign_{kind}")
+        assert moved[kind] == len({key[0] for key in new})
+
+
+KINDS_COUNTED = ("bounces", "unsubscribes")
+
+
+# -- what a state holds ----------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(max_size=5), st.tuples(st.integers(0, 9), st.integers(0, 9))))
+def test_what_was_put_comes_back(put: dict[str, tuple[int, int]]) -> None:
+    revisits = Revisits()
+    expected = {m: Revisit(NOON + to * DAY, NOON + due * DAY) for m, (to, due) in put.items()}
+    for member, revisit in expected.items():
+        revisits.put(member, revisit)
+    read = Revisits(json.loads(json.dumps(revisits.dump())))
+    assert {member: read.get(member) for member in put} == expected
+    read.retain(list(put)[:2])
+    assert sum(read.get(member) is not None for member in put) == len(list(put)[:2])
+
+
+def test_a_state_stays_small() -> None:
+    revisits = Revisits()
+    for number in range(500):
+        revisits.put(str(number), Revisit(NOON, NOON + DAY * (number % 7)))
+    assert len(json.dumps(revisits.dump())) < 1500
+    assert revisits.get("499") is None, "it is simply asked"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "text",
+        [1],
+        [{}],
+        [{"to": "2026-01-01T00:00:00Z", "due": "x", "members": ""}],
+        [{"to": "2026-01-01T00:00:00Z", "due": "2026-01-01T00:00:00Z", "members": "short"}],
+        [{"to": "2026-01-01T00:00:00Z", "due": "2026-01-01T00:00:00Z"}],
+    ],
+)
+def test_what_cannot_be_read_is_told(odd: Any) -> None:
+    (fault,) = bookmarks.problems({"bookmarks": {"campaigns": {"revisits": odd}}})
+    assert "revisits" in fault
+
+
+def test_tokens_are_of_one_length() -> None:
+    assert {len(token(member)) for member in ("", "1", "1" * 40, "ä")} == {8}
