@@ -35,6 +35,7 @@ _SWITCHES: Final = (
     ("lose-filter", "later pages of contacts forget modified_since and status"),
     ("no-schedules-is-404", "campaigns without schedules answer 404 instead of []"),
     ("library-info-array", "library usage comes as an array of one object"),
+    ("stale-counters", "campaigns' counters are zero unless asked to reckon anew"),
 )
 
 
