@@ -100,6 +100,14 @@ def truth(box: Sandbox) -> dict[str, int]:
     return {stream: found[stream] for stream in selected_by_default()}
 
 
+def test_the_demo_twice(clone: Clone) -> None:
+    first, again = clone.run("./demo.sh"), clone.run("./demo.sh")
+    assert "campaign, newest first" in first
+    assert rows_in(clone.root / "output" / "sandbox.duckdb")["contacts"] >= 2000
+    made = [int(re.findall(r"with (\d+) API calls", said)[0]) for said in (first, again)]
+    assert made[1] < made[0] / 2, "only what is new is read"
+
+
 def test_ones_own_account(
     serving: Serving, clone: Clone, postgres: dict[str, str], tmp_path: Path
 ) -> None:
