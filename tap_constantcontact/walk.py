@@ -18,9 +18,9 @@ from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.plan import Cost
+from tap_constantcontact.state.marks import Marks
 from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.passes import Pass, compare
-from tap_constantcontact.state.reach import Reach
 from tap_constantcontact.state.revisits import Revisits
 from tap_constantcontact.stream import ConstantContactStream, peek
 
@@ -69,7 +69,7 @@ class Visit:
 
 
 class WalkedStream(ConstantContactStream):
-    """The members of a list, or their parts: streams that keep a `Reach` instead of a date."""
+    """The members of a list, or their parts: streams that keep marks on it instead of a date."""
 
     keeps_marks = True
     state_partitioning_keys = ()
@@ -91,14 +91,14 @@ class WalkedStream(ConstantContactStream):
         """
         raise NotImplementedError
 
-    def reach(self, order: Sequence[str]) -> Reach:
+    def marks(self, order: Sequence[str]) -> Marks:
         """How far the stream has read a list, by its state.
 
         A catalog that asks for the full table is heeded: what an earlier pass has read is read
         again, what a pass has read that was cut off is not.
         """
         marks = self.run.bookmarks_of(self.name).get("reach")
-        return Reach.unfinished_of(marks, order) if self.is_full_table else Reach(marks, order)
+        return Marks.unfinished_of(marks, order) if self.is_full_table else Marks(marks, order)
 
     def end_pass(self, going: Pass) -> None:
         """Note that the walk is through."""
@@ -237,9 +237,9 @@ class WalkingStream(WalkedStream):
             BrokenAnswerError: If there is no telling without asking.
         """
         ids = [member["id"] for member in members]
-        reaches = {name: each.reach(ids) for name, each in self.family.items()}
-        end = max((reach.end for reach in reaches.values()), default=0)
-        before = min((reach.last for reach in reaches.values() if reach.last), default=None)
+        marks = {name: each.marks(ids) for name, each in self.family.items()}
+        end = max((each.end for each in marks.values()), default=0)
+        before = min((each.last for each in marks.values() if each.last), default=None)
         known = self.run.bookmarks_of(self.name).get("members")
         ask = (lambda: list(self.gone_since(before))) if is_real else list
         found = compare(known, ids[:end], ask)
@@ -250,7 +250,7 @@ class WalkingStream(WalkedStream):
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
             found = Members(), set(ids[:end])
         revisits = Revisits(self.run.bookmarks_of(self.name).get("revisits"))
-        return Pass(ids, reaches, self.run.session.began, *found, revisits)
+        return Pass(ids, marks, self.run.session.began, *found, revisits)
 
     def _walk(self, members: Sequence[Record], going: Pass) -> Iterable[Record]:
         """Go down the list: those with something due, each with its parts in its wake."""
@@ -328,8 +328,8 @@ class WalkingStream(WalkedStream):
         self._keep(going)
 
     def _keep(self, going: Pass) -> None:
-        for name, reach in going.reaches.items():
-            self.family[name].get_context_state(None)["reach"] = reach.dump()
+        for name, marks in going.marks.items():
+            self.family[name].get_context_state(None)["reach"] = marks.dump()
         state = self.get_context_state(None)
         state["members"] = going.read.dump()
         state["revisits"] = going.revisits.dump()

@@ -15,7 +15,7 @@ from test_campaigns import FAMILY, KINDS, keys
 
 from sandbox import Reply
 from tap_constantcontact.state import bookmarks
-from tap_constantcontact.state.reach import Reach
+from tap_constantcontact.state.marks import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -515,7 +515,7 @@ def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -
         now = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
         list(bookmarks.distrust_future({"bookmarks": given_state}, now))
         for bookmark in given_state.values():
-            Reach(bookmark.get("reach"), ["a", "b"])
+            Marks(bookmark.get("reach"), ["a", "b"])
 
 
 @pytest.mark.parametrize(

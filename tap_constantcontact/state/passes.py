@@ -11,7 +11,7 @@ from tap_constantcontact.state.revisits import Revisit
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from tap_constantcontact.state.reach import Reach
+    from tap_constantcontact.state.marks import Marks
     from tap_constantcontact.state.revisits import Revisits
 
 #: When streams, by name, have read the rows of a member; None for never.
@@ -26,7 +26,7 @@ class Pass:
 
     Attributes:
         members: The ids of the list's members, newest first.
-        reaches: How far each stream has read them.
+        marks: How far each stream has read them.
         moments: When the pass began that each stream is to come to the end of.
         read: The members that were read at all.
         unseen: Those that by their place seem to have been read, and were not.
@@ -37,7 +37,7 @@ class Pass:
     def __init__(  # noqa: PLR0913, PLR0917 - all that a state says of a list
         self,
         members: Sequence[str],
-        reaches: Mapping[str, Reach],
+        marks: Mapping[str, Marks],
         began: dt.datetime,
         read: Members,
         unseen: set[str],
@@ -47,30 +47,30 @@ class Pass:
 
         Args:
             members: The ids of the list's members, newest first.
-            reaches: How far each stream has read them.
+            marks: How far each stream has read them.
             began: When the run began.
             read: The members that were read at all.
             unseen: Those that by their place seem to have been read, and were not.
             revisits: Those that were left out, and when it is their turn.
         """
-        while any(reach.last == began for reach in reaches.values()):
+        while any(each.last == began for each in marks.values()):
             # An API whose clock stands still must not make this pass seem to be the last one.
             began -= dt.timedelta(milliseconds=1)
         self.members = members
-        self.reaches = reaches
-        self.moments = {name: reach.unfinished or began for name, reach in reaches.items()}
+        self.marks = marks
+        self.moments = {name: each.unfinished or began for name, each in marks.items()}
         self.read = read
         self.unseen = unseen
         self.revisits = revisits
         self._began = began
         self.visited: set[str] = set()
-        self._covered = max((reach.end for reach in reaches.values()), default=0)
+        self._covered = max((each.end for each in marks.values()), default=0)
 
     def unread(self, position: int) -> ReadTo:
         """The streams that have not read a member in this pass."""
         if self.members[position] in self.unseen:
-            return dict.fromkeys(self.reaches)
-        read_to = {name: reach.read_to(position) for name, reach in self.reaches.items()}
+            return dict.fromkeys(self.marks)
+        read_to = {name: each.read_to(position) for name, each in self.marks.items()}
         return {name: to for name, to in read_to.items() if to != self.moments[name]}
 
     def resting(self, position: int, read_to: ReadTo) -> Revisit | None:
@@ -112,12 +112,12 @@ class Pass:
         """Note that streams have read all members down to this one, of which something was due."""
         self.visited.add(self.members[position])
         for name in streams:
-            self.reaches[name].advance(position, self.moments[name])
+            self.marks[name].advance(position, self.moments[name])
 
     def complete(self) -> None:
         """Note that the whole list has been read."""
-        for name, reach in self.reaches.items():
-            reach.complete(self.moments[name])
+        for name, each in self.marks.items():
+            each.complete(self.moments[name])
         self._covered = len(self.members)
         self.revisits.retain(self.members)
 
@@ -125,7 +125,7 @@ class Pass:
         """Go down the list once more if the pass began too long ago to leave it at that."""
         if self._began - min(self.moments.values(), default=self._began) <= _STALE:
             return False
-        self.moments = dict.fromkeys(self.reaches, self._began)
+        self.moments = dict.fromkeys(self.marks, self._began)
         return True
 
 

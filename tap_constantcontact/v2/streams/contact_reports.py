@@ -11,7 +11,7 @@ from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
-from tap_constantcontact.state.reach import Reach
+from tap_constantcontact.state.marks import Marks
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v2.bodies import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
@@ -50,35 +50,35 @@ class ContactReportStream(ConstantContactStream):
     def read(self, context: Context | None) -> Iterable[Record]:
         contacts = self.contacts()
         state = self.get_context_state(None)
-        reach = self.reach(contacts)
-        if reach.unfinished is None and self.others_are_behind():
+        marks = self.marks(contacts)
+        if marks.unfinished is None and self.others_are_behind():
             self.logger.info("Left for another run: another report's pass is to be ended first.")
             return
         self.logger.warning("This stream costs a call for each of %d contacts.", len(contacts))
-        started = reach.unfinished or self.run.session.began
+        started = marks.unfinished or self.run.session.began
         before = self.run.session.calls
         try:
             begun = None
             for position, contact_id in enumerate(contacts):
-                read_to = reach.read_to(position)
+                read_to = marks.read_to(position)
                 if read_to == started:
                     continue
                 begun = position if begun is None else begun
                 self.run.progress.expect("contacts", position, len(contacts), begun, before)
                 yield from self._report(contact_id, read_to)
-                reach.advance(position, started)
+                marks.advance(position, started)
                 if position % _CONTACTS_A_STATE == 0:
-                    state["reach"] = reach.dump()
+                    state["reach"] = marks.dump()
                     self.run.write_state()
-            reach.complete(started)
+            marks.complete(started)
             self.run.progress.arrive()
         finally:
-            state["reach"] = reach.dump()
+            state["reach"] = marks.dump()
 
-    def reach(self, contacts: Sequence[str]) -> Reach:
+    def marks(self, contacts: Sequence[str]) -> Marks:
         """How far the stream has come through the contacts, by its state."""
         marks = self.run.bookmarks_of(self.name).get("reach")
-        return (Reach.unfinished_of if self.is_full_table else Reach)(marks, contacts)
+        return (Marks.unfinished_of if self.is_full_table else Marks)(marks, contacts)
 
     def others_are_behind(self) -> bool:
         """Whether calls that are short are better spent on a report that was read less lately."""
@@ -106,11 +106,11 @@ class ContactReportStream(ConstantContactStream):
     def cost(self) -> tuple[int, str]:
         contacts = self.run.once("the contacts of reports", self.contacts)
         listing = pages(len(contacts))
-        reach = self.reach(contacts)
-        if reach.unfinished is None and self.others_are_behind():
+        marks = self.marks(contacts)
+        if marks.unfinished is None and self.others_are_behind():
             return listing, "another report's pass is to be ended first"
         left = sum(
-            reach.unfinished is None or reach.read_to(position) != reach.unfinished
+            marks.unfinished is None or marks.read_to(position) != marks.unfinished
             for position in range(len(contacts))
         )
         return listing + left, f"{left:,} contacts"
@@ -142,12 +142,12 @@ class ContactReportStream(ConstantContactStream):
         listing = self.page_ahead({"status": "ALL"}, envelope=PAGED)
         yield listing
         contacts = _in_order(row["id"] for row in (yield from self.rows_ahead(listing, PAGED)))
-        reach = self.reach(contacts)
-        if reach.unfinished is None and self.others_are_behind():
+        marks = self.marks(contacts)
+        if marks.unfinished is None and self.others_are_behind():
             return
-        started = reach.unfinished or self.run.session.began
+        started = marks.unfinished or self.run.session.began
         for position, contact_id in enumerate(contacts):
-            read_to = reach.read_to(position)
+            read_to = marks.read_to(position)
             if read_to != started:
                 yield self.page_ahead(self._context_of(contact_id, read_to))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WITNESSES = 3
 
 
-class Reach:
+class Marks:
     """Marks on a list that has its newest members at the top.
 
     New members come in at the top, where they belong to what was read last: all that hangs on them
@@ -31,7 +31,7 @@ class Reach:
         """Lay marks on the list of this run.
 
         Args:
-            marks: What `dump` has made of an earlier run's reach; None before the first.
+            marks: What `dump` has made of an earlier run's marks; None before the first.
             order: The ids of the list's members, newest first.
         """
         self._order = order

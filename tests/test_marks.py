@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.state.reach import Reach
+from tap_constantcontact.state.marks import Marks
 
 MORNING = dt.datetime(2026, 1, 1, 6, tzinfo=dt.UTC)
 IDS = [str(number) for number in range(20, 0, -1)]
@@ -17,27 +17,27 @@ def hours(number: int) -> dt.datetime:
 
 
 def read(marks: Any, order: list[str]) -> list[dt.datetime | None]:
-    reach = Reach(marks, order)
-    return [reach.read_to(position) for position in range(len(order))]
+    marks = Marks(marks, order)
+    return [marks.read_to(position) for position in range(len(order))]
 
 
 def test_before_the_first_run_nothing_is_read() -> None:
     assert read(None, IDS) == [None] * 20
-    assert Reach(None, IDS).dump() == []
+    assert Marks(None, IDS).dump() == []
 
 
 def test_a_whole_pass_leaves_one_mark_for_everything() -> None:
-    reach = Reach(None, IDS)
-    reach.advance(3, MORNING)
-    reach.complete(hours(1))
-    assert reach.dump() == [{"to": "2026-01-01T07:00:00.000Z", "down_to": None}]
-    assert read(reach.dump(), ["99", *IDS, "0"]) == [hours(1)] * 22
+    marks = Marks(None, IDS)
+    marks.advance(3, MORNING)
+    marks.complete(hours(1))
+    assert marks.dump() == [{"to": "2026-01-01T07:00:00.000Z", "down_to": None}]
+    assert read(marks.dump(), ["99", *IDS, "0"]) == [hours(1)] * 22
 
 
 def test_passes_that_are_cut_off_make_stairs() -> None:
-    first = Reach(None, IDS)
+    first = Marks(None, IDS)
     first.advance(9, MORNING)
-    second = Reach(first.dump(), IDS)
+    second = Marks(first.dump(), IDS)
     second.advance(4, hours(24))
 
     stairs = read(second.dump(), IDS)
@@ -46,31 +46,31 @@ def test_passes_that_are_cut_off_make_stairs() -> None:
 
 
 def test_a_pass_that_goes_below_an_earlier_one_takes_its_mark_away() -> None:
-    first = Reach(None, IDS)
+    first = Marks(None, IDS)
     first.advance(9, MORNING)
-    second = Reach(first.dump(), IDS)
+    second = Marks(first.dump(), IDS)
     second.advance(12, hours(24))
     assert read(second.dump(), IDS) == [hours(24)] * 13 + [None] * 7
 
 
 def test_new_members_at_the_top_belong_to_what_was_read_last() -> None:
-    reach = Reach(None, IDS)
-    reach.advance(0, MORNING)
-    assert read(reach.dump(), ["22", "21", *IDS]) == [MORNING] * 3 + [None] * 19
+    marks = Marks(None, IDS)
+    marks.advance(0, MORNING)
+    assert read(marks.dump(), ["22", "21", *IDS]) == [MORNING] * 3 + [None] * 19
 
 
 def test_marks_hold_although_members_are_deleted() -> None:
-    reach = Reach(None, IDS)
-    reach.advance(9, MORNING)
+    marks = Marks(None, IDS)
+    marks.advance(9, MORNING)
     left = [each for each in IDS if each not in {IDS[9], IDS[8], IDS[2]}]
-    assert read(reach.dump(), left) == [MORNING] * 7 + [None] * 10
+    assert read(marks.dump(), left) == [MORNING] * 7 + [None] * 10
 
 
 def test_where_all_witnesses_are_gone_things_are_read_again_rather_than_missed() -> None:
-    reach = Reach(None, IDS)
-    reach.advance(9, MORNING)
+    marks = Marks(None, IDS)
+    marks.advance(9, MORNING)
     left = [each for each in IDS if each not in set(IDS[5:10])]
-    assert read(reach.dump(), left) == [None] * 15
+    assert read(marks.dump(), left) == [None] * 15
 
 
 PASSES = st.lists(
@@ -96,15 +96,15 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
         # Nothing hangs on them that is older than they are.
         truth.update(dict.fromkeys(arrivals, moment - dt.timedelta(minutes=30)))
         order = arrivals + [each for place, each in enumerate(order) if place not in gone]
-        reach = Reach(marks, order)
+        marks = Marks(marks, order)
         for position in sorted(stop for stop in stops if stop < len(order)):
-            reach.advance(position, moment)
+            marks.advance(position, moment)
             for each in order[: position + 1]:
                 truth[each] = moment
         if is_whole:
-            reach.complete(moment)
+            marks.complete(moment)
             truth.update(dict.fromkeys(order, moment))
-        marks = reach.dump()
+        marks = marks.dump()
 
         assert len(marks) <= 5
         for each, read_to in zip(order, read(marks, order), strict=True):
