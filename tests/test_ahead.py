@@ -35,7 +35,7 @@ EVERYTHING = [*settings.OPTIONAL_STREAMS]
 
 def made(now: list[dt.datetime]) -> Account:
     return Account(
-        seed=3, contacts=700, campaigns=14, recipients=40, events=3, now=NOON, clock=lambda: now[0]
+        seed=3, contacts=90, campaigns=14, recipients=30, events=3, now=NOON, clock=lambda: now[0]
     )
 
 
@@ -58,7 +58,7 @@ def without_times(output: Output) -> list[dict[str, Any]]:
     "options",
     [
         {},
-        {"optional_streams": EVERYTHING},
+        {"optional_streams": EVERYTHING, "tracking_window_days": 1},
         {"start_date": "2026-06-01T00:00:00Z"},
         {"tracking_window_days": 0},
     ],
@@ -223,12 +223,15 @@ def test_a_signal_ends_a_run_with_many_calls_under_way(
     with started(tmp_path, config(box, max_parallel_requests=8)) as process:
         assert process.stdout
         assert process.stderr
-        slow.wait(60)
+        lines: list[str] = []
+        reading = threading.Thread(target=lines.extend, args=(process.stdout,))
+        reading.start()
+        assert slow.wait(60)
         process.send_signal(signal.SIGTERM)
-        lines = process.stdout.read().splitlines()
         log = process.stderr.read()
         # Its calls would take 20 seconds more.
         assert process.wait(15) == 0, log
+        reading.join()
     box.trouble.latency = 0
     assert "Stopped by SIGTERM" in log
     assert Output([json.loads(line) for line in lines]).messages[-1]["type"] == "STATE"

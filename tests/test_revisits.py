@@ -50,10 +50,10 @@ class Days:
 
 
 def test_campaigns_are_asked_more_rarely_the_older_they_are(serving: Serving) -> None:
-    days = Days(serving, campaigns=30, recipients=20, contacts=60)
+    days = Days(serving, campaigns=20, recipients=15, contacts=40)
     found = {stream: set[Any]() for stream in KINDS}
     last: dict[str, dt.datetime] = {}
-    for _ in range(30):
+    for _ in range(22):
         before = len(days.box.calls)
         output, _ = days.run(*FAMILY)
         asked = {c.path.split("/")[4] for c in days.box.calls[before:] if c.path.endswith("/opens")}
@@ -75,7 +75,7 @@ def test_campaigns_are_asked_more_rarely_the_older_they_are(serving: Serving) ->
 
 
 def test_the_next_day_of_a_large_account_costs_few_calls(serving: Serving) -> None:
-    days = Days(serving, campaigns=400, recipients=10, contacts=400)
+    days = Days(serving, campaigns=150, recipients=6, contacts=300)
     days.run()
     days.now += DAY
     opens = days.box.account.ids("campaign_opens")
@@ -86,7 +86,7 @@ def test_the_next_day_of_a_large_account_costs_few_calls(serving: Serving) -> No
     output, _ = days.run()
     assert len(new) >= 4
     assert new <= keys(output, "campaign_opens")
-    assert len(days.box.calls) - before <= 75
+    assert len(days.box.calls) - before <= 60
     assert len(json.dumps(days.state)) < 8000
 
 
