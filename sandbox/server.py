@@ -16,6 +16,8 @@ from sandbox.control import Control
 from sandbox.state import Call, Interfere, Reply, State
 from sandbox.trouble import Trouble
 from sandbox.v2.gate import PREFIX, Gate
+from sandbox.v3.oauth import PREFIX as OAUTH_PREFIX
+from sandbox.v3.oauth import OAuth
 
 __all__ = ["Call", "Reply", "Sandbox", "serve"]
 
@@ -26,14 +28,16 @@ _PATIENCE: Final = 10.0
 class Sandbox:
     """A sandbox that is running."""
 
-    def __init__(self, state: State, port: int) -> None:
+    def __init__(self, state: State, oauth: OAuth, port: int) -> None:
         """Look after a running sandbox.
 
         Args:
             state: What is served and what has been seen.
+            oauth: The authorization server of v3, at the sandbox's origin.
             port: Where it is served.
         """
         self._state = state
+        self.oauth = oauth
         self.origin = f"http://{_HOST}:{port}"
         self.url = f"{self.origin}{PREFIX}"
 
@@ -138,12 +142,13 @@ def _listener(port: int) -> socket.socket:
 
 
 @contextmanager
-def serve(
+def serve(  # noqa: PLR0913 - what is served, and to whom
     account: Account | None = None,
     trouble: Trouble | None = None,
     *,
     api_key: str = "key",
     access_token: str = "token",  # noqa: S107 - the made-up token of a made-up account
+    oauth: OAuth | None = None,
     port: int = 0,
 ) -> Iterator[Sandbox]:
     """Serve an account on this machine for as long as the `with` block lasts.
@@ -153,6 +158,7 @@ def serve(
         trouble: What goes wrong; without it, nothing.
         api_key: The API key that is accepted.
         access_token: The access token that is accepted.
+        oauth: The authorization server of v3; without one, one that knows the usual application.
         port: The port; 0 takes any free one.
 
     Yields:
@@ -163,7 +169,9 @@ def serve(
         RuntimeError: The server did not start.
     """
     state = State(account or Account(), trouble or Trouble(), api_key, access_token)
-    app = Starlette(routes=[*Control(state).routes, Mount(PREFIX, Gate(state))])
+    oauth = oauth or OAuth()
+    mounts = [Mount(PREFIX, Gate(state)), Mount(OAUTH_PREFIX, oauth)]
+    app = Starlette(routes=[*Control(state).routes, *mounts])
     config = uvicorn.Config(
         app,
         http="h11",
@@ -187,7 +195,7 @@ def serve(
             msg = "the sandbox did not start"
             raise RuntimeError(msg)
         try:
-            yield Sandbox(state, listener.getsockname()[1])
+            yield Sandbox(state, oauth, listener.getsockname()[1])
         finally:
             server.stop()
             thread.join(_PATIENCE)

@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.v2": {
         "walk", "stream", "run", "api", "plan", "http", "records", "state",
     },
+    "tap_constantcontact.v3": {"http", "records", "state"},
     "tap_constantcontact.tap": {
         "v2", "stream", "run", "plan", "settings", "http", "records", "state", "terminal",
     },
@@ -88,6 +89,20 @@ def test_arrows_point_one_way(name: str) -> None:
     allowed = {room} | {f"tap_constantcontact.{each}" for each in ROOMS[room]}
     for each in GRAPHS["tap_constantcontact"][name]:
         assert ".".join(each.split(".")[:2]) in allowed, each
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_two_apis_are_apart(package: str) -> None:
+    for name, imported in GRAPHS[package].items():
+        for one, other in (("v2", "v3"), ("v3", "v2")):
+            if name.startswith(f"{package}.{one}"):
+                assert not any(each.startswith(f"{package}.{other}") for each in imported), name
+
+
+def test_the_sandboxs_world_knows_no_api() -> None:
+    for name, imported in GRAPHS["sandbox"].items():
+        if name.startswith("sandbox.world"):
+            assert all(each.startswith("sandbox.world") for each in imported), name
 
 
 @pytest.mark.parametrize("room", ["http", "records", "state", "terminal"])

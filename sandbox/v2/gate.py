@@ -7,9 +7,7 @@ without the comfort of a request object.
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from email.utils import format_datetime
 from time import monotonic
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
@@ -21,6 +19,7 @@ from sandbox.v2 import refusals
 from sandbox.v2.asking import Ask, read_parameters
 from sandbox.v2.refusals import ApiError
 from sandbox.v2.routes import ROUTES, Route
+from sandbox.wire import send_reply
 
 LOG: Final = logging.getLogger("sandbox")
 
@@ -87,7 +86,7 @@ class Gate:
             LOG.exception("the sandbox itself is at fault: %s %s", call.method, call.path)
             reply = _FAILURES[0]
         call.status = reply.status
-        await _send(reply, self._state.account.now(), send)
+        await send_reply(reply, self._state.account.now(), send)
 
     def _check_key(self, key: str | None, at: float) -> None:
         """Do what the gateway does before it lets a call through to the API."""
@@ -178,28 +177,3 @@ def _find(path: str) -> _Path:
 
 def _accepts_json(accept: str) -> bool:
     return any(kind.partition(";")[0].strip() in _ACCEPTED for kind in accept.split(","))
-
-
-def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers]
-
-
-async def _send(reply: Reply, now: datetime, send: Send) -> None:
-    """Send an answer; a cut one promises the whole body and stops half-way.
-
-    The server closes the connection of an application that stops before it is done.
-    """
-    headers = (
-        ("date", format_datetime(now, usegmt=True)),
-        ("content-type", reply.content_type),
-        ("content-length", str(len(reply.body))),
-        *reply.headers,
-    )
-    start = {
-        "type": "http.response.start",
-        "status": reply.status,
-        "headers": _encoded(headers),
-    }
-    await send(start)
-    body = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
-    await send({"type": "http.response.body", "body": body, "more_body": reply.cut})

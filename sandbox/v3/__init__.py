@@ -1,0 +1,1 @@
+"""The world as the API v3 shows it, and the authorization server before it."""

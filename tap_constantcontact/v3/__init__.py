@@ -1,0 +1,1 @@
+"""The vendor's API v3: OAuth, and the streams that it has."""

@@ -1,0 +1,177 @@
+"""Keeping an access token good: one refresh a day, however many runs share a store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tap_constantcontact.state.owner import fingerprint
+from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, SpentTokenError
+from tap_constantcontact.v3.store import Grant, StoreError
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+    from tap_constantcontact.v3.oauth import AuthServer, Tokens
+    from tap_constantcontact.v3.store import TokenStore
+
+# A token is renewed when so much of its life is left, or a quarter of it if that is less.
+_AHEAD = dt.timedelta(hours=6)
+_SHARE = 4
+
+_LOG_IN = "Log in: tap-constantcontact --login"
+
+
+class Keeper:
+    """Hands out an access token that is good for a while.
+
+    The store is read afresh, and its lock held, from before a refresh until the new tokens are
+    written: a rotating refresh token is good once.
+    """
+
+    def __init__(  # noqa: PLR0913 - who asks, where it is kept, and the time
+        self,
+        server: AuthServer,
+        store: TokenStore,
+        client_id: str,
+        seed: str | None,
+        logger: logging.Logger,
+        *,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            server: Renews tokens.
+            store: Keeps them.
+            client_id: The application.
+            seed: A refresh token from the settings: it counts until the store has a newer one.
+            logger: Takes warnings.
+            clock: The time.
+        """
+        self._server = server
+        self._store = store
+        self._client_id = client_id
+        self._seed = seed
+        self._logger = logger
+        self._clock = clock
+        self._grant: Grant | None = None
+
+    def access_token(self) -> str:
+        """An access token that is good.
+
+        Raises:
+            SignInError: There is none, and none can be had.
+        """
+        if self._grant is None or not self._is_fresh(self._grant):
+            self._grant = self._renewed(refused="")
+        return self._grant.access_token
+
+    def renew(self, refused: str) -> str:
+        """Another access token than one that the API has refused.
+
+        Raises:
+            SignInError: None can be had.
+        """
+        self._grant = self._renewed(refused)
+        return self._grant.access_token
+
+    def _is_fresh(self, grant: Grant) -> bool:
+        if not (grant.access_token and grant.issued_at and grant.expires_at):
+            return False
+        ahead = min(_AHEAD, (grant.expires_at - grant.issued_at) / _SHARE)
+        return self._clock() < grant.expires_at - ahead
+
+    def _is_alive(self, grant: Grant) -> bool:
+        return bool(grant.access_token and grant.expires_at and self._clock() < grant.expires_at)
+
+    def _renewed(self, refused: str) -> Grant:
+        with self._store.locked():
+            grant = self._seeded(self._store.find(self._client_id))
+            # Another run may have renewed it in the meantime.
+            if grant.access_token != refused and self._is_fresh(grant):
+                return grant
+            try:
+                return self._refreshed(grant)
+            except SignInError as error:
+                if grant.access_token == refused or not self._is_alive(grant):
+                    raise
+                self._logger.warning("%s The access token still lives, and is used.", error)
+                return grant
+
+    def _seeded(self, stored: Grant | None) -> Grant:
+        """The stored grant, unless the settings name a newer seed."""
+        seed = fingerprint(self._seed) if self._seed else ""
+        if stored and (not seed or stored.seed == seed):
+            return stored
+        if self._seed:
+            return Grant(self._client_id, self._seed, seed=seed)
+        msg = f"Nobody has logged in yet for this `client_id`. {_LOG_IN}"
+        raise SignInError(msg)
+
+    def _refreshed(self, grant: Grant) -> Grant:
+        was_cut_off = grant.refreshing_since is not None
+        self._note_beginning(grant)
+        try:
+            tokens = self._ask(grant, was_cut_off=was_cut_off)
+        except LostAnswerError:
+            raise
+        except SignInError:
+            self._note_end(grant)
+            raise
+        renewed = replace(
+            grant,
+            refresh_token=tokens.refresh_token or grant.refresh_token,
+            access_token=tokens.access_token,
+            issued_at=tokens.issued_at,
+            expires_at=tokens.expires_at,
+            refreshing_since=None,
+        )
+        self._keep(grant, renewed)
+        return renewed
+
+    def _ask(self, grant: Grant, *, was_cut_off: bool) -> Tokens:
+        was_lost = was_cut_off
+        try:
+            try:
+                return self._server.refresh(grant.refresh_token)
+            except LostAnswerError:
+                # Servers of this make forgive a repeat within seconds, seldom later.
+                was_lost = True
+                return self._server.refresh(grant.refresh_token)
+        except SpentTokenError as error:
+            if not was_lost:
+                raise
+            msg = (
+                f"{error} (A run was cut off, or the answer lost, while the token was renewed: the"
+                " server had turned it, and the new one never arrived.)"
+            )
+            raise SpentTokenError(msg) from None
+
+    def _note_beginning(self, grant: Grant) -> None:
+        """Prove before the token may be spent that the new one can be kept."""
+        try:
+            self._store.put(replace(grant, refreshing_since=self._clock()))
+        except StoreError as error:
+            if not self._seed:
+                raise
+            self._logger.warning("%s A long-lived refresh token does without.", error)
+
+    def _note_end(self, grant: Grant) -> None:
+        try:
+            self._store.put(replace(grant, refreshing_since=None))
+        except StoreError:
+            return  # It was said before.
+
+    def _keep(self, grant: Grant, renewed: Grant) -> None:
+        try:
+            self._store.put(renewed)
+        except StoreError as error:
+            if renewed.refresh_token != grant.refresh_token:
+                msg = (
+                    f"{error} The application's refresh tokens are rotating, so the new one is lost"
+                    f" with this run. {_LOG_IN}"
+                )
+                raise StoreError(msg) from None

@@ -1,0 +1,146 @@
+"""What is kept of a login between runs, and what a store of it can do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tap_constantcontact.records import times
+from tap_constantcontact.v3.oauth import SignInError
+
+if TYPE_CHECKING:
+    import contextlib
+
+_NAME = "tap-constantcontact"
+# A refresh takes a second or two; what holds the lock longer hangs.
+_PATIENCE = 120.0
+
+
+class StoreError(SignInError):
+    """The token store cannot be used: what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What an account has granted to an application.
+
+    Attributes:
+        client_id: The application.
+        refresh_token: For new access tokens.
+        access_token: For calls; empty before the first refresh.
+        issued_at: When the access token was asked for.
+        expires_at: When it ends.
+        account: The account's id; empty until it is known.
+        seed: Which setting the grant began with, hashed; empty if it began with a login.
+        refreshing_since: When a refresh began whose answer has not been stored; None otherwise.
+    """
+
+    client_id: str
+    refresh_token: str = field(repr=False)
+    access_token: str = field(repr=False, default="")
+    issued_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
+    account: str = ""
+    seed: str = ""
+    refreshing_since: dt.datetime | None = None
+
+
+class TokenStore(ABC):
+    """Keeps grants. What reads one to renew it holds the lock until the new one is written."""
+
+    @abstractmethod
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """A time in which nobody else renews a token.
+
+        Raises:
+            StoreError: Somebody else does so for too long.
+        """
+
+    @abstractmethod
+    def grants(self) -> list[Grant]:
+        """All grants.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+
+    @abstractmethod
+    def save(self, grants: list[Grant]) -> None:
+        """Keep just these grants: all of them are written, or none.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+
+    def find(self, client_id: str) -> Grant | None:
+        """The one grant of an application.
+
+        Raises:
+            StoreError: There are several: nothing tells which is meant.
+        """
+        found = [each for each in self.grants() if each.client_id == client_id]
+        if len(found) > 1:
+            msg = (
+                f"The token store holds {len(found)} accounts of this `client_id`. Give each a"
+                " `token_store` of its own."
+            )
+            raise StoreError(msg)
+        return found[0] if found else None
+
+    def put(self, grant: Grant) -> None:
+        """Keep a grant in place of the one that the application has of the same account."""
+        others = [each for each in self.grants() if not _is_same(each, grant)]
+        self.save([*others, grant])
+
+    def forget(self, client_id: str) -> bool:
+        """Forget the grants of an application; returns whether there were any."""
+        before = self.grants()
+        kept = [each for each in before if each.client_id != client_id]
+        if len(kept) < len(before):
+            self.save(kept)
+        return len(kept) < len(before)
+
+
+def _is_same(one: Grant, other: Grant) -> bool:
+    same_account = one.account == other.account or not (one.account and other.account)
+    return one.client_id == other.client_id and same_account
+
+
+def write_grants(grants: list[Grant]) -> str:
+    """Grants as text."""
+    return json.dumps({"version": 1, "grants": [_as_dict(each) for each in grants]}, indent=1)
+
+
+def read_grants(text: str) -> list[Grant]:
+    """Grants from what `write_grants` has made.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        return [_grant(each) for each in json.loads(text)["grants"]]
+    except (TypeError, KeyError) as error:
+        raise ValueError from error
+
+
+def _as_dict(grant: Grant) -> dict[str, Any]:
+    return {
+        name: times.write(held) if isinstance(held, dt.datetime) else held
+        for name, held in asdict(grant).items()
+        if held
+    }
+
+
+def _grant(held: dict[str, Any]) -> Grant:
+    known = {name: held[name] for name in Grant.__dataclass_fields__ if name in held}
+    if not all(isinstance(each, str) for each in known.values()):
+        raise TypeError
+    found = Grant(**known)
+    moments = {
+        name: times.parse(known.get(name, ""))
+        for name in ("issued_at", "expires_at", "refreshing_since")
+    }
+    return replace(found, **moments)  # type: ignore[arg-type]
