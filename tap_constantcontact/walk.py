@@ -282,13 +282,10 @@ class WalkingStream(WalkedStream):
                 self._keep(going)
 
     def _unread(self, going: Pass, position: int, member: Record) -> ReadTo:
-        """The streams that are to read a member in this pass, if anything is due of it."""
+        """The streams that are to read a member in this pass; none if it is left out."""
         read_to = going.unread(position)
-        resting = going.resting(position, read_to) if read_to else None
-        if resting is None:
-            return read_to
-        read_to = dict.fromkeys(read_to, resting.read_to)
-        return read_to if going.is_turn(resting) or self.is_edited(member, read_to) else {}
+        is_left_out = going.rests(position, read_to) and not self.is_edited(member, read_to)
+        return {} if is_left_out else read_to
 
     def _visit(
         self,

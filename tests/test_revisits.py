@@ -8,7 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from examples import at_most
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from singer import a_week_later, sync
 from test_campaigns import FAMILY, KINDS, keys
@@ -133,6 +134,32 @@ def test_a_stream_that_was_left_out_catches_up_at_once(serving: Serving) -> None
     recent = {key for key in days.box.account.ids("campaign_opens") if key[2] >= "2026-01-12"}
     assert recent
     assert recent <= keys(output, "campaign_opens")
+
+
+PARTS = [stream for stream in FAMILY if stream != "campaigns"]
+RUNS = st.lists(
+    st.tuples(st.sets(st.sampled_from(PARTS), min_size=1), st.integers(0, 6)),
+    min_size=2,
+    max_size=5,
+)
+
+
+@given(RUNS)
+@settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_streams_run_whenever_nothing_is_lost(
+    serving: Serving, runs: list[tuple[set[str], int]]
+) -> None:
+    days = Days(serving, campaigns=9, recipients=20, contacts=60)
+    found = {stream: set[Any]() for stream in KINDS}
+    whole = (set(FAMILY), 8)
+    for streams, pause in [(set(FAMILY), 1), *runs, whole, whole]:
+        output, _ = days.run(*streams)
+        for stream in KINDS:
+            found[stream] |= keys(output, stream)
+        days.box.account.add_tracking(10 if (streams, pause) != whole else 0)
+        days.now += pause * DAY
+    for stream, rows in found.items():
+        assert rows == days.box.account.ids(stream), stream
 
 
 # -- counters --------------------------------------------------------------------------------

@@ -67,21 +67,24 @@ class Pass:
         self._covered = max((each.end for each in marks.values()), default=0)
 
     def unread(self, position: int) -> ReadTo:
-        """The streams that have not read a member in this pass."""
-        if self.members[position] in self.unseen:
+        """The streams that have not read a member in this pass, and up to when they have."""
+        member = self.members[position]
+        if member in self.unseen:
             return dict.fromkeys(self.marks)
         read_to = {name: each.read_to(position) for name, each in self.marks.items()}
-        return {name: to for name, to in read_to.items() if to != self.moments[name]}
+        unread = {name: to for name, to in read_to.items() if to != self.moments[name]}
+        revisit = self.revisits.get(member)
+        if revisit is None:
+            return unread
+        # By its place it was read up to the last pass, which has left it out.
+        return {name: to and min(to, revisit.read_to) for name, to in unread.items()}
 
-    def resting(self, position: int, read_to: ReadTo) -> Revisit | None:
-        """When a member was read and is to be read again, if no stream has missed that."""
-        found = self.revisits.get(self.members[position])
-        is_known = found and all(to and to >= found.read_to for to in read_to.values())
-        return found if is_known else None
-
-    def is_turn(self, revisit: Revisit) -> bool:
-        """Whether a member is to be read again in this pass."""
-        return self._began >= revisit.due
+    def rests(self, position: int, read_to: ReadTo) -> bool:
+        """Whether it is not a member's turn, and no stream has less of it than the others."""
+        revisit = self.revisits.get(self.members[position])
+        if revisit is None or self._began >= revisit.due:
+            return False
+        return all(to == revisit.read_to for to in read_to.values())
 
     def come_back(self, position: int, after: Callable[[dt.datetime], dt.timedelta | None]) -> None:
         """Leave a member that was read out of passes for a while.
