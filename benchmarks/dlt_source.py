@@ -16,15 +16,17 @@ KINDS = ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
 
 
 def source(url: str, key: str, token: str, *, tracking: bool) -> Any:
-    """Contacts, and the six reports of campaigns that were sent if wanted."""
-    resources: list[dict[str, Any]] = [
-        {
-            "name": "contacts",
-            "primary_key": "id",
-            "endpoint": {"path": "contacts", "params": {"status": "ALL", "limit": 500}},
-        }
-    ]
-    if tracking:
+    """Contacts, or the six reports of campaigns that were sent."""
+    resources: list[dict[str, Any]] = []
+    if not tracking:
+        resources.append(
+            {
+                "name": "contacts",
+                "primary_key": "id",
+                "endpoint": {"path": "contacts", "params": {"status": "ALL", "limit": 500}},
+            }
+        )
+    else:
         resources.append(
             {
                 "name": "campaigns",
@@ -67,7 +69,7 @@ def source(url: str, key: str, token: str, *, tracking: bool) -> Any:
 
 
 def main() -> None:
-    """Take address, key, token, file, and the word `tracking` if reports are wanted."""
+    """Take address, key, token, file, and the word `tracking` for reports instead."""
     url, key, token, path, *words = sys.argv[1:]
     pipeline = dlt.pipeline(
         "benchmark",

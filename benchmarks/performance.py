@@ -144,7 +144,7 @@ def loading() -> str:
             (
                 "1,000,000 tracking rows",
                 ("--contacts", "30000", "--campaigns", "36", "--recipients", "20000"),
-                tuple(name for name in FAMILY if name[9:] not in {"_links", "_schedules"}),
+                tuple(name for name in FAMILY if name[9:] not in {"links", "schedules"}),
             ),
         ):
             with sandbox(*options) as box:
@@ -153,7 +153,8 @@ def loading() -> str:
                 other, other_seconds, other_there = _load_by_dlt(
                     box, Path(folder), dlt, streams == CONTACTS
                 )
-            assert there == other_there, (there, other_there)  # noqa: S101 - the same work
+            # dlt is spared the campaign that is being sent just now.
+            assert 0.97 * there <= other_there <= there, (there, other_there)  # noqa: S101
             both = tap + target
             rows.append(
                 f"| {name} ({there:,} rows) | {tap:.1f} | {target:.1f} | {target / tap:.2f}"

@@ -296,6 +296,25 @@ def test_what_is_expected_and_asked_for_is_sent_once() -> None:
     assert sorted(line.sent) == sorted(str(request(number).url) for number in range(40))
 
 
+def test_a_repeat_is_sent_as_it_is_asked_for() -> None:
+    line = Line()
+    line.fails = {"http://api.test/1"}
+    sent: list[requests.PreparedRequest] = []
+    transmit = line.transmit
+
+    def keeping(request: requests.PreparedRequest) -> requests.Response:
+        sent.append(request)
+        return transmit(request)
+
+    line.ahead = ReadAhead(keeping, 4, Pace(1e9), line.note_sent, lambda: None)
+    line.ahead.expect(Call(request(number)) for number in range(4))
+    line.ahead.take(request(0))
+    line.ahead.take(request(1))
+    line.fails, signed_anew = set(), request(1)
+    assert line.ahead.take(signed_anew).request is signed_anew
+    assert any(each is signed_anew for each in sent)
+
+
 def test_what_is_not_expected_is_sent_in_its_turn_and_not_again() -> None:
     line = Line()
     known = iter([Call(request(0)), None, Call(request(1)), Call(request(2))])

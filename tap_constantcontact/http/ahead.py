@@ -154,6 +154,8 @@ class ReadAhead:
             Exception: Of the kind that `transmit` or `note_sent` raise.
         """
         self._absorb_arrivals()
+        # What is known also depends on how far those have come who ask.
+        self._is_unclear = False
         call = self._asked(request)
         while call.outcome is None:
             self._go_on(call)
@@ -174,7 +176,10 @@ class ReadAhead:
         if url not in self._known:
             self._unexpected[hash(url)] += 1
             self._known[url] = Call(request)
-        return self._known[url]
+        call = self._known[url]
+        if not call.is_sent:
+            call.request = request  # What is repeated may be signed anew.
+        return call
 
     def _forget(self, call: Call) -> None:
         """Note that what came of a call was told."""
