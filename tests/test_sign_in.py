@@ -14,6 +14,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 from sandbox import Account, Sandbox, serve
 from sandbox.v3.oauth import Application, OAuth
-from tap_constantcontact.v3 import file_store, stores
+from tap_constantcontact.v3 import file_store, login, stores
 from tap_constantcontact.v3.file_store import FileStore
 from tap_constantcontact.v3.keeper import Keeper
 from tap_constantcontact.v3.oauth import (
@@ -113,6 +114,66 @@ def test_a_login_in_a_browser(box: Sandbox, secret: str | None) -> None:
     assert box.oauth.is_good(asking.exchange(code, challenge, back).access_token)
     with pytest.raises(SignInError):
         asking.exchange(code, challenge, back)
+
+
+def opening(address: str, followed: threading.Event | None = None) -> None:
+    """A browser, in a thread of its own, whose person agrees; it asks for an icon first."""
+
+    def browse() -> None:
+        back = requests.get(address, allow_redirects=False, timeout=5).headers["location"]
+        root = back.partition("?")[0]
+        assert requests.get(f"{root}favicon.ico", timeout=5).status_code == 404
+        assert requests.get(f"{root}?code=x&state=another", timeout=5).status_code == 404
+        assert "You are logged in" in requests.get(back, timeout=5).text
+        if followed:
+            followed.set()
+
+    threading.Thread(target=browse).start()
+
+
+def test_the_browser_comes_back(box: Sandbox) -> None:
+    said: list[str] = []
+    followed = threading.Event()
+    tokens = login.by_browser(
+        server(box), said.append, port=0, open_page=lambda page: opening(page, followed)
+    )
+    assert followed.wait(10)
+    assert box.oauth.is_good(tokens.access_token)
+    assert "/oauth2/default/v1/authorize?" in said[0]
+
+
+def test_the_browser_comes_back_without_a_code(box: Sandbox) -> None:
+    def refuse(page: str) -> None:
+        query = {name: held[0] for name, held in parse_qs(urlsplit(page).query).items()}
+        back = f"{query['redirect_uri']}?error=access_denied&state={query['state']}"
+        threading.Thread(target=requests.get, args=(back,), kwargs={"timeout": 5}).start()
+
+    with pytest.raises(SignInError, match="was refused"):
+        login.by_browser(server(box), lambda _: None, port=0, open_page=refuse)
+
+
+def test_a_browser_that_never_comes_back(box: Sandbox) -> None:
+    with pytest.raises(SignInError, match="Nobody answered in time"):
+        login.by_browser(
+            server(box), lambda _: None, port=0, open_page=lambda _: None, patience=0.01
+        )
+
+
+def test_a_port_that_is_taken_is_told(box: Sandbox) -> None:
+    taken = int(box.origin.rpartition(":")[2])
+    with pytest.raises(SignInError, match=f"Port {taken} of this machine is taken"):
+        login.by_browser(server(box), lambda _: None, port=taken, open_page=lambda _: None)
+
+
+def test_the_person_is_shown_where_to_go(box: Sandbox) -> None:
+    said: list[str] = []
+
+    def sleep(_: float) -> None:
+        box.oauth.answer(said[1].rpartition(" ")[2])
+
+    tokens = login.by_device(server(box, sleep=sleep), said.append)
+    assert box.oauth.is_good(tokens.access_token)
+    assert said[0].startswith("Open https://identity.example.com/activate?user_code=")
 
 
 def test_a_code_of_another_is_not_taken(box: Sandbox) -> None:

@@ -1,0 +1,120 @@
+"""Logging in, with a person at hand: on any device, or in this machine's browser."""
+
+from __future__ import annotations
+
+import webbrowser
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from typing_extensions import override
+
+from tap_constantcontact.v3.oauth import Challenge, SignInError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_constantcontact.v3.oauth import AuthServer, Tokens
+
+#: Where the browser comes back to. It is registered in the vendor's portal, to the letter.
+REDIRECT_PORT = 17630
+# So long a login page may stay open.
+_PATIENCE = 300.0
+_SEEN = "You are logged in. This page can be closed."
+_NOT_SEEN = "The login has failed; the terminal says why. This page can be closed."
+
+
+def by_device(server: AuthServer, say: Callable[[str], None]) -> Tokens:
+    """Log in on any device: works over SSH and in containers (API docs: v3 §3.5).
+
+    Raises:
+        SignInError: The person has refused, or nobody answered.
+    """
+    code = server.begin_device()
+    say(f"Open {code.complete_uri or code.verification_uri} in any browser, log in, and agree.")
+    say(f"If it asks for a code: {code.user_code}")
+    return server.wait_for_device(code)
+
+
+def by_browser(
+    server: AuthServer,
+    say: Callable[[str], None],
+    *,
+    open_page: Callable[[str], object] = webbrowser.open,
+    port: int = REDIRECT_PORT,
+    patience: float = _PATIENCE,
+) -> Tokens:
+    """Log in in this machine's browser, which comes back to loopback (API docs: v3 §3.3).
+
+    Args:
+        server: The authorization server.
+        say: Tells the person what to do.
+        open_page: Opens the login page.
+        port: Where the browser comes back to.
+        patience: Seconds to wait for it.
+
+    Raises:
+        SignInError: The person has refused, nobody answered, or the port is taken.
+    """
+    challenge = Challenge()
+    try:
+        waiting = _Waiting(port, challenge.state, patience)
+    except OSError:
+        msg = f"Port {port} of this machine is taken, where the browser would come back to."
+        raise SignInError(msg) from None
+    with waiting:
+        page = server.authorize_url(challenge, waiting.address)
+        say(f"If no browser opens, open this: {page}")
+        open_page(page)
+        return server.exchange(waiting.code(), challenge, waiting.address)
+
+
+class _Waiting(HTTPServer):
+    """Waits on loopback for the browser to come back, once."""
+
+    def __init__(self, port: int, state: str, patience: float) -> None:
+        super().__init__(("127.0.0.1", port), _Back)
+        self.timeout = patience
+        self.state = state
+        self.found: dict[str, str] | None = None
+        self.is_late = False
+
+    @property
+    def address(self) -> str:
+        return f"http://localhost:{self.server_port}/"
+
+    def code(self) -> str:
+        # What is not the answer to this login, such as a browser's ask for an icon, is passed over.
+        while self.found is None and not self.is_late:
+            self.handle_request()
+        if self.found is None:
+            msg = "Nobody answered in time. Run --login again."
+            raise SignInError(msg)
+        if "code" not in self.found:
+            msg = f"The login was refused ({self.found.get('error', 'no reason given')})."
+            raise SignInError(msg)
+        return self.found["code"]
+
+    @override
+    def handle_timeout(self) -> None:
+        self.is_late = True
+
+
+class _Back(BaseHTTPRequestHandler):
+    server: _Waiting
+
+    def do_GET(self) -> None:
+        query = {name: held[0] for name, held in parse_qs(urlsplit(self.path).query).items()}
+        is_mine = query.get("state") == self.server.state and query.keys() & {"code", "error"}
+        if is_mine:
+            self.server.found = query
+        text = (_SEEN if is_mine and "code" in query else _NOT_SEEN).encode()
+        self.send_response(200 if is_mine else 404)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the code out of the terminal."""
