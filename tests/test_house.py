@@ -22,9 +22,10 @@ ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.run": {"api", "http", "records", "state", "terminal"},
     "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
+    "tap_constantcontact.areas": {"stream", "plan", "http"},
     "tap_constantcontact.walk": {"stream", "run", "plan", "http", "records", "state"},
     "tap_constantcontact.v2": {
-        "walk", "stream", "run", "api", "plan", "http", "records", "state",
+        "walk", "areas", "stream", "run", "api", "plan", "http", "records", "state",
     },
     "tap_constantcontact.v3": {"http", "records", "state"},
     "tap_constantcontact.tap": {

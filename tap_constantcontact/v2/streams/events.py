@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import bodies
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
-from tap_constantcontact.stream import OptionalAreaStream
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import bodies
 from tap_constantcontact.plan import pages
-from tap_constantcontact.stream import OptionalAreaStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

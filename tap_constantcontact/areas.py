@@ -1,0 +1,73 @@
+"""Parts of the product that an account need not have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_constantcontact.http.ahead import arrival
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.plan import Cost
+from tap_constantcontact.stream import ConstantContactStream
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.ahead import Outlook
+
+
+class OptionalAreaStream(ConstantContactStream):
+    """A stream of a part of the product that an account need not have.
+
+    The first refusal skips the whole area with a warning; the rest of the run goes on.
+    """
+
+    #: The area, as a person calls it.
+    area: str
+    #: Which refusals mean that the account does not have it.
+    refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        if self.area in self.run.skipped_areas:
+            self._forget_progress()
+            return
+        try:
+            yield from super().read(context)
+        except RefusedError as error:
+            if error.verdict not in self.refused_by:
+                raise
+            self._forget_progress()
+            self.run.skipped_areas.add(self.area)
+            self.logger.warning("%s is not open to this token and is skipped. %s", self.area, error)
+
+    @override
+    def costs(self) -> Iterable[Cost]:
+        if self.is_asked and self.area in self.run.skipped_areas:
+            return [Cost(self.name, 0, f"{self.area} is not open to this token")]
+        try:
+            return list(super().costs())
+        except RefusedError as error:
+            if error.verdict not in self.refused_by:
+                raise
+            self.run.skipped_areas.add(self.area)
+            return [Cost(self.name, 1, f"{self.area} is not open to this token")]
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.area in self.run.skipped_areas:
+            return
+        for call in super().outlook():
+            yield call
+            if call and self.area not in self.run.open_areas:
+                # A refusal of the first call spares the account all others.
+                yield from arrival(call)
+                self.run.open_areas.add(self.area)
+
+    def _forget_progress(self) -> None:
+        """Leave the bookmark where it was: what was read before the refusal is not all there is."""
+        self.get_context_state(None).pop("progress_markers", None)
