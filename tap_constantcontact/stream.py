@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import itertools
 import logging
@@ -31,6 +30,7 @@ from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError, TooFastError
 from tap_constantcontact.plan import PAGE, Cost
 from tap_constantcontact.records import times
+from tap_constantcontact.records.pages import PageReader
 from tap_constantcontact.records.shaping import Shaper
 from tap_constantcontact.records.typed import TypedPages
 
@@ -138,7 +138,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:
-        return NextLinkPaginator(self.page_of)
+        return NextLinkPaginator(self.pages.read)
 
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
@@ -185,8 +185,8 @@ class ConstantContactStream(RESTStream[str | None]):
             RefusedError: With `Verdict.MISSING` if there is no such thing.
         """
         request = self.request_for(path)
-        with self.expecting(envelope, fields):
-            return self.page_of(self.request_decorator(self._request)(request, None)).rows
+        with self.pages.expecting(envelope, fields):
+            return self.pages.read(self.request_decorator(self._request)(request, None)).rows
 
     def request_for(self, path: str) -> requests.PreparedRequest:
         """The request for what is at a path."""
@@ -199,19 +199,6 @@ class ConstantContactStream(RESTStream[str | None]):
 
     #: What is asked for besides of a single thing.
     detail_params: ClassVar[Mapping[str, str]] = {}
-
-    @contextlib.contextmanager
-    def expecting(
-        self, envelope: Envelope, fields: AbstractSet[str] | None = None
-    ) -> Iterator[None]:
-        """A time in which the stream asks for something else than its own rows."""
-        before, self._expected = self._expected, (envelope, fields)
-        try:
-            yield
-        finally:
-            self._expected = before
-
-    _expected: tuple[Envelope, AbstractSet[str] | None] | None = None
 
     # -- refusals and retries ---------------------------------------------------------------
 
@@ -241,7 +228,7 @@ class ConstantContactStream(RESTStream[str | None]):
         if refusal := table.judge(response.status_code, response.headers, response.content):
             return refusal
         try:
-            self.page_of(response)
+            self.pages.read(response)
         except BrokenAnswerError as fault:
             return table.judge_broken(response.headers, response.content, fault)
         return None
@@ -301,34 +288,15 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        page = self.page_of(response)
+        page = self.pages.read(response)
         return self._shaped(page) if self.shapes_pages else page.rows
 
-    def page_of(self, response: requests.Response) -> Page:
-        """Read an answer, once.
-
-        Raises:
-            BrokenAnswerError: If it is not what was asked for.
-        """
-        answer, page = self._last_read
-        if answer is not response or page is None:
-            page = self._read_typed(response.content) or self._read(response.content)
-            self._last_read = (response, page)
-        return page
-
-    def _read_typed(self, body: bytes) -> Page | None:
-        is_plain = self.shapes_pages and self._expected is None
-        return self._typed_pages.read(body) if is_plain else None
-
-    def _read(self, body: bytes) -> Page:
-        envelope, fields = self._expected or (self.own_envelope, self.fields)
-        page = envelope.open(bodies.decode(body))
-        if fields and any(fields.isdisjoint(row) for row in page.rows):
-            msg = f"holds something else than {self.name}"
-            raise BrokenAnswerError(msg)
-        if page.left_out:
-            self.logger.warning("Where objects should be, %d nulls are left out.", page.left_out)
-        return page
+    @cached_property
+    def pages(self) -> PageReader:
+        """Reads answers."""
+        envelope = self.own_envelope
+        typed = TypedPages(self.effective_schema, envelope) if self.shapes_pages else None
+        return PageReader(self.name, envelope, self.fields, self.logger, typed)
 
     @property
     def own_envelope(self) -> Envelope:
@@ -339,12 +307,6 @@ class ConstantContactStream(RESTStream[str | None]):
     def fields(self) -> frozenset[str]:
         """Fields of the API's objects: one that has none of them is something else."""
         return frozenset(self.schema["properties"])
-
-    _last_read: tuple[requests.Response | None, Page | None] = (None, None)
-
-    @cached_property
-    def _typed_pages(self) -> TypedPages:
-        return TypedPages(self.effective_schema, self.own_envelope)
 
     def _shaped(self, page: Page) -> Iterator[Record]:
         self.run.stop.check()
@@ -539,7 +501,7 @@ class ConstantContactStream(RESTStream[str | None]):
             except FatalAPIError:
                 return None  # It is judged where it is taken.
 
-        page = NextLinkPaginator(self.page_of, link)
+        page = NextLinkPaginator(self.pages.read, link)
         return Call(self._prepare_request(context=context, page=page), follow)
 
     def detail_ahead(self, path: str) -> Call:

@@ -93,7 +93,7 @@ class ContactReportStream(ConstantContactStream):
     def contacts(self) -> list[str]:
         """List all contacts' ids in the order in which they are gone through."""
         fields = self.run.api.schemas.get_schema(Contacts.name)["properties"]
-        with self.expecting(PAGED, frozenset(fields)):
+        with self.pages.expecting(PAGED, frozenset(fields)):
             rows = self.request_records({"status": "ALL"})
             return _in_order(row["id"] for row in self.identified(rows))
 

@@ -168,14 +168,14 @@ class Contacts(ConstantContactStream):
     @override
     def get_new_paginator(self) -> NextLinkPaginator:
         self._pages = 0
-        return NextLinkPaginator(self.page_of, self._link)
+        return NextLinkPaginator(self.pages.read, self._link)
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         self._pages += 1
         yield from super().parse_response(response)
         # Comes after the last row of the page was written.
-        if link := self.page_of(response).next_link:
+        if link := self.pages.read(response).next_link:
             self._keep_cursor(link)
 
     def _keep_cursor(self, link: str) -> None:
