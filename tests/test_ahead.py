@@ -54,6 +54,7 @@ def without_times(output: Output) -> list[dict[str, Any]]:
 # -- the same as without ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -88,6 +89,7 @@ def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any
         assert messages == messages_ahead
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -107,6 +109,7 @@ def test_quirks_change_nothing(trouble: Trouble) -> None:
     assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 def test_what_has_vanished_is_asked_for_no_more(serving: Serving) -> None:
     seen = []
     for at_once in (1, 8):
@@ -140,6 +143,7 @@ def test_a_wrong_key_costs_one_call(serving: Serving) -> None:
 FAMILY = ["campaigns", *(f"campaign_{kind}" for kind in ("sends", "opens", "clicks", "bounces"))]
 
 
+@pytest.mark.slow
 def test_what_was_paid_for_is_used(serving: Serving) -> None:
     """A backfill in slices takes the calls that it takes without reading ahead."""
     box = serving(contacts=900, campaigns=40, recipients=30, trouble=Trouble(latency=0.002))

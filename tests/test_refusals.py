@@ -89,6 +89,7 @@ def test_a_failing_connection_is_repeated(serving: Serving, waits: list[float]) 
     assert len(waits) == 2
 
 
+@pytest.mark.slow
 def test_slow_answers_are_given_up_and_repeated(waits: list[float]) -> None:
     waiting = threading.Event()
 

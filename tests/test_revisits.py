@@ -50,6 +50,7 @@ class Days:
         return self.now - dt.datetime.fromtimestamp(sent / 1000, dt.UTC)
 
 
+@pytest.mark.slow
 def test_campaigns_are_asked_more_rarely_the_older_they_are(serving: Serving) -> None:
     days = Days(serving, campaigns=20, recipients=15, contacts=40)
     found = {stream: set[Any]() for stream in KINDS}
@@ -75,6 +76,7 @@ def test_campaigns_are_asked_more_rarely_the_older_they_are(serving: Serving) ->
         assert rows | keys(output, stream) == days.box.account.ids(stream), stream
 
 
+@pytest.mark.slow
 def test_the_next_day_of_a_large_account_costs_few_calls(serving: Serving) -> None:
     days = Days(serving, campaigns=150, recipients=6, contacts=300)
     days.run()
@@ -144,6 +146,7 @@ RUNS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(RUNS)
 @settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_streams_run_whenever_nothing_is_lost(
