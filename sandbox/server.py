@@ -108,6 +108,13 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         # As uvicorn does, but without its pause of a tenth of a second: tests start many servers.
+        # What was accepted a moment ago has to become a connection before its server is closed, or
+        # asyncio loses it with its socket open.
+        loop = asyncio.get_running_loop()
+        for server in self.servers:
+            for listener in server.sockets:
+                loop.remove_reader(listener)
+        await _turns()
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
