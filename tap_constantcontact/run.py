@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
@@ -13,18 +13,17 @@ from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.pace import Pace, seconds_between_calls
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.stop import Stop
+from tap_constantcontact.once import Once
 from tap_constantcontact.terminal.logs import clear_before_logging, keep_out_of_logs
 from tap_constantcontact.terminal.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from singer_sdk import Tap
 
     from tap_constantcontact.api import Api
     from tap_constantcontact.http.ahead import Outlook
-
-_T = TypeVar("_T")
 
 
 class Foreseeing(Protocol):
@@ -45,6 +44,7 @@ class Run:
         stop: Whether the run is to end early.
         skipped_areas: Parts of the product that turned out to be closed to the account.
         open_areas: Those that were seen to be open.
+        once: What several streams want to know.
     """
 
     def __init__(self, tap: Tap, api: Api) -> None:
@@ -60,7 +60,7 @@ class Run:
         self.stop = Stop()
         self.skipped_areas: set[str] = set()
         self.open_areas: set[str] = set()
-        self._known: dict[str, Any] = {}
+        self.once = Once()
 
     @cached_property
     def pace(self) -> Pace:
@@ -132,10 +132,3 @@ class Run:
     def write_last_state(self) -> None:
         """Write the state as the last word of a run that ends early."""
         self._tap.write_message(StateMessage(value=self._tap.state))
-
-    def once(self, what: str, ask: Callable[[], _T]) -> _T:
-        """What several streams want to know, asked by the first of them."""
-        if what not in self._known:
-            self._known[what] = ask()
-        found: _T = self._known[what]
-        return found

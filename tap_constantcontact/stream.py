@@ -33,6 +33,7 @@ from tap_constantcontact.records import times
 from tap_constantcontact.records.pages import PageReader
 from tap_constantcontact.records.shaping import Shaper
 from tap_constantcontact.records.typed import TypedPages
+from tap_constantcontact.state.marks import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -155,11 +156,9 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def identified(self, rows: Iterable[Record]) -> Iterator[Record]:
         """The API's objects with their ids as text; those without one are left out, and named."""
-        for row in rows:
-            if (found := bodies.id_of(row.get("id"))) is None:
-                self.logger.warning("An object without its key (id) is left out.")
-            else:
-                yield {**row, "id": found}
+        return bodies.identified(
+            rows, lambda: self.logger.warning("An object without its key (id) is left out.")
+        )
 
     def detail(self, path: str, thing_id: str) -> Record | None:
         """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
@@ -437,6 +436,15 @@ class ConstantContactStream(RESTStream[str | None]):
         is_incremental = isinstance(type(self).replication_key, str)
         return is_incremental and self.forced_replication_method == "FULL_TABLE"
 
+    def marks(self, order: Sequence[str]) -> Marks:
+        """How far the stream has read a list, by its state, if it `keeps_marks` on one.
+
+        A catalog that asks for the full table is heeded: what an earlier pass has read is read
+        again, what a pass has read that was cut off is not.
+        """
+        marks = self.run.bookmarks_of(self.name).get("reach")
+        return Marks.unfinished_of(marks, order) if self.is_full_table else Marks(marks, order)
+
     @property
     def bookmark(self) -> str | None:
         """The newest value of the replication key that an earlier run has read, if any."""
@@ -565,7 +573,7 @@ def peek(response: requests.Response | None, envelope: Envelope) -> list[Record]
         msg = "is not there"
         raise BrokenAnswerError(msg)
     rows = envelope.open(bodies.decode(response.content)).rows
-    return [{**row, "id": found} for row in rows if (found := bodies.id_of(row.get("id")))]
+    return list(bodies.identified(rows, lambda: None))
 
 
 def map_fault(stream: str, error: Exception) -> str:

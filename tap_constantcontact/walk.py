@@ -7,7 +7,7 @@ import functools
 import logging
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
@@ -17,8 +17,8 @@ from tap_constantcontact.http.ahead import arrival
 from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.once import Once
 from tap_constantcontact.plan import Cost
-from tap_constantcontact.state.marks import Marks
 from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.passes import Pass, compare
 from tap_constantcontact.state.revisits import Revisits
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.ahead import Call, Outlook
     from tap_constantcontact.run import Run
     from tap_constantcontact.state.passes import ReadTo
-
-_T = TypeVar("_T")
 
 
 class Need(enum.Enum):
@@ -54,18 +52,12 @@ class Visit:
         member: As the API has it, with its detail where that was needed.
         due: The names of the streams that are due of it, each with the moment up to which its rows
             were read, None for never.
+        once: What several streams read of the member.
     """
 
     member: Record
     due: ReadTo
-    _known: dict[str, Any] = field(default_factory=dict)
-
-    def once(self, what: str, ask: Callable[[], _T]) -> _T:
-        """What several streams read of the member, asked by the first of them."""
-        if what not in self._known:
-            self._known[what] = ask()
-        found: _T = self._known[what]
-        return found
+    once: Once = field(default_factory=Once)
 
 
 class WalkedStream(ConstantContactStream):
@@ -90,15 +82,6 @@ class WalkedStream(ConstantContactStream):
             read_to: The moment up to which its rows were read; None if they never were.
         """
         raise NotImplementedError
-
-    def marks(self, order: Sequence[str]) -> Marks:
-        """How far the stream has read a list, by its state.
-
-        A catalog that asks for the full table is heeded: what an earlier pass has read is read
-        again, what a pass has read that was cut off is not.
-        """
-        marks = self.run.bookmarks_of(self.name).get("reach")
-        return Marks.unfinished_of(marks, order) if self.is_full_table else Marks(marks, order)
 
     def end_pass(self, going: Pass) -> None:
         """Note that the walk is through."""
@@ -266,7 +249,6 @@ class WalkingStream(WalkedStream):
             visit = self._visit(member, read_to, idle, self.ask_detail)
             if visit is None:
                 going.note_as_vanished(position)
-                going.revisits.put(member["id"], None)
                 continue
             if visit.due:
                 for each in self.family.values():
@@ -296,17 +278,19 @@ class WalkingStream(WalkedStream):
     ) -> Visit | None:
         """Find out what is due of a member; None if it has vanished."""
         # The order of the list says something only among members read at the same moments.
-        marks = tuple(read_to.items())
-        need = self.needed(member, read_to, idle[marks])
+        need = self.needed(member, read_to, idle[tuple(read_to.items())])
         if need is Need.NOTHING:
             return Visit(member, {})
         found = detail(member) if need is Need.DETAIL else member
-        if found is None:
-            return None
-        due = self.due(found, read_to)
-        if self.says_something(member):
+        return None if found is None else self._decide(member, found, read_to, idle)
+
+    def _decide(self, listed: Record, member: Record, read_to: ReadTo, idle: Counter[Any]) -> Visit:
+        """What is due of a member, by its row in the list and by all that was needed of it."""
+        due = self.due(member, read_to)
+        if self.says_something(listed):
+            marks = tuple(read_to.items())
             idle[marks] = 0 if due else idle[marks] + 1
-        return Visit(found, due)
+        return Visit(member, due)
 
     def ask_detail(self, member: Record) -> Record | None:
         """Read a member's detail; None if it has vanished."""
@@ -382,19 +366,16 @@ class WalkingStream(WalkedStream):
 
     def _parts_ahead(self, foreseen: _Foreseen, idle: Counter[Any]) -> Outlook:
         """What is asked of a member, as soon as its detail says what is due."""
-        member, read_to, marks, call = foreseen
-        found = member
+        listed, call = foreseen.member, foreseen.detail
+        member = listed
         if call is not None:
             response = yield from arrival(call)
             if response is None and not call.is_late:
                 return  # It has vanished.
-            (detail,) = peek(response, bodies.of(member["id"]))
-            found = {**member, **detail}
-        due = self.due(found, read_to)
-        if self.says_something(member):
-            idle[marks] = 0 if due else idle[marks] + 1
-        visit = Visit(found, due)
-        for name in due:
+            (detail,) = peek(response, bodies.of(listed["id"]))
+            member = {**listed, **detail}
+        visit = self._decide(listed, member, foreseen.read_to, idle)
+        for name in visit.due:
             part = self.family[name]
             if isinstance(part, PartStream):
                 yield from part.part_outlook(visit)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from scripted import Answer, Scripted, empty, in_envelope
-from singer import Collector, Output, config, started, sync
+from singer import KEY, TOKEN, Collector, Output, config, started, sync
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Reply, Trouble, serve
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Serving = Callable[..., Sandbox]
 
-KEYS: Any = {"api_key": "sandbox-api-key", "access_token": "sandbox-access-token"}
+KEYS: Any = {"api_key": KEY, "access_token": TOKEN}
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 EVERYTHING = [*settings.OPTIONAL_STREAMS]
 

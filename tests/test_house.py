@@ -14,16 +14,17 @@ ROOT = Path(__file__).parents[1]
 # Each room, and the rooms that it may know besides itself; those of a row know those above too.
 ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.plan": set(),
+    "tap_constantcontact.once": set(),
     "tap_constantcontact.http": set(),
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
     "tap_constantcontact.terminal": {"http"},
     "tap_constantcontact.settings": {"records"},
     "tap_constantcontact.api": {"http"},
-    "tap_constantcontact.run": {"api", "http", "records", "state", "terminal"},
+    "tap_constantcontact.run": {"api", "once", "http", "records", "state", "terminal"},
     "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
     "tap_constantcontact.areas": {"stream", "plan", "http"},
-    "tap_constantcontact.walk": {"stream", "run", "plan", "http", "records", "state"},
+    "tap_constantcontact.walk": {"stream", "run", "once", "plan", "http", "records", "state"},
     "tap_constantcontact.v2": {
         "walk", "areas", "stream", "run", "api", "plan", "http", "records", "state",
     },

@@ -6,11 +6,23 @@ import json
 from typing import Any
 
 import pytest
+import requests
 
 from tap_constantcontact.http.bodies import BrokenAnswerError, ErrorInAnswerError
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.credentials import BearerToken
 from tap_constantcontact.v3.refusals import REFUSALS
+
+
+def test_each_call_is_signed_with_the_token_of_the_moment() -> None:
+    tokens = iter(["first-token", "second-token"])
+    credentials = BearerToken(lambda: next(tokens), {"<refresh_token>": "refresh-token"})
+    for token in ("first-token", "second-token"):
+        request = credentials(requests.Request("GET", "https://api.test/v3/contacts").prepare())
+        assert request.headers["Authorization"] == f"Bearer {token}"
+        assert credentials.clean(f"{token} refresh-token") == "<access_token> <refresh_token>"
+
 
 UNAUTHORIZED = {"error_key": "unauthorized", "error_message": "Unauthorized"}
 PRIVILEGES = {

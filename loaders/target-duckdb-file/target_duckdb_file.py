@@ -47,8 +47,7 @@ def value_type(schema: dict[str, Any]) -> Any:
     Raises:
         NotPlainError: If the schema says more than types can.
     """
-    names = schema.get("type", ())
-    names = [names] if isinstance(names, str) else list(names)
+    names = kinds_of(schema)
     if not names or not schema.keys() <= PLAIN_WORDS:
         raise NotPlainError
     if {"integer", "number"} <= {*names}:
@@ -126,11 +125,11 @@ class RowReader:
         """The type of a column's values, and what makes a text of them; None where they are."""
         kind = column_type(schema)
         if kind != "JSON":
-            name = next(each for each in _names(schema) if each != "null")
+            name = next(each for each in kinds_of(schema) if each != "null")
             value_type(schema)
             found = MOMENTS.get(schema.get("format", ""), str) if name == "string" else KINDS[name]
             convert = None if found is str else str if name == "string" else _encoded
-            return found | None if "null" in _names(schema) else found, convert
+            return found | None if "null" in kinds_of(schema) else found, convert
         check = msgspec.json.Decoder(value_type(schema)).decode
 
         def checked(raw: msgspec.Raw) -> str | None:
@@ -153,11 +152,6 @@ class RowReader:
         return row
 
 
-def _names(schema: dict[str, Any]) -> list[str]:
-    names = schema.get("type", ())
-    return [names] if isinstance(names, str) else list(names)
-
-
 def _encoded(value: float | bool) -> str:  # noqa: FBT001 - a value like others
     return msgspec.json.encode(value).decode()
 
@@ -167,12 +161,17 @@ def quote(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
+def kinds_of(schema: dict[str, Any]) -> list[str]:
+    """Return the names of the types that a schema allows; none if it does not say."""
+    names = schema.get("type", ())
+    return [names] if isinstance(names, str) else list(names)
+
+
 def possible_types(schema: dict[str, Any]) -> set[str]:
     """Return the column types that the values of a property ask for, null apart."""
     if variants := schema.get("anyOf", schema.get("oneOf")):
         return {kind for variant in variants for kind in possible_types(variant)}
-    names = schema.get("type", "object")
-    names = {names} if isinstance(names, str) else set(names)
+    names = set(kinds_of(schema) or ["object"])
     types = {TYPES.get(name, "JSON") for name in names - {"null", "string"}}
     return types | (
         {FORMATS.get(schema.get("format", ""), "VARCHAR")} if "string" in names else set()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: Fields by which an answer says that it is an error, whatever its status (API docs: Errors).
 _ERROR_FIELDS = frozenset({"error_key", "error_message", "fault"})
@@ -155,6 +155,17 @@ def id_of(value: Any) -> str | None:
     """An id as text, whatever kind of scalar it came as; None if it is none."""
     is_scalar = isinstance(value, (str, int, float)) and not isinstance(value, bool)
     return str(value) or None if is_scalar else None
+
+
+def identified(
+    rows: Iterable[dict[str, Any]], missing: Callable[[], object]
+) -> Iterator[dict[str, Any]]:
+    """Objects with their ids as text; those without one are left out, and `missing` is told."""
+    for row in rows:
+        if (found := id_of(row.get("id"))) is None:
+            missing()
+        else:
+            yield {**row, "id": found}
 
 
 def errors(body: Any) -> list[tuple[str, str]]:

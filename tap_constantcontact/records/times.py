@@ -42,6 +42,14 @@ def parse_or_none(text: Any) -> dt.datetime | None:
         return None
 
 
+def is_since(text: Any, since: dt.datetime | None) -> bool:
+    """Whether a date of the API lies at or after a moment; true as well if either is unknown."""
+    if since is None:
+        return True
+    moment = parse_or_none(text)
+    return moment is None or moment >= since
+
+
 def write(moment: dt.datetime) -> str:
     """Write a moment the one way that every endpoint takes: milliseconds and `Z`."""
     utc = moment.astimezone(dt.UTC).replace(tzinfo=None)

@@ -110,6 +110,7 @@ class Pass:
         member = self.members[position]
         if position < self._covered and member not in self.unseen:
             self.read.take(Members.token(member))
+        self.revisits.put(member, None)
 
     def advance(self, position: int, streams: Collection[str]) -> None:
         """Note that streams have read all members down to this one, of which something was due."""

@@ -53,8 +53,7 @@ class CampaignFamilyStream(WalkedStream):
     def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
         oldest = self.with_lookback(read_to) if read_to else self.start_date
-        modified = times.parse_or_none(campaign.get("modified_date"))
-        return oldest is None or modified is None or modified >= oldest
+        return times.is_since(campaign.get("modified_date"), oldest)
 
     def was_sent_since_start(self, campaign: Record) -> bool:
         """Whether a campaign was sent after `start_date`; true as well if nobody knows."""

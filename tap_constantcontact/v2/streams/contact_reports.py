@@ -11,14 +11,13 @@ from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
-from tap_constantcontact.state.marks import Marks
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v2.bodies import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -74,11 +73,6 @@ class ContactReportStream(ConstantContactStream):
             self.run.progress.arrive()
         finally:
             state["reach"] = marks.dump()
-
-    def marks(self, contacts: Sequence[str]) -> Marks:
-        """How far the stream has come through the contacts, by its state."""
-        marks = self.run.bookmarks_of(self.name).get("reach")
-        return (Marks.unfinished_of if self.is_full_table else Marks)(marks, contacts)
 
     def others_are_behind(self) -> bool:
         """Whether calls that are short are better spent on a report that was read less lately."""
@@ -183,8 +177,7 @@ class ContactActivity(ContactReportStream):
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
         happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
-        moment = times.parse_or_none(happened)
-        if self.since and moment and moment < self.since:
+        if not times.is_since(happened, self.since):
             return None
         # A key has no nulls: only clicks have a link.
         keys = {key: row.get(key) or "" for key in ("campaign_id", "link_id")}

@@ -225,7 +225,7 @@ class Contacts(ConstantContactStream):
             return pages(self._there_are), f"about {self._there_are:,} contacts"
         rows, calls = self.first_rows({"status": ALL}, _PAGES_ASKED)
         if calls is None:
-            changed = self._share(lambda row: _is_later(row.get("modified_date"), self.since))
+            changed = self._share(lambda row: times.is_since(row.get("modified_date"), self.since))
             calls = max(_PAGES_ASKED + 1, pages(changed * self._there_are))
             note = f"about {changed * self._there_are:,.0f} have changed"
         else:
@@ -265,8 +265,7 @@ class Contacts(ConstantContactStream):
 
     def _is_wanted(self, row: Record, since: dt.datetime, context: Context | None) -> bool:
         # Asked for again here: the filter may get lost after the first page (Pagination).
-        modified = times.parse_or_none(row.get("modified_date"))
-        changed = modified is None or modified >= since
+        changed = times.is_since(row.get("modified_date"), since)
         if context is None or context["status"] == ALL:
             return changed
         # What has changed was in the first pass already.
@@ -275,8 +274,3 @@ class Contacts(ConstantContactStream):
             for email in bodies.objects(row.get("email_addresses"))
             if (moment := times.parse_or_none(email.get("opt_out_date")))
         )
-
-
-def _is_later(text: str | None, since: dt.datetime | None) -> bool:
-    moment = times.parse_or_none(text)
-    return since is None or moment is None or moment >= since

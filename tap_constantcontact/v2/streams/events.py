@@ -251,8 +251,7 @@ class EventRegistrants(EventPartStream):
 
 
 def _changed_since(row: Record, since: dt.datetime | None) -> bool:
-    updated = times.parse_or_none(row.get("updated_date"))
-    return since is None or updated is None or updated >= since
+    return times.is_since(row.get("updated_date"), since)
 
 
 def _change(row: Record) -> tuple[str, ...]:

@@ -60,9 +60,8 @@ class TrackingStream(CampaignPartStream):
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
-        since = context and context["since"]
-        happened = times.parse_or_none(row.get(self.replication_key or ""))
-        if since and happened and happened < since:
+        since = context["since"] if context else None
+        if not times.is_since(row.get(self.replication_key or ""), since):
             return None
         # A key has no nulls, and a row that lacks a part of it is a row all the same.
         for key in ("contact_id", "link_id"):
@@ -72,21 +71,15 @@ class TrackingStream(CampaignPartStream):
 
     @override
     def calls_for(self, visit: Visit) -> int:
-        if visit.due[self.name]:
+        counted = _counter(visit.member, self.name) or 0
+        if visit.due[self.name] or counted <= PAGE // 2:
             return 1
-        counted = self._counted(visit) * (1 if self.counts_rows else self._rows_a_person(visit))
-        return pages(counted) if counted > PAGE // 2 else 1
+        return pages(counted if self.counts_rows else counted * self._rows_a_person(visit))
 
     #: Whether the campaign's counter counts rows, and not people who may have several.
     counts_rows: ClassVar[bool] = True
 
-    def _counted(self, visit: Visit) -> float:
-        return _counter(visit.member, self.name) or 0
-
     def _rows_a_person(self, visit: Visit) -> float:
-        if self._counted(visit) <= PAGE // 2:
-            return 1
-
         def ask() -> float:
             rows, _ = self.first_rows({**self.part_context(visit), "since": None})
             return len(rows) / max(len({row.get("contact_id") for row in rows}), 1)
