@@ -1,10 +1,10 @@
 """The paths of the API: who answers, which query parameters are known, how pages are cut."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from sandbox.v2 import (
     activities,
@@ -33,10 +33,8 @@ from sandbox.v2.asking import (
     flag,
     moment,
 )
-from sandbox.world.tracking import KINDS
-
-if TYPE_CHECKING:
-    from sandbox.world.world import World
+from sandbox.world.tracking import KINDS, Kind
+from sandbox.world.world import World
 
 Answer: TypeAlias = "Callable[[World, Ask], bytes]"
 
@@ -82,6 +80,18 @@ _FILES: Final = {
 }
 _TRASH: Final = {"sort_by": library.FILE_ORDER, "type": library.FILE_TYPE}
 
+
+def _tracking(
+    owner: str, activity: Answer, report: Callable[[Kind, World, Ask], bytes], link: Answer
+) -> Iterator[Route]:
+    """All that is told of the mails of a campaign, or to a contact: in all, by kind, by link."""
+    yield Route(f"{owner}/tracking", activity, _SINCE, BY_REPORT_ROW)
+    for kind in KINDS.values():
+        path = f"{owner}/tracking/{kind.name}"
+        yield Route(path, partial(report, kind), _SINCE, BY_REPORT_ROW)
+    yield Route(f"{owner}/tracking/clicks/{{link_id}}", link, _SINCE, BY_REPORT_ROW)
+
+
 ROUTES: Final = (
     Route("/account/info", profile.account_info),
     Route(
@@ -125,43 +135,15 @@ ROUTES: Final = (
     Route(f"{_CAMPAIGN}/preview", campaigns.preview),
     Route(f"{_CAMPAIGN}/schedules", campaigns.schedules),
     Route(f"{_CAMPAIGN}/schedules/{{schedule_id}}", campaigns.one_schedule),
-    Route(f"{_CAMPAIGN}/tracking", tracking.campaign_activity, _SINCE, BY_REPORT_ROW),
-    *(
-        Route(
-            f"{_CAMPAIGN}/tracking/{kind.name}",
-            partial(tracking.campaign_report, kind),
-            _SINCE,
-            BY_REPORT_ROW,
-        )
-        for kind in KINDS.values()
-    ),
-    Route(
-        f"{_CAMPAIGN}/tracking/clicks/{{link_id}}",
-        tracking.campaign_link,
-        _SINCE,
-        BY_REPORT_ROW,
+    *_tracking(
+        _CAMPAIGN, tracking.campaign_activity, tracking.campaign_report, tracking.campaign_link
     ),
     Route(
         f"{_CAMPAIGN}/tracking/reports/summary",
         tracking.campaign_summary,
         {"updateSummary": flag},
     ),
-    Route(f"{_CONTACT}/tracking", tracking.contact_activity, _SINCE, BY_REPORT_ROW),
-    *(
-        Route(
-            f"{_CONTACT}/tracking/{kind.name}",
-            partial(tracking.contact_report, kind),
-            _SINCE,
-            BY_REPORT_ROW,
-        )
-        for kind in KINDS.values()
-    ),
-    Route(
-        f"{_CONTACT}/tracking/clicks/{{link_id}}",
-        tracking.contact_link,
-        _SINCE,
-        BY_REPORT_ROW,
-    ),
+    *_tracking(_CONTACT, tracking.contact_activity, tracking.contact_report, tracking.contact_link),
     Route(f"{_CONTACT}/tracking/reports/summary", tracking.contact_summary),
     Route(
         f"{_CONTACT}/tracking/reports/summaryByCampaign",
