@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A token is renewed when so much of its life is left, or a quarter of it if that is less.
 _AHEAD = dt.timedelta(hours=6)
 _SHARE = 4
+# A refresh that failed while the token lives is not tried with each call, but so much later.
+_AGAIN = dt.timedelta(minutes=10)
 
 _LOG_IN = "Log in: tap-constantcontact --login"
 
@@ -58,6 +60,7 @@ class Keeper:
         self._logger = logger
         self._clock = clock
         self._grant: Grant | None = None
+        self._again: dt.datetime | None = None
 
     def access_token(self) -> str:
         """An access token that is good.
@@ -65,9 +68,13 @@ class Keeper:
         Raises:
             SignInError: There is none, and none can be had.
         """
-        if self._grant is None or not self._is_fresh(self._grant):
+        if self._grant is None or not (self._is_fresh(self._grant) or self._is_borne(self._grant)):
             self._grant = self._renewed(refused="")
         return self._grant.access_token
+
+    def _is_borne(self, grant: Grant) -> bool:
+        """Whether a token that could not be renewed goes on being used for the moment."""
+        return bool(self._again and self._clock() < self._again and self._is_alive(grant))
 
     def renew(self, refused: str) -> str:
         """Another access token than one that the API has refused.
@@ -99,6 +106,7 @@ class Keeper:
                 if grant.access_token == refused or not self._is_alive(grant):
                     raise
                 self._logger.warning("%s The access token still lives, and is used.", error)
+                self._again = self._clock() + _AGAIN
                 return grant
 
     def _seeded(self, stored: Grant | None) -> Grant:
