@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tap_constantcontact.settings import OPTIONAL_STREAMS
+from tap_constantcontact.settings import OPTIONAL_STREAMS, VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -14,22 +14,29 @@ HEAD = """# Streams and their columns
 Made from the catalog by `python docs/streams.py`. The [README](../README.md#streams) says what each
 stream costs and how they join.
 """
-CONFIG = {"api_key": "-", "access_token": "-", "optional_streams": list(OPTIONAL_STREAMS)}
 
 
 def page() -> str:
     """The page as it should be."""
-    catalog = TapConstantContact(config=CONFIG).catalog_dict["streams"]
-    return "\n".join([HEAD, *(_section(entry) for entry in catalog)])
+    return "\n".join([HEAD, *(part for version in reversed(VERSIONS) for part in _part(version))])
 
 
-def _section(entry: dict[str, Any]) -> str:
+def _part(version: str) -> list[str]:
+    named = list(OPTIONAL_STREAMS[version])
+    tap = TapConstantContact(
+        config={"api_version": version, "optional_streams": named}, validate_config=False
+    )
+    entries = tap.catalog_dict["streams"]
+    return [f"# API {version}\n", *(_section(entry, named) for entry in entries)]
+
+
+def _section(entry: dict[str, Any], optional: list[str]) -> str:
     schema = entry["schema"]
     cursor = entry.get("replication_key")
     facts = [
         "key " + ", ".join(f"`{name}`" for name in entry["key_properties"]),
         f"incremental by `{cursor}`" if cursor else "full table",
-        *(["optional"] if entry["tap_stream_id"] in OPTIONAL_STREAMS else []),
+        *(["optional"] if entry["tap_stream_id"] in optional else []),
     ]
     return "\n".join(
         [
@@ -50,7 +57,7 @@ def _section(entry: dict[str, Any]) -> str:
 def _row(name: str, schema: dict[str, Any]) -> str:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     kind = "/".join(each for each in types if each != "null")
-    kind = "date and time" if schema.get("format") == "date-time" else kind
+    kind = {"date-time": "date and time", "date": "date"}.get(schema.get("format", ""), kind)
     return f"| `{name}` | {kind} | {schema.get('description', '').replace('|', ', ')} |"
 
 

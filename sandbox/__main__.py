@@ -62,7 +62,7 @@ def _seconds(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Serve a made-up Constant Contact account as the v2 API on this machine.",
+        description="Serve a made-up Constant Contact account on this machine, through both APIs.",
         epilog="While it runs: GET /sandbox tells what it is, POST /sandbox/change with "
         '{"edit": 7, "add": 2} lets things happen in the account, PUT /sandbox/trouble with '
         '{"throttle": 4} makes things go wrong.',
@@ -99,6 +99,20 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         metavar="SECONDS",
         help="wait so long before every answer",
+    )
+    trouble.add_argument(
+        "--slow-segments",
+        type=_size,
+        default=0,
+        metavar="N",
+        help="v3: the next N questions for the members of a segment are answered with 202",
+    )
+    trouble.add_argument(
+        "--lack",
+        action="append",
+        default=[],
+        metavar="PRIVILEGE",
+        help="v3: the token's user does not have this privilege (may be repeated)",
     )
     trouble.add_argument(
         "--clock-shift-hours",
@@ -152,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"A made-up account (seed {options['seed']}) with {options['contacts']} contacts "
                 f"and {options['campaigns']} campaigns.\n"
                 f"api_url: {box.url}\n"
-                f"api_key: {api_key}  access_token: {access_token}  "
+                f"api_key: {api_key}  access_token: {access_token}\n"
+                f"v3_api_url: {box.v3_url}\n"
+                f"auth_url: {box.origin}  client_id: {box.oauth.application.client_id}\n"
                 f"control: {box.origin}/sandbox\n",
             )
             sys.stdout.flush()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.v2.keys import KEYS
+from sandbox.v3 import keys as v3
 from sandbox.world.contacts import Document
 from sandbox.world.world import World, at_once
 
@@ -27,6 +28,16 @@ class Account(World):
             The keys: strings, or tuples of strings where a key has several parts.
         """
         return set(KEYS[stream](self, clock_shift_hours))
+
+    @at_once
+    def v3_ids(self, stream: str) -> set[Any]:
+        """Say the same of what one reads through v3."""
+        return set(v3.KEYS[stream](self))
+
+    @at_once
+    def v3_counts(self) -> dict[str, int]:
+        """Count the rows of every stream of v3."""
+        return {stream: sum(1 for _ in keys(self)) for stream, keys in v3.KEYS.items()}
 
     @at_once
     def counts(self) -> dict[str, int]:

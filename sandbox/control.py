@@ -9,11 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.state import State
-from sandbox.v2.gate import PREFIX
+from sandbox.v2 import gate as v2
+from sandbox.v3 import gate as v3
 from sandbox.world.world import CHANGES
 
 _ABOUT: Final = (
-    "A made-up Constant Contact account behind the v2 API. "
+    "A made-up Constant Contact account behind both APIs. "
     "GET /sandbox/counts and /sandbox/calls to look, POST /sandbox/change to let things happen, "
     "PUT /sandbox/trouble to make things go wrong, POST /sandbox/new-day to reset the quota."
 )
@@ -51,7 +52,9 @@ class Control:
         return _reply(
             {
                 "about": _ABOUT,
-                "api_url": f"{request.url.scheme}://{request.url.netloc}{PREFIX}",
+                "api_url": f"{request.url.scheme}://{request.url.netloc}{v2.PREFIX}",
+                "v3_api_url": f"{request.url.scheme}://{request.url.netloc}{v3.PREFIX}",
+                "auth_url": f"{request.url.scheme}://{request.url.netloc}",
                 "calls": len(state.calls),
                 "calls_today": state.calls_today,
                 "refusals": state.refusals,

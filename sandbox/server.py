@@ -13,11 +13,14 @@ from starlette.routing import Mount
 
 from sandbox.account import Account
 from sandbox.control import Control
-from sandbox.state import Call, Interfere, Reply, State
+from sandbox.mishaps import Limits
+from sandbox.state import Interfere, Observe, State
 from sandbox.trouble import Trouble
-from sandbox.v2.gate import PREFIX, Gate
-from sandbox.v3.oauth import PREFIX as OAUTH_PREFIX
+from sandbox.v2 import gate as v2
+from sandbox.v3 import gate as v3
+from sandbox.v3 import oauth as signing_in
 from sandbox.v3.oauth import OAuth
+from sandbox.wire import Call, Reply
 
 __all__ = ["Call", "Reply", "Sandbox", "serve"]
 
@@ -39,7 +42,8 @@ class Sandbox:
         self._state = state
         self.oauth = oauth
         self.origin = f"http://{_HOST}:{port}"
-        self.url = f"{self.origin}{PREFIX}"
+        self.url = f"{self.origin}{v2.PREFIX}"
+        self.v3_url = f"{self.origin}{v3.PREFIX}"
 
     @property
     def account(self) -> Account:
@@ -75,6 +79,15 @@ class Sandbox:
     @interfere.setter
     def interfere(self, interfere: Interfere | None) -> None:
         self._state.interfere = interfere
+
+    @property
+    def observe(self) -> Observe | None:
+        """Told of every call of v3 that was answered, with the answer before it was spoilt."""
+        return self._state.observe
+
+    @observe.setter
+    def observe(self, observe: Observe | None) -> None:
+        self._state.observe = observe
 
     def wait_for_calls(self, count: int, patience: float = 60.0) -> bool:
         """Wait until so many calls have come in, in all; returns whether they have in time."""
@@ -177,7 +190,12 @@ def serve(  # noqa: PLR0913 - what is served, and to whom
     """
     state = State(account or Account(), trouble or Trouble(), api_key, access_token)
     oauth = oauth or OAuth()
-    mounts = [Mount(PREFIX, Gate(state)), Mount(OAUTH_PREFIX, oauth)]
+    limits = Limits(state)
+    mounts = [
+        Mount(v2.PREFIX, v2.Gate(state, limits)),
+        Mount(v3.PREFIX, v3.Gate(state, limits, oauth)),
+        Mount(signing_in.PREFIX, oauth),
+    ]
     app = Starlette(routes=[*Control(state).routes, *mounts])
     config = uvicorn.Config(
         app,

@@ -3,45 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Condition
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from sandbox.account import Account
 from sandbox.trouble import Trouble
+from sandbox.wire import Call, Reply
 
-_JSON = "application/json"
-
-
-@dataclass(slots=True)
-class Call:
-    """One call, as it is remembered.
-
-    Attributes:
-        params: The query parameters without the API key and the access token.
-        status: The HTTP status of the answer; 0 while there is none yet.
-        at: When it came in, by the monotonic clock.
-    """
-
-    method: str
-    path: str
-    params: dict[str, str]
-    status: int
-    at: float
-
-
-class Reply(NamedTuple):
-    """An answer on its way out.
-
-    Attributes:
-        cut: Whether the connection breaks in the middle of the body.
-    """
-
-    status: int
-    body: bytes
-    content_type: str = _JSON
-    headers: tuple[tuple[str, str], ...] = ()
-    cut: bool = False
-
-
+Observe: TypeAlias = Callable[[Call, Reply], object]
 Interfere: TypeAlias = Callable[[Call, Callable[[], Reply]], Reply | None]
 
 
@@ -56,6 +24,7 @@ class State:
         arrival: Notified of every call.
         interfere: Called with every call that would be answered and with what answers it, to let
             something happen before that, or to answer in its place.
+        observe: Told of every call that was answered, with the answer before anything spoilt it.
         refusals: How many calls came too fast.
         calls_today: How many calls count towards the day's quota.
     """
@@ -67,5 +36,6 @@ class State:
     calls: list[Call] = field(default_factory=list)
     arrival: Condition = field(default_factory=Condition)
     interfere: Interfere | None = None
+    observe: Observe | None = None
     refusals: int = 0
     calls_today: int = 0

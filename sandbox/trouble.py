@@ -31,6 +31,9 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         refuse: Areas that the account has no right to: `eventspot`, `library`.
         no_schedules_is_404: A campaign without schedules answers 404 instead of `[]`.
         library_info_array: Library usage comes as an array of one object.
+        lack: Privileges of v3 that the token's user does not have.
+        slow_segments: So many of the next questions for a segment's members are answered with 202:
+            they are still being worked out.
         stale_counters: A campaign's counters are zero unless it is asked to reckon anew.
     """
 
@@ -49,6 +52,8 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refuse: set[str] = msgspec.field(default_factory=set)
     no_schedules_is_404: bool = False
     library_info_array: bool = False
+    lack: set[str] = msgspec.field(default_factory=set)
+    slow_segments: Annotated[int, msgspec.Meta(ge=0)] = 0
     stale_counters: bool = False
 
     def change(self, fields: dict[str, Any]) -> None:

@@ -1,12 +1,45 @@
-"""Answers on their way out."""
+"""Calls as they came in, and answers on their way out."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from typing import NamedTuple
 
 from starlette.types import Send
 
-from sandbox.state import Reply
+_JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call, as it is remembered.
+
+    Attributes:
+        params: The query parameters without the API key and the access token.
+        status: The HTTP status of the answer; 0 while there is none yet.
+        at: When it came in, by the monotonic clock.
+    """
+
+    method: str
+    path: str
+    params: dict[str, str]
+    status: int
+    at: float
+
+
+class Reply(NamedTuple):
+    """An answer on its way out.
+
+    Attributes:
+        cut: Whether the connection breaks in the middle of the body.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = _JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    cut: bool = False
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import PluginBase
 
 FOLDER = Path(__file__).parents[1] / "meltano"
+# What a person does about signing in; the settings come from Meltano's environment.
+COMMANDS = {
+    "login": "Log in on any device, once; the tokens are kept and renewed",
+    "status": "Say whose account it is, how long the tokens live, and what may be read",
+    "logout": "Forget the tokens",
+}
 REPOSITORY = "https://github.com/tap-constantcontact/tap-constantcontact"
 RAW = "https://raw.githubusercontent.com/tap-constantcontact/tap-constantcontact/main"
 
@@ -101,8 +107,12 @@ def extractor() -> dict[str, Any]:
             "stream-maps",
             "structured-logging",
         ],
-        "settings_group_validation": [["api_key", "access_token"]],
+        "settings_group_validation": [["client_id"], ["api_key", "access_token"]],
         "settings": settings(TapConstantContact),
+        "commands": {
+            name: {"args": f"--{name} --config=ENV", "description": text}
+            for name, text in COMMANDS.items()
+        },
         "select": ["*.*"],
     }
 

@@ -22,6 +22,7 @@ class Api:
     """An API as a run talks to it. The tap chooses one.
 
     Attributes:
+        version: What it is called.
         root: Where it is.
         credentials: Who is asking.
         refusals: What its refusals mean.
@@ -31,6 +32,7 @@ class Api:
             been read.
     """
 
+    version: str
     root: ApiRoot
     credentials: Credentials
     refusals: RefusalTable

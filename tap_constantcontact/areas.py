@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
@@ -28,6 +28,8 @@ class OptionalAreaStream(ConstantContactStream):
 
     #: The area, as a person calls it.
     area: str
+    #: The rights that open it, where the API can say beforehand who has them.
+    privileges: ClassVar[tuple[str, ...]] = ()
     #: Which refusals mean that the account does not have it.
     refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
 

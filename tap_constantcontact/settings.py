@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import difflib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,24 +18,65 @@ from tap_constantcontact.records import times
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
-API_URL = "https://api.constantcontact.com/v2"
+#: The vendor's APIs that can be read.
+VERSIONS = ("v2", "v3")
 
 SETTINGS = th.PropertiesList(
     th.Property(
+        "api_version",
+        th.StringType,
+        title="API version",
+        description="Which API: v2 or v3. Without it, v3 if there is a client_id, else v2.",
+    ),
+    th.Property(
+        "client_id",
+        th.StringType,
+        title="Client ID",
+        description="v3: names the application, as the vendor's portal shows it.",
+    ),
+    th.Property(
+        "client_secret",
+        th.StringType,
+        secret=True,
+        title="Client secret",
+        description="v3: only for an application of the code flow.",
+    ),
+    th.Property(
+        "refresh_token",
+        th.StringType,
+        secret=True,
+        title="Refresh token",
+        description="v3: a seed from another program or a container's secrets; --login makes one"
+        " otherwise. What has become of it since is in the token store.",
+    ),
+    th.Property(
+        "token_store",
+        th.StringType,
+        title="Token store",
+        description="v3: the file in which tokens are kept between runs, or a database's URL."
+        " Without it, a file in the Meltano project or among the user's data.",
+    ),
+    th.Property(
+        "auth_url",
+        th.StringType,
+        title="Authorization URL",
+        description="v3: base of the authorization server; another one for the sandbox."
+        " Without it, the vendor's.",
+    ),
+    th.Property(
         "api_key",
-        th.StringType(nullable=False),
-        required=True,
+        th.StringType,
         secret=True,
         title="API key",
-        description="Names the integration: the key of a Constant Contact v2 application.",
+        description="v2: names the integration: the key of a Constant Contact v2 application.",
     ),
     th.Property(
         "access_token",
-        th.StringType(nullable=False),
-        required=True,
+        th.StringType,
         secret=True,
         title="Access token",
-        description="Names the account: the OAuth token that its owner granted to the key.",
+        description="v2: names the account: the OAuth token that its owner granted to the key."
+        " v3: a token for a try, used as it is until it ends.",
     ),
     th.Property(
         "start_date",
@@ -45,9 +88,9 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "api_url",
         th.StringType,
-        default=API_URL,
         title="API URL",
-        description="Base of the API; another one for a proxy or the sandbox.",
+        description="Base of the API; another one for a proxy or the sandbox. Without it, the"
+        " vendor's.",
     ),
     th.Property(
         "requests_per_second",
@@ -105,6 +148,13 @@ SETTINGS = th.PropertiesList(
         " not named here are not in the catalog at all.",
     ),
     th.Property(
+        "id_map_source",
+        th.StringType,
+        title="Source of the id map",
+        description="v3: a CSV file with the columns kind and id: the ids of v2 that the stream"
+        " id_map looks up.",
+    ),
+    th.Property(
         "request_timeout",
         th.NumberType,
         default=60,
@@ -120,13 +170,33 @@ SETTINGS = th.PropertiesList(
     ),
 )
 
-#: Streams that are in the catalog only if they are asked for by name.
-OPTIONAL_STREAMS = (
-    "campaign_previews",
-    "contact_activity",
-    "contact_summaries",
-    "contact_campaign_summaries",
-)
+#: Streams of each API that are in the catalog only if they are asked for by name.
+OPTIONAL_STREAMS = {
+    "v2": (
+        "campaign_previews",
+        "contact_activity",
+        "contact_summaries",
+        "contact_campaign_summaries",
+    ),
+    "v3": (
+        "contact_activity",
+        "contact_summaries",
+        "contact_campaign_summaries",
+        "sms_engagement",
+        "segment_members",
+        "id_map",
+    ),
+}
+#: Settings that only one of the APIs has a use for.
+ONLY_OF = {
+    "api_key": "v2",
+    **dict.fromkeys(
+        ("client_id", "client_secret", "refresh_token", "token_store", "auth_url", "id_map_source"),
+        "v3",
+    ),
+}
+# What the stream id_map can look up.
+ID_KINDS = ("contact", "list", "campaign")
 
 _NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
     "requests_per_second": (float, 0.01, 1000, "calls a second"),
@@ -144,7 +214,7 @@ def normalise(config: MutableMapping[str, Any]) -> None:
 
     An optional setting that is null or empty is one that is not set, and a number may be text.
     """
-    for name in _CHECKS.keys() - set(SECRETS):
+    for name in _CHECKS:
         if _unset(config.get(name)):
             config.pop(name, None)
     if isinstance(config.get("optional_streams"), str):
@@ -176,27 +246,121 @@ def unknown(config: Mapping[str, Any], known: Iterable[str]) -> list[str]:
     return lines
 
 
+def version_of(config: Mapping[str, Any]) -> str:
+    """The API that the settings mean: the one they name, or the one whose application they name."""
+    named = config.get("api_version")
+    if named in VERSIONS:
+        return str(named)
+    return "v2" if _unset(config.get("client_id")) else "v3"
+
+
+def of_no_use(config: Mapping[str, Any]) -> list[str]:
+    """What to say of settings that only the other API has a use for: one line each."""
+    version = version_of(config)
+    return [
+        f"Setting '{name}' is of {other} alone, and this run reads {version}: it is not used."
+        for name, other in ONLY_OF.items()
+        if other != version and not _unset(config.get(name))
+    ]
+
+
 def problems(config: Mapping[str, Any]) -> list[str]:
     """What is wrong with the settings: one line each, never quoting a secret."""
-    found = [
-        f"Setting '{name}' is missing. Put it into the config file or into the environment as"
-        f" TAP_CONSTANTCONTACT_{name.upper()}."
-        for name in SECRETS
-        if _unset(config.get(name))
-    ]
+    version = version_of(config)
+    found = _missing(config, version)
     for name, check in _CHECKS.items():
         value = config.get(name)
-        if not _unset(value) and (fault := check(name, value)):
+        is_used = ONLY_OF.get(name, version) == version
+        if is_used and not _unset(value) and (fault := check(name, value)):
             found.append(f"Setting '{name}' {fault}")
+    return [*found, *_at_odds(config, version)]
+
+
+_NO_CREDENTIALS = (
+    "Setting 'client_id' is missing, which the API v3 needs: set it, then run"
+    " tap-constantcontact --login. (For v2, set 'api_key' and 'access_token'.)"
+)
+_NO_KEY = (
+    "Setting 'api_key' is missing, which the API v2 needs. If 'access_token' is of v3, set"
+    " 'api_version' to v3."
+)
+_BOTH = (
+    "Setting 'api_version' is missing: there is an 'api_key' (of v2) and a 'client_id' (of v3)."
+    " Name the API to read."
+)
+
+
+def _missing(config: Mapping[str, Any], version: str) -> list[str]:
+    """Settings that say who is asking, and that are not there."""
+    there = {name for name in CREDENTIALS if not _unset(config.get(name))}
+    if _unset(config.get("api_version")):
+        if not there:
+            return [_NO_CREDENTIALS]
+        if there == {"access_token"}:
+            return [_NO_KEY]
+        if there >= {"api_key", "client_id"}:
+            return [_BOTH]
+    needed = {"v2": ["api_key", "access_token"], "v3": ["client_id"]}[version]
+    if version == "v3" and "access_token" in there:
+        needed = []
+    return [
+        f"Setting '{name}' is missing. Put it into the config file or into the environment as"
+        f" TAP_CONSTANTCONTACT_{name.upper()}."
+        for name in needed
+        if name not in there
+    ]
+
+
+def _at_odds(config: Mapping[str, Any], version: str) -> list[str]:
+    """Settings that are right each for itself, but not together."""
+    found = []
+    url = config.get("api_url")
+    others = [f"/{each}" for each in VERSIONS if each != version]
+    if isinstance(url, str) and url.rstrip("/").endswith(tuple(others)):
+        found.append(f"Setting 'api_url' is of another API than {version}, which is to be read.")
+    named = config.get("optional_streams")
+    named = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+    has = OPTIONAL_STREAMS[version]
+    if unknown := sorted(set(named).difference(has)):
+        found.append(
+            f"Setting 'optional_streams' names {unknown[0]!r}, which is none of: {', '.join(has)}."
+        )
+    if version == "v3" and "id_map" in named and _unset(config.get("id_map_source")):
+        found.append("Setting 'id_map_source' is missing, which the stream 'id_map' needs.")
     return found
+
+
+def _version(_name: str, value: Any) -> str | None:
+    return None if value in VERSIONS else f"takes {' or '.join(VERSIONS)}, not {value!r}."
 
 
 def _streams(_name: str, value: Any) -> str | None:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        return 'takes a list of streams, such as ["campaign_previews"].'
-    unknown = sorted(set(value).difference(OPTIONAL_STREAMS))
-    if unknown:
-        return f"names {unknown[0]!r}, which is none of: {', '.join(OPTIONAL_STREAMS)}."
+        return 'takes a list of streams, such as ["contact_activity"].'
+    return None
+
+
+def _store(_name: str, value: Any) -> str | None:
+    if not isinstance(value, str) or not value.isprintable():
+        return "takes the path of a file, or a database's URL."
+    if value.startswith(("http://", "https://")):
+        return "names a website. Give a path, or a database's URL such as postgresql://…"
+    if "://" not in value and Path(value).expanduser().is_dir():
+        return f"names a folder: {value!r}. Give the path of a file in it."
+    return None
+
+
+def _ids(_name: str, value: Any) -> str | None:
+    """Whether there is a CSV file as the stream id_map reads it."""
+    form = f"Give a CSV file with the columns kind ({', '.join(ID_KINDS)}) and id."
+    try:
+        with Path(value).expanduser().open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        return f"names no file that can be read ({type(error).__name__}). {form}"
+    for number, row in enumerate(rows, start=2):
+        if row.get("kind") not in ID_KINDS or not str(row.get("id") or "").isdecimal():
+            return f"has no kind and id in line {number}. {form}"
     return None
 
 
@@ -238,8 +402,11 @@ def _date(_name: str, value: Any) -> str | None:
     return None
 
 
+_LIKE = "https://api.cc.email/v3"
+
+
 def _url(_name: str, value: Any) -> str | None:
-    fault = f"is no URL: {value!r}. Write it like {API_URL}."
+    fault = f"is no URL: {value!r}. Write it like {_LIKE}."
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -248,7 +415,7 @@ def _url(_name: str, value: Any) -> str | None:
     if parts.scheme not in {"http", "https"} or not host or any(map(str.isspace, value)):
         return fault
     if parts.username or parts.password or parts.query or parts.fragment:
-        return f"holds more than an address. Write it like {API_URL}."
+        return f"holds more than an address. Write it like {_LIKE}."
     return None
 
 
@@ -275,9 +442,16 @@ def _header(_name: str, value: Any) -> str | None:
     return "takes one line of ASCII text without spaces around it."
 
 
-#: Settings that every run needs.
-SECRETS = ("api_key", "access_token")
+#: Settings that say who is asking.
+CREDENTIALS = ("client_id", "api_key", "access_token")
 _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
+    "api_version": _version,
+    "client_id": _secret,
+    "client_secret": _secret,
+    "refresh_token": _secret,
+    "token_store": _store,
+    "auth_url": _url,
+    "id_map_source": _ids,
     "api_key": _secret,
     "access_token": _secret,
     "start_date": _date,

@@ -27,7 +27,7 @@ from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.links import ForeignLinkError
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError, TooFastError
+from tap_constantcontact.http.retries import PendingError, RefusedError, TooFastError
 from tap_constantcontact.plan import PAGE, Cost
 from tap_constantcontact.records import times
 from tap_constantcontact.records.pages import PageReader
@@ -122,8 +122,9 @@ class ConstantContactStream(RESTStream[str | None]):
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         if page.next_page_token:
+            first = request.url
             try:
-                request.url = self.run.api.root.follow(page.next_page_token)
+                request.url = self.run.api.root.follow(page.next_page_token, first)
             except ForeignLinkError as error:
                 msg = f"{error}. It was not followed, since it would get the key and the token."
                 raise FatalAPIError(msg) from error
@@ -154,16 +155,18 @@ class ConstantContactStream(RESTStream[str | None]):
             if name not in fields
         )
 
-    def identified(self, rows: Iterable[Record]) -> Iterator[Record]:
+    def identified(self, rows: Iterable[Record], key: str = "id") -> Iterator[Record]:
         """The API's objects with their ids as text; those without one are left out, and named."""
-        return bodies.identified(
-            rows, lambda: self.logger.warning("An object without its key (id) is left out.")
-        )
 
-    def detail(self, path: str, thing_id: str) -> Record | None:
+        def missing() -> None:
+            self.logger.warning("An object without its key (%s) is left out.", key)
+
+        return bodies.identified(rows, missing, key)
+
+    def detail(self, path: str, thing_id: str, key: str = "id") -> Record | None:
         """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
         try:
-            return self.fetch(path, bodies.of(thing_id))[0]
+            return self.fetch(path, bodies.of(thing_id, key))[0]
         except RefusedError as error:
             if error.verdict is not Verdict.MISSING:
                 raise
@@ -205,18 +208,18 @@ class ConstantContactStream(RESTStream[str | None]):
     def validate_response(self, response: requests.Response) -> None:
         refusal = self._judge(response)
         if refusal is None:
+            self._repeated_once = None
             return
         message = self.run.api.credentials.clean(refusal.message)
         if refusal.verdict is Verdict.SLOW_DOWN:
             self.run.pace.slow_down()
             raise TooFastError(message, response)
+        if refusal.verdict is Verdict.PENDING:
+            raise PendingError(message, response)
         if refusal.verdict in {Verdict.WAIT, Verdict.BLOCKED}:
             raise RetriableAPIError(message, response)
-        if refusal.verdict is Verdict.REPEAT_ONCE and self.requests_session.answered:
-            request = response.request
-            if request is not self._repeated_once:
-                self._repeated_once = request
-                raise RetriableAPIError(message, response)
+        if refusal.verdict is Verdict.REPEAT_ONCE and self._may_repeat(response.request):
+            raise RetriableAPIError(message, response)
         if refusal.verdict is Verdict.MISSING:
             path = urlsplit(response.request.url or "").path
             message = f"{message}: {path}. If it should, check `api_url` ({self.url_base})."
@@ -232,7 +235,14 @@ class ConstantContactStream(RESTStream[str | None]):
             return table.judge_broken(response.headers, response.content, fault)
         return None
 
-    _repeated_once: requests.PreparedRequest | None = None
+    #: The address of the call that is being repeated since its token was refused.
+    _repeated_once: str | None = None
+
+    def _may_repeat(self, refused: requests.PreparedRequest) -> bool:
+        if refused.url == self._repeated_once:
+            return False
+        self._repeated_once = refused.url
+        return self.run.api.credentials.renew(refused) or self.requests_session.answered
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
@@ -517,7 +527,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return Call(self.request_for(path))
 
     def rows_ahead(
-        self, call: Call | None, envelope: Envelope | None = None
+        self, call: Call | None, envelope: Envelope | None = None, key: str = "id"
     ) -> Generator[None, None, list[Record]]:
         """Wait for all pages of a list, from a call for the first one that was expected.
 
@@ -527,7 +537,7 @@ class ConstantContactStream(RESTStream[str | None]):
         rows: list[Record] = []
         while call is not None:
             response = yield from arrival(call)
-            rows += peek(response, envelope or self.own_envelope)
+            rows += peek(response, envelope or self.own_envelope, key)
             call = call.next
         return rows
 
@@ -563,7 +573,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return rows, self.run.session.calls - before if len(rows) < most else None
 
 
-def peek(response: requests.Response | None, envelope: Envelope) -> list[Record]:
+def peek(response: requests.Response | None, envelope: Envelope, key: str = "id") -> list[Record]:
     """The objects with ids in an answer that nobody has taken yet, and that is not judged here.
 
     Raises:
@@ -573,7 +583,7 @@ def peek(response: requests.Response | None, envelope: Envelope) -> list[Record]
         msg = "is not there"
         raise BrokenAnswerError(msg)
     rows = envelope.open(bodies.decode(response.content)).rows
-    return list(bodies.identified(rows, lambda: None))
+    return list(bodies.identified(rows, lambda: None, key))
 
 
 def map_fault(stream: str, error: Exception) -> str:

@@ -27,6 +27,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_constantcontact import settings
+from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http.pace import seconds_between_calls
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
@@ -34,15 +35,17 @@ from tap_constantcontact.http.stop import RunStopped
 from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
 from tap_constantcontact.records.writer import BlockWriter, OutputError
 from tap_constantcontact.run import Run
-from tap_constantcontact.settings import SECRETS
 from tap_constantcontact.state import bookmarks, owner
 from tap_constantcontact.state.owner import ForeignStateError
 from tap_constantcontact.stream import map_fault
 from tap_constantcontact.terminal.logs import is_of_use
 from tap_constantcontact.v2 import api as v2
+from tap_constantcontact.v3 import api as v3
+from tap_constantcontact.v3 import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
     from types import FrameType
     from typing import TextIO
 
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
     from tap_constantcontact.stream import ConstantContactStream
 
 
+_APIS = {each.VERSION: each.api for each in (v2, v3)}
+
 # By these, somebody asks for more than a run's own words. (Meltano sets the SDK's log config.)
 _ASKING_FOR_MORE = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
 
@@ -62,6 +67,7 @@ class _Account(Protocol):
 
     selected: bool
     owner: str | None
+    granted: AbstractSet[str] | None
 
 
 class TapConstantContact(Tap):
@@ -93,6 +99,7 @@ class TapConstantContact(Tap):
     def _tell_of_the_unknown(self) -> None:
         """Warn of what the config or the catalog names and the tap does not have."""
         faults = settings.unknown(self._config, self.config_jsonschema["properties"])
+        faults += settings.of_no_use(self._config)
         for name, entry in (self.input_catalog or {}).items():
             if not entry.metadata.resolve_selection()[()]:
                 continue
@@ -104,7 +111,7 @@ class TapConstantContact(Tap):
                     if column not in known
                 ]
                 continue
-            is_optional = name in settings.OPTIONAL_STREAMS
+            is_optional = name in settings.OPTIONAL_STREAMS[settings.version_of(self.config)]
             hint = " Name it in `optional_streams` to read it." if is_optional else ""
             faults.append(f"The catalog selects stream '{name}', which is not there.{hint}")
         for fault in faults:
@@ -115,7 +122,8 @@ class TapConstantContact(Tap):
         """Check the settings in our own words before the SDK's validator fills in defaults."""
         settings.normalise(self._config)
         found = settings.problems(self._config)
-        if found and any(os.environ.get(_variable(n)) and not self._config.get(n) for n in SECRETS):
+        named = [n for n in settings.CREDENTIALS if not self._config.get(n)]
+        if found and any(os.environ.get(_variable(name)) for name in named):
             found.append("The environment names settings. Add --config=ENV to use them.")
         if found and raise_errors:
             raise _invalid(found)
@@ -147,14 +155,14 @@ class TapConstantContact(Tap):
     @cached_property
     def run(self) -> Run:
         """What all streams share."""
-        return Run(self, v2.api(self.config))
+        return Run(self, _APIS[settings.version_of(self.config)](self.config, self.logger))
 
     # -- streams ----------------------------------------------------------------------------
 
     @override
     def discover_streams(self) -> list[Stream]:
         wanted = self.config.get("optional_streams")
-        left_out = set(settings.OPTIONAL_STREAMS)
+        left_out = set(settings.OPTIONAL_STREAMS[self.run.api.version])
         left_out -= set(map(str, wanted)) if isinstance(wanted, list) else set()
         return [
             each
@@ -202,18 +210,19 @@ class TapConstantContact(Tap):
     def begin(self) -> None:
         """Make sure that the state is this account's, and that no clock has spoilt it.
 
-        The account is asked for anyway if its stream is selected, and otherwise only if the access
-        token is a new one.
+        The account is asked for anyway if its stream is selected, and otherwise only if nothing
+        else tells. What the user may not read is left out.
 
         Raises:
             ConfigValidationError: If the state is another account's.
         """
+        self._leave_out_what_is_closed()
         known = self.run.bookmarks_of(owner.ACCOUNT)
         is_selected = owner.ACCOUNT in self.run.selected
         try:
-            marks = owner.identify(
-                known, self.config["access_token"], self._ask_owner, must_ask=is_selected
-            )
+            marks = owner.check_version(known, self.run.api.version)
+            identity = self.run.api.credentials.identity
+            marks |= owner.identify(known, identity, self._ask_owner, must_ask=is_selected)
         except ForeignStateError as error:
             raise _invalid([str(error)]) from error
         if any(cast("ConstantContactStream", each).keeps_marks for each in self._selected):
@@ -226,6 +235,30 @@ class TapConstantContact(Tap):
                 stream,
             )
 
+    def _leave_out_what_is_closed(self) -> None:
+        granted = cast("_Account", self.streams[owner.ACCOUNT]).granted
+        if granted is None:
+            return
+        closed: dict[str, list[str]] = {}
+        for each in self._selected:
+            if not isinstance(each, OptionalAreaStream):
+                continue
+            lacking = [name for name in each.privileges if name not in granted]
+            (self.run.skipped_areas if lacking else self.run.open_areas).add(each.area)
+            for name in lacking[:1]:
+                closed.setdefault(name, []).append(each.name)
+        for privilege, names in closed.items():
+            self.logger.warning(
+                "The token's user lacks the privilege '%s', and these streams are skipped: %s.",
+                privilege,
+                ", ".join(names),
+            )
+
+    @override  # type: ignore[misc]  # final, but the SDK has no hook around a test
+    def run_connection_test(self) -> bool:
+        self.begin()
+        return super().run_connection_test()
+
     @property
     def _selected(self) -> list[Stream]:
         return [each for each in self.streams.values() if each.selected]
@@ -233,13 +266,22 @@ class TapConstantContact(Tap):
     def _ask_owner(self) -> str | None:
         """Whose account it is; None if the token's user may not know."""
         account = cast("_Account", self.streams[owner.ACCOUNT])
+        if getattr(account, "area", None) in self.run.skipped_areas:
+            return None
         try:
-            return account.owner
+            found = account.owner
         except RefusedError as error:
-            if account.selected or error.verdict is not Verdict.FORBIDDEN:
+            if error.verdict is not Verdict.FORBIDDEN or not self._is_spared(account):
                 raise
             self.logger.warning("Whose account it is cannot be told. %s", error)
             return None
+        self.run.api.credentials.note_owner(found or "")
+        return found
+
+    @staticmethod
+    def _is_spared(account: _Account) -> bool:
+        """Whether a run goes on although it may not know the account."""
+        return not account.selected or isinstance(account, OptionalAreaStream)
 
     def plan(self) -> Plan:
         """Estimate what a run would cost, with the settings, catalog and state given.
@@ -258,8 +300,8 @@ class TapConstantContact(Tap):
         costs: list[Cost] = []
         try:
             self.begin()
-            if run.session.calls and owner.ACCOUNT not in run.selected:
-                costs.append(Cost(owner.ACCOUNT, 1, "whose account it is"))
+            if beside := run.session.calls - (owner.ACCOUNT in run.selected):
+                costs.append(Cost(owner.ACCOUNT, beside, "whose it is, and what may be read"))
             for each in self.streams.values():
                 costs += cast("Costing", each).costs()
         finally:
@@ -296,6 +338,14 @@ class TapConstantContact(Tap):
     @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
+        about_login = {
+            "--login": "v3: log in on any device, once; the tokens are kept and renewed.",
+            "--pkce": "With --login: in this machine's browser.",
+            "--status": "v3: say whose account it is, how long the tokens live, what may be read.",
+            "--logout": "v3: forget the tokens.",
+        }
+        for name, text in about_login.items():
+            command.params.append(click.Option([name], is_flag=True, help=text))
         command.params.append(
             click.Option(
                 ["--plan"],
@@ -327,14 +377,44 @@ class TapConstantContact(Tap):
 
     @classmethod
     @override
-    def invoke(cls, *, plan: str | None = None, **options: Any) -> None:
+    def invoke(
+        cls,
+        *,
+        plan: str | None = None,
+        login: bool = False,
+        pkce: bool = False,
+        status: bool = False,
+        logout: bool = False,
+        **options: Any,
+    ) -> None:
         with cls._clear_errors():
             for name in ("state", "catalog"):
                 options[name] = _unless_empty(options.get(name))
-            if plan:
+            if login:
+                tap = cls._of_a_person(options["config"])
+                commands.log_in(tap.config, click.echo, in_browser=pkce)
+            elif status:
+                tap = cls._of_a_person(options["config"])
+                commands.show_status(tap.config, cls.logger, click.echo)
+            elif logout:
+                commands.log_out(cls._of_a_person(options["config"]).config, click.echo)
+            elif plan:
                 cls._show_plan(plan, **options)
             else:
                 super().invoke(**options)
+
+    @classmethod
+    def _of_a_person(cls, config: _ConfigInput) -> TapConstantContact:
+        """The tap, for a command about signing in.
+
+        Raises:
+            ConfigValidationError: The settings are wrong, or not of v3.
+        """
+        cls.logger.setLevel(logging.WARNING)
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        if tap.run.api.version != v3.VERSION:
+            raise _invalid(["Signing in is of the API v3: set 'client_id'. v2 has key and token."])
+        return tap
 
     @classmethod
     def _show_plan(

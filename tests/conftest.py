@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from backoff import _sync as retrying
+from contracts import faults_of, template_of
 from hypothesis import settings
 from singer import KEY, TOKEN
 from warehouses import DuckDB, Postgres, Project, Warehouse
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from asking import Get, Read, Row
 
-    from sandbox import Sandbox
+    from sandbox import Call, Reply, Sandbox
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +55,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def serving() -> Iterator[Callable[..., Sandbox]]:
-    """Serves accounts: `serving(contacts=100, throttle=4)`."""
+    """Serves accounts; what they answer as v3 is held against the contract afterwards."""
+    answers: dict[str | None, tuple[str, bytes]] = {}
+
+    def keep(call: Call, reply: Reply) -> None:
+        path = call.path.removeprefix("/v3")
+        if reply.status == 200:
+            answers.setdefault(template_of(path), (path, reply.body))
+
     with contextlib.ExitStack() as stack:
 
         def start(*, trouble: Trouble | None = None, **sizes: Any) -> Sandbox:
@@ -62,9 +70,11 @@ def serving() -> Iterator[Callable[..., Sandbox]]:
             box: Sandbox = stack.enter_context(
                 serve(account, trouble or Trouble(), api_key=KEY, access_token=TOKEN)
             )
+            box.observe = keep
             return box
 
         yield start
+    assert [fault for answer in answers.values() for fault in faults_of(*answer)] == []
 
 
 @pytest.fixture(scope="session")

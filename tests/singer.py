@@ -26,9 +26,10 @@ TOKEN = "sandbox-access-token"  # noqa: S105
 
 
 class Server(Protocol):
-    """Whatever answers as the API."""
+    """Whatever answers as the APIs."""
 
     url: str
+    v3_url: str
 
 
 @dataclass
@@ -73,25 +74,24 @@ class Collector(GenericSingerWriter[str, Any]):
         self.output.messages.append(msgspec.json.decode(self.serialize_message(message)))
 
 
-def config(box: Server, **settings: Any) -> dict[str, Any]:
-    return {
-        "api_key": KEY,
-        "access_token": TOKEN,
-        "api_url": box.url,
-        "requests_per_second": 1000,
-        **settings,
+def config(box: Server, version: str = "v2", **settings: Any) -> dict[str, Any]:
+    apis = {
+        "v2": {"api_key": KEY, "api_url": box.url},
+        "v3": {"api_version": "v3", "api_url": box.v3_url},
     }
+    return {"access_token": TOKEN, "requests_per_second": 1000, **apis[version], **settings}
 
 
-def everything() -> TapConstantContact:
+def everything(version: str = "v2") -> TapConstantContact:
     """A tap with all streams there are, that knows no account."""
-    names = list(settings.OPTIONAL_STREAMS)
-    return TapConstantContact(config={"optional_streams": names}, validate_config=False)
+    names = list(settings.OPTIONAL_STREAMS[version])
+    given = {"api_version": version, "optional_streams": names}
+    return TapConstantContact(config=given, validate_config=False)
 
 
-def catalog(*streams: str, full_table: Collection[str] = ()) -> dict[str, Any]:
+def catalog(*streams: str, full_table: Collection[str] = (), version: str = "v2") -> dict[str, Any]:
     """The catalog with just these streams selected, all fields of them."""
-    found: dict[str, Any] = everything().catalog_dict
+    found: dict[str, Any] = everything(version).catalog_dict
     for entry in found["streams"]:
         for each in entry["metadata"]:
             if not each["breadcrumb"]:
@@ -108,13 +108,16 @@ def sync(
     state: dict[str, Any] | None = None,
     into: Collector | None = None,
     full_table: Collection[str] = (),
+    version: str = "v2",
     **options: Any,
 ) -> Output:
     """Run the tap in this process; `into` keeps what was written when the run raises."""
     writer = into or Collector()
+    named = optional(streams, version)
+    chosen = catalog(*streams, full_table=full_table, version=version) if streams else None
     tap = TapConstantContact(
-        config=config(box, **{"optional_streams": optional(streams), **options}),
-        catalog=catalog(*streams, full_table=full_table) if streams else None,
+        config=config(box, version, **{"optional_streams": named, **options}),
+        catalog=chosen,
         state=state,
         message_writer=writer,
     )
@@ -132,9 +135,9 @@ def a_week_later(state: dict[str, Any] | None) -> dict[str, Any] | None:
     return found
 
 
-def optional(streams: Iterable[str]) -> list[str]:
+def optional(streams: Iterable[str], version: str = "v2") -> list[str]:
     """Those of these streams that must be asked for by name."""
-    return [each for each in streams if each in settings.OPTIONAL_STREAMS]
+    return [each for each in streams if each in settings.OPTIONAL_STREAMS[version]]
 
 
 @dataclass

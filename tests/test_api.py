@@ -26,7 +26,7 @@ from tap_constantcontact.v2.refusals import REFUSALS
 if TYPE_CHECKING:
     from tap_constantcontact.http.bodies import Envelope
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples" / "v2"
 KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
 
 
@@ -45,7 +45,7 @@ KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
     ],
 )  # fmt: skip
 def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed: str) -> None:
-    assert ApiRoot(base, "v2").follow(link) == followed
+    assert ApiRoot(base, "v2").follow(link, "-") == followed
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed:
 )
 def test_next_links_to_elsewhere_are_refused(link: str) -> None:
     with pytest.raises(ForeignLinkError):
-        ApiRoot("https://api.test/v2", "v2").follow(link)
+        ApiRoot("https://api.test/v2", "v2").follow(link, "-")
 
 
 @given(st.text())
 def test_whatever_the_link_says_the_host_stays_ours(link: str) -> None:
     try:
-        followed = ApiRoot("https://api.test/v2", "v2").follow(link)
+        followed = ApiRoot("https://api.test/v2", "v2").follow(link, "-")
     except ValueError:
         return
     sent = requests.Request("GET", followed).prepare().url or ""

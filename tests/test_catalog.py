@@ -11,7 +11,7 @@ from singer import KEY, TOKEN, catalog, everything
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from sandbox import Account, Trouble, serve
-from tap_constantcontact.settings import OPTIONAL_STREAMS
+from tap_constantcontact.settings import OPTIONAL_STREAMS, VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -26,13 +26,23 @@ pytestmark = [
 ]
 
 SNAPSHOTS = Path(__file__).parent / "catalog"
-CATALOG = everything().catalog_dict
-CONFIG: dict[str, Any] = {
-    "api_key": KEY,
-    "access_token": TOKEN,
-    "api_url": "http://127.0.0.1:1/v2",
-    "requests_per_second": 1000,
-    "optional_streams": list(OPTIONAL_STREAMS),
+CATALOGS = {version: everything(version).catalog_dict for version in VERSIONS}
+ENTRIES = [
+    pytest.param(version, entry, id=f"{version}-{entry['stream']}")
+    for version in VERSIONS
+    for entry in CATALOGS[version]["streams"]
+]
+IDS = Path(__file__).parent / "samples" / "ids.csv"
+CONFIGS: dict[str, dict[str, Any]] = {
+    version: {
+        "api_version": version,
+        "access_token": TOKEN,
+        "api_url": f"http://127.0.0.1:1/{version}",
+        "requests_per_second": 1000,
+        "optional_streams": list(OPTIONAL_STREAMS[version]),
+        **({"api_key": KEY} if version == "v2" else {"id_map_source": str(IDS)}),
+    }
+    for version in VERSIONS
 }
 
 
@@ -41,17 +51,24 @@ def account() -> Iterator[None]:
     """The suite makes its tap before there is a server, so the address is filled in afterwards."""
     made_up = Account(contacts=60, campaigns=8, recipients=5)
     with serve(made_up, Trouble(), api_key=KEY, access_token=TOKEN) as box:
-        CONFIG["api_url"] = box.url
+        CONFIGS["v2"]["api_url"] = box.url
+        CONFIGS["v3"]["api_url"] = box.v3_url
         yield
 
 
-TestTheSdksSuite = get_tap_test_class(
-    TapConstantContact,
-    config=CONFIG,
-    catalog=catalog(*(entry["stream"] for entry in CATALOG["streams"])),
-    suite_config=SuiteConfig(max_records_limit=None),
-    parse_env_config=False,
-)
+def suite_of(version: str) -> type:
+    names = [entry["stream"] for entry in CATALOGS[version]["streams"]]
+    return get_tap_test_class(
+        TapConstantContact,
+        config=CONFIGS[version],
+        catalog=catalog(*names, version=version),
+        suite_config=SuiteConfig(max_records_limit=None),
+        parse_env_config=False,
+    )
+
+
+TestTheSdksSuite = suite_of("v2")
+TestTheSdksSuiteOfV3 = suite_of("v3")
 
 
 def outline(entry: dict[str, Any]) -> dict[str, Any]:
@@ -73,24 +90,27 @@ def outline(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("entry", CATALOG["streams"], ids=lambda entry: str(entry["stream"]))
-def test_the_catalog_is_as_released(entry: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("version", "entry"), ENTRIES)
+def test_the_catalog_is_as_released(version: str, entry: dict[str, Any]) -> None:
     """After a wanted change, `python tests/test_catalog.py` writes the snapshots anew."""
-    snapshot = json.loads((SNAPSHOTS / f"{entry['stream']}.json").read_text())
+    snapshot = json.loads((SNAPSHOTS / version / f"{entry['stream']}.json").read_text())
     assert outline(entry) == snapshot
 
 
-def test_no_stream_has_gone() -> None:
-    assert {p.stem for p in SNAPSHOTS.glob("*.json")} == {e["stream"] for e in CATALOG["streams"]}
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_stream_has_gone(version: str) -> None:
+    known = {path.stem for path in (SNAPSHOTS / version).glob("*.json")}
+    assert known == {entry["stream"] for entry in CATALOGS[version]["streams"]}
 
 
-def test_every_stream_is_described() -> None:
-    for entry in CATALOG["streams"]:
-        assert entry["schema"]["description"].endswith("."), entry["stream"]
+@pytest.mark.parametrize(("version", "entry"), ENTRIES)
+def test_every_stream_is_described(version: str, entry: dict[str, Any]) -> None:
+    assert entry["schema"]["description"].endswith("."), version
 
 
 if __name__ == "__main__":
-    SNAPSHOTS.mkdir(exist_ok=True)
-    for each in CATALOG["streams"]:
-        text = json.dumps(outline(each), indent=2) + "\n"
-        (SNAPSHOTS / f"{each['stream']}.json").write_text(text)
+    for api, found in CATALOGS.items():
+        (SNAPSHOTS / api).mkdir(exist_ok=True)
+        for each in found["streams"]:
+            text = json.dumps(outline(each), indent=2) + "\n"
+            (SNAPSHOTS / api / f"{each['stream']}.json").write_text(text)

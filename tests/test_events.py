@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Serving = Callable[..., Sandbox]
 pytestmark = pytest.mark.slow
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples" / "v2"
 PARTS = ("event_fees", "event_items", "event_promocodes", "event_registrants")
 FAMILY = ("events", *PARTS, "event_item_attributes")
 # What a list row of an event tells (API docs: EventSpot events collection).

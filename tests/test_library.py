@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Serving = Callable[..., Sandbox]
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples" / "v2"
 FILES = "/library/files"
 TRASH = "/library/folders/trash/files"
 FOLDERS = "/library/folders"

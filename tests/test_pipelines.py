@@ -36,7 +36,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
     variables = {
         **warehouse.variables,
         "TAP_CONSTANTCONTACT_API_URL": box.url,
-        "TAP_CONSTANTCONTACT_OPTIONAL_STREAMS": json.dumps(OPTIONAL_STREAMS),
+        "TAP_CONSTANTCONTACT_OPTIONAL_STREAMS": json.dumps(OPTIONAL_STREAMS["v2"]),
         "TZ": "America/New_York",
     }
     run = ["run", "tap-constantcontact", warehouse.target]

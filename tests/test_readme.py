@@ -14,7 +14,8 @@ import pytest
 from singer import KEY, TOKEN, selected_by_default
 from warehouses import Postgres, counts
 
-from tap_constantcontact.settings import API_URL
+from tap_constantcontact.v2.api import URL as V2_URL
+from tap_constantcontact.v3.api import URL as V3_URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,5 +192,7 @@ def test_without_meltano(serving: Serving, clone: Clone) -> None:
     assert len(box.calls) - calls < calls, "the second run went on from the first"
 
 
-def test_the_default_address_is_the_apis(clone: Clone) -> None:
-    assert API_URL in (clone.root / ".env.example").read_text()
+def test_the_default_addresses_are_the_apis() -> None:
+    text = (ROOT / ".env.example").read_text()
+    assert V2_URL in text
+    assert V3_URL in text

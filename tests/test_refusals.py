@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Serving = Callable[..., Sandbox]
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples" / "v2"
 ONE_LIST = [{"id": "1", "name": "General Interest"}]
 
 

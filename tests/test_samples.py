@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "tests" / "samples"
+SAMPLES = ROOT / "tests" / "samples" / "v2"
 
 CAMPAIGNS = "/emailmarketing/campaigns"
 CAMPAIGN = f"{CAMPAIGNS}/{{campaign_id}}"

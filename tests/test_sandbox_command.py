@@ -57,7 +57,8 @@ class TestCommand:
             "--throttle 4 --quota 10000 --retry-after 1 --fail-every 100 --drop-every 101 "
             "--garbage-every 102 --unauthorized-every 103 --latency 0.01 --extra-row "
             "--lose-filter --clock-shift-hours 5 --vanish 1 --vanish 2 --refuse eventspot "
-            "--refuse library --no-schedules-is-404 --library-info-array --stale-counters"
+            "--refuse library --no-schedules-is-404 --library-info-array --stale-counters "
+            "--slow-segments 2 --lack contacts:read --lack account:read"
         )
         with command(*flags.split()) as (_, said):
             trouble = requests.get(said["control"], timeout=5).json()["trouble"]
@@ -80,6 +81,8 @@ class TestCommand:
             "refuse": ["eventspot", "library"],
             "no_schedules_is_404": True,
             "library_info_array": True,
+            "lack": ["account:read", "contacts:read"],
+            "slow_segments": 2,
             "stale_counters": True,
         }
 

@@ -15,7 +15,7 @@ import requests
 
 from sandbox import Account, Sandbox, serve
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "samples" / "v2"
 MOST = 300
 CREDENTIALS = {"api_key": "key", "access_token": "token"}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "schemas" / "v2"
-SAMPLES = ROOT / "tests" / "samples"
+SAMPLES = ROOT / "tests" / "samples" / "v2"
 
 KEYS: dict[str, list[str]] = {
     "account": ["email"],

@@ -112,7 +112,7 @@ def test_bad_settings_end_the_run_before_the_first_call(
 
 @pytest.mark.slow
 def test_several_faults_are_told_together(tmp_path: Path) -> None:
-    run = command(tmp_path, {"start_date": "soon"})
+    run = command(tmp_path, {"start_date": "soon", "api_version": "v2"})
     assert run.log.count("| ERROR") == 3
 
 
@@ -320,7 +320,12 @@ def test_every_setting_is_described() -> None:
     for name, setting in declared().items():
         assert setting["title"], name
         assert setting["description"].endswith("."), name
-    assert {n for n, s in declared().items() if s.get("secret")} == {"api_key", "access_token"}
+    assert {n for n, s in declared().items() if s.get("secret")} == {
+        "api_key",
+        "access_token",
+        "client_secret",
+        "refresh_token",
+    }
 
 
 def test_meltano_knows_the_same_settings() -> None:
@@ -354,10 +359,10 @@ def test_meltano_selects_all_that_the_catalog_has() -> None:
 
 
 def test_streams_that_cost_a_call_each_are_there_only_if_they_are_named() -> None:
-    assert not selected_by_default() & set(settings.OPTIONAL_STREAMS)
+    assert not selected_by_default() & set(settings.OPTIONAL_STREAMS["v2"])
     named = TapConstantContact(config={**GOOD, "optional_streams": ["contact_summaries"]})
     assert set(named.streams) == selected_by_default() | {"contact_summaries"}
-    assert set(everything().streams) == selected_by_default() | set(settings.OPTIONAL_STREAMS)
+    assert set(everything().streams) == selected_by_default() | set(settings.OPTIONAL_STREAMS["v2"])
 
 
 def test_the_environment_example_knows_the_same_settings() -> None:

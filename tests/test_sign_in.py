@@ -334,7 +334,7 @@ def test_a_database_keeps_them_too(box: Sandbox, tmp_path: Path) -> None:
         assert box.oauth.is_good(token)
     assert box.oauth.refreshes == 1
     with pytest.raises(StoreError, match="Check the address"):
-        stores.open_store(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
+        stores.open_store(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}").grants()
 
 
 # -- renewing --------------------------------------------------------------------------------

@@ -11,17 +11,17 @@ import requests
 from tap_constantcontact.http.bodies import BrokenAnswerError, ErrorInAnswerError
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.v3.bodies import paged
-from tap_constantcontact.v3.credentials import BearerToken
+from tap_constantcontact.v3.credentials import BearerToken, GivenToken
 from tap_constantcontact.v3.refusals import REFUSALS
 
 
 def test_each_call_is_signed_with_the_token_of_the_moment() -> None:
-    tokens = iter(["first-token", "second-token"])
-    credentials = BearerToken(lambda: next(tokens), {"<refresh_token>": "refresh-token"})
     for token in ("first-token", "second-token"):
+        credentials = BearerToken(GivenToken(token))
         request = credentials(requests.Request("GET", "https://api.test/v3/contacts").prepare())
         assert request.headers["Authorization"] == f"Bearer {token}"
-        assert credentials.clean(f"{token} refresh-token") == "<access_token> <refresh_token>"
+        assert credentials.clean(f"say {token}") == "say <access_token>"
+        assert not credentials.renew(request)
 
 
 UNAUTHORIZED = {"error_key": "unauthorized", "error_message": "Unauthorized"}

@@ -39,8 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_schemas_and_nothing_else_of_the_project(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    schemas = {p.name for p in (ROOT / "schemas" / "v2").glob("*.json")}
-    assert {f"tap_constantcontact/schemas/v2/{name}" for name in schemas} <= names
+    schemas = {str(path.relative_to(ROOT)) for path in (ROOT / "schemas").rglob("*.json")}
+    assert {f"tap_constantcontact/{name}" for name in schemas} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tap_constantcontact"}
 
 

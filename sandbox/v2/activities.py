@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sandbox.v2.asking import one_of
+from sandbox.checks import one_of
 from sandbox.world import moments
 from sandbox.world.activities import TYPES, Activity
 

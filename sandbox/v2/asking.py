@@ -7,11 +7,12 @@ endpoint need not care whether it answers a first page or a later one.
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
+from sandbox.checks import Check, moment
 from sandbox.v2.refusals import (
     bad_limit,
     bad_parameter,
@@ -20,46 +21,12 @@ from sandbox.v2.refusals import (
     next_not_alone,
     unknown_parameter,
 )
-from sandbox.world import moments
 
 if TYPE_CHECKING:
     from sandbox.trouble import Trouble
     from sandbox.world.world import World
 
 _T = TypeVar("_T")
-
-Check: TypeAlias = Callable[[str], str]
-"""Brings a parameter's value into its plain form, or raises `ValueError` saying what it is not."""
-
-
-def moment(value: str) -> str:
-    """Check a time; its plain form is milliseconds since 1970, as in the tokens of campaigns."""
-    return str(moments.read(value))
-
-
-def flag(value: str) -> str:
-    """Check a yes or no."""
-    return one_of("true", "false")(value)
-
-
-def any_text(value: str) -> str:
-    """Take any text that is not empty."""
-    if not value:
-        msg = "empty"
-        raise ValueError(msg)
-    return value
-
-
-def one_of(*values: str) -> Check:
-    """Check for one of a few words."""
-
-    def check(value: str) -> str:
-        if value not in values:
-            msg = f"none of {', '.join(values)}"
-            raise ValueError(msg)
-        return value
-
-    return check
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sandbox.v2.asking import one_of
+from sandbox.checks import one_of
 from sandbox.v2.paging import page
 from sandbox.v2.refusals import missing
 from sandbox.world import moments

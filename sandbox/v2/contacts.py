@@ -6,7 +6,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from sandbox.v2.asking import one_of
+from sandbox.checks import one_of
 from sandbox.v2.paging import envelope, next_link, rows_sent
 from sandbox.world.contacts import Contact
 

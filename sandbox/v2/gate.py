@@ -6,27 +6,25 @@ without the comfort of a request object.
 
 import asyncio
 import logging
-from collections import Counter, deque
-from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from sandbox.state import Call, Reply, State
+from sandbox.mishaps import HTML, Limits, Mishaps
+from sandbox.state import State
 from sandbox.v2 import refusals
 from sandbox.v2.asking import Ask, read_parameters
 from sandbox.v2.refusals import ApiError
 from sandbox.v2.routes import ROUTES, Route
-from sandbox.wire import send_reply
+from sandbox.wire import Call, Reply, send_reply
 
 LOG: Final = logging.getLogger("sandbox")
 
 PREFIX: Final = "/v2"
 
 _JSON: Final = "application/json"
-_HTML: Final = "text/html; charset=utf-8"
 _ACCEPTED: Final = ("*/*", "application/*", _JSON)
 
 _Path: TypeAlias = tuple[Route, dict[str, str]]
@@ -38,9 +36,9 @@ def _fault(status: int, key: str, message: str) -> Reply:
 
 _FAILURES: Final = (
     _fault(500, "http.status.internal_server_error", "An internal error has occurred."),
-    Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", _HTML),
+    Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", HTML),
     Reply(503, b"", "text/plain"),
-    Reply(504, b"<html><body><h1>504 Gateway Time-out</h1></body></html>", _HTML),
+    Reply(504, b"<html><body><h1>504 Gateway Time-out</h1></body></html>", HTML),
     _fault(522, "http.status.connection_timed_out", "Connection timed out. Please retry."),
 )
 """The ways in which calls fail, one after the other."""
@@ -49,18 +47,16 @@ _FAILURES: Final = (
 class Gate:
     """The ASGI application below `/v2`."""
 
-    def __init__(self, state: State) -> None:
-        """Stand in front of an world.
+    def __init__(self, state: State, limits: Limits) -> None:
+        """Stand in front of a world.
 
         Args:
             state: What is served and what has been seen.
+            limits: The calls that a key may make.
         """
         self._state = state
-        self._arrivals: deque[float] = deque()
-        self._day: date | None = None
-        self._passed: Counter[str] = Counter()
-        self._failed = 0
-        self._spoilt = 0
+        self._limits = limits
+        self._mishaps = Mishaps(state, _FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - calls to read have no body worth waiting for
         """Answer one call."""
@@ -78,7 +74,7 @@ class Gate:
             headers = dict(scope["headers"])
             self._check_token(headers.get(b"authorization", b"").decode("latin-1"), token)
             accept = headers.get(b"accept", b"*/*").decode("latin-1")
-            reply = self._failure() or self._spoil(self._interfered(call, accept))
+            reply = self._mishaps.failure() or self._mishaps.spoil(self._interfered(call, accept))
         except ApiError as refusal:
             headers_ = tuple(refusal.headers.items())
             reply = Reply(refusal.status, refusal.body, headers=headers_)
@@ -93,18 +89,10 @@ class Gate:
         state, trouble = self._state, self._state.trouble
         if key != state.api_key:
             raise refusals.inactive_key()
-        arrivals = self._arrivals
-        while arrivals and arrivals[0] <= at - 1:
-            arrivals.popleft()
-        arrivals.append(at)
-        if self._day != (today := datetime.now(UTC).date()):
-            self._day = today
-            state.calls_today = 0
-        state.calls_today += 1
-        if trouble.throttle is not None and len(arrivals) > trouble.throttle:
-            state.refusals += 1
+        exceeded = self._limits.exceeded(at)
+        if exceeded == "throttle":
             raise refusals.over_qps(trouble.retry_after)
-        if trouble.quota is not None and state.calls_today > trouble.quota:
+        if exceeded == "quota":
             raise refusals.over_quota(trouble.retry_after)
 
     def _check_token(self, header: str, token: str | None) -> None:
@@ -114,33 +102,9 @@ class Gate:
             token = value.strip()
         if not token:
             raise refusals.no_token()
-        due = self._due("unauthorized", self._state.trouble.unauthorized_every)
+        due = self._mishaps.due("unauthorized", self._state.trouble.unauthorized_every)
         if due or token != self._state.access_token:
             raise refusals.wrong_token()
-
-    def _due(self, kind: str, every: int | None) -> bool:
-        """Say whether it is this call's turn to meet a certain kind of trouble."""
-        if every is None:
-            return False
-        self._passed[kind] += 1
-        return self._passed[kind] % every == 0
-
-    def _failure(self) -> Reply | None:
-        if not self._due("fail", self._state.trouble.fail_every):
-            return None
-        self._failed += 1
-        return _FAILURES[(self._failed - 1) % len(_FAILURES)]
-
-    def _spoil(self, reply: Reply) -> Reply:
-        """Let a good answer go bad on its way, if it is its turn."""
-        if self._due("garbage", self._state.trouble.garbage_every):
-            self._spoilt += 1
-            if self._spoilt % 2:
-                return reply._replace(body=reply.body[: len(reply.body) // 2])
-            return reply._replace(body=b"<html><body>Please stand by.</body></html>")
-        if self._due("drop", self._state.trouble.drop_every):
-            return reply._replace(cut=True)
-        return reply
 
     def _interfered(self, call: Call, accept: str) -> Reply:
         interfere = self._state.interfere

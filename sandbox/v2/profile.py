@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sandbox.v2.asking import one_of
+from sandbox.checks import one_of
 
 if TYPE_CHECKING:
     from sandbox.v2.asking import Ask

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
 
+from sandbox.checks import Check, any_text, flag, moment
 from sandbox.v2 import (
     activities,
     campaigns,
@@ -27,11 +28,7 @@ from sandbox.v2.asking import (
     BY_TRASHED_FILE,
     NOT_PAGED,
     Ask,
-    Check,
     Paging,
-    any_text,
-    flag,
-    moment,
 )
 from sandbox.world.tracking import KINDS, Kind
 from sandbox.world.world import World

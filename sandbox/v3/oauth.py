@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from sandbox.state import Reply
-from sandbox.wire import send_reply
+from sandbox.wire import Reply, send_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +84,7 @@ class OAuth:
         throttle: Whether more than one call a second to the token endpoint is refused.
         lose_answers: So many of the next answers of the token endpoint never arrive.
         delay: Seconds that a refresh takes.
+        interval: Seconds that a device has to wait between two questions.
         refreshes: How many refreshes were made.
         most_at_once: How many were under way at the same time, at most.
         invalid_grants: How many were refused since their token was no good.
@@ -98,6 +98,7 @@ class OAuth:
         self.throttle = False
         self.lose_answers = 0
         self.delay = 0.0
+        self.interval = 5
         self.refreshes = 0
         self.most_at_once = 0
         self.invalid_grants = 0
@@ -120,13 +121,22 @@ class OAuth:
         """Let somebody log in elsewhere; returns the refresh token."""
         return self._granted(self.application.scopes).refresh_token
 
+    def access(self) -> str:
+        """Let somebody log in elsewhere; returns an access token."""
+        granted = self._granted(self.application.scopes)
+        self._tokens(granted)
+        return next(iter(granted.access))
+
     def is_good(self, access_token: str) -> bool:
         """Whether an access token opens the API."""
-        return any(
-            each.access.get(access_token, 0) > self.clock()
-            for each in self.granted
-            if not each.ended
-        )
+        return self.scopes_of(access_token) is not None
+
+    def scopes_of(self, access_token: str) -> frozenset[str] | None:
+        """What an access token was granted; None if it is no good."""
+        for each in self.granted:
+            if not each.ended and each.access.get(access_token, 0) > self.clock():
+                return frozenset(each.scope.split())
+        return None
 
     # -- calls ------------------------------------------------------------------------------
 
@@ -148,7 +158,11 @@ class OAuth:
                 lost = self.lose_answers > 0
                 self.lose_answers -= lost
             elif path == "/device/authorize" and scope["method"] == "POST":
-                reply = self._device(form)
+                reply = self._device(form, headers.get(b"host", b"").decode("latin-1"))
+            elif path == "/activate" and scope["method"] == "GET":
+                query = parse_qs(scope["query_string"].decode("latin-1"))
+                self.answer(query.get("user_code", [""])[0])
+                reply = Reply(200, b"You have agreed.", "text/plain")
             elif path == "/authorize" and scope["method"] == "GET":
                 query = parse_qs(scope["query_string"].decode("latin-1"))
                 reply = self._authorize({name: values[0] for name, values in query.items()})
@@ -211,14 +225,15 @@ class OAuth:
         error = "invalid_grant"
         raise _RefusedError(error, description="The refresh token is invalid or expired.")
 
-    def _device(self, form: dict[str, str]) -> Reply:
+    def _device(self, form: dict[str, str], host: str) -> Reply:
         if form.get("client_id") != self.application.client_id:
             error = "invalid_client"
             raise _RefusedError(error, 401)
         scope = self._scope(form.get("scope", ""))
         code, user_code = secrets.token_urlsafe(24), secrets.token_hex(4).upper()
         self.devices[code] = Device(user_code, scope)
-        page = "https://identity.example.com/activate"
+        # Who opens this page has agreed: the sandbox knows one person.
+        page = f"http://{host}{PREFIX}/activate"
         return _answer(
             {
                 "device_code": code,
@@ -226,7 +241,7 @@ class OAuth:
                 "verification_uri": page,
                 "verification_uri_complete": f"{page}?user_code={user_code}",
                 "expires_in": 600,
-                "interval": 5,
+                "interval": self.interval,
             }
         )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sandbox.world import moments
-from sandbox.world.making import Dice, Pools
+from sandbox.world.making import Dice, Pools, stable_uuid
 
 TYPES: Final = (
     "ADD_CONTACTS",
@@ -52,6 +52,11 @@ class Activity:
     faults: list[tuple[int, str, str]] = field(default_factory=list)
     warnings: list[tuple[int, str, str]] = field(default_factory=list)
     early: bool = False
+
+    @property
+    def uuid(self) -> str:
+        """The id of the same job in the newer version of the API."""
+        return stable_uuid("job", self.id)
 
 
 class Activities:

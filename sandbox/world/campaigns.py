@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sandbox.world import moments
-from sandbox.world.making import Dice, Pools
+from sandbox.world.making import Dice, Pools, stable_uuid
 
 if TYPE_CHECKING:
     from sandbox.world.lists import Lists
@@ -56,6 +56,16 @@ class Campaign:
     schedules: list[tuple[str, int]] = field(default_factory=list)
     last_run: int | None = None
     spam_reports: int = 0
+
+    @property
+    def uuid(self) -> str:
+        """The id of the same campaign in the newer version of the API."""
+        return stable_uuid("campaign", self.id)
+
+    @property
+    def activity_uuid(self) -> str:
+        """The id of what reports are about there."""
+        return stable_uuid("activity", self.id)
 
     @property
     def tracked(self) -> bool:

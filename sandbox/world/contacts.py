@@ -43,7 +43,7 @@ _CONFIRMED_EVERY: Final = 5
 
 _PREFIXES: Final = ("", "", "", "Mr.", "Ms.", "Dr.")
 _SOURCES: Final = ("API", "Site Owner", "", "Website sign-up", "Trade fair")
-_CUSTOM_FIELDS: Final = (
+CUSTOM_FIELDS: Final = (
     ("CustomField1", "Customer group", ("A", "B", "C")),
     ("CustomField2", "Member since", ("2019", "2021", "2023", "2024")),
     ("CustomField7", "Favourite colour", ("red", "green", "blue")),
@@ -82,6 +82,11 @@ class Contact:
         """The id as the API sends it."""
         return str(self.number)
 
+    @property
+    def uuid(self) -> str:
+        """The id in the newer version."""
+        return self.v3[15:51].decode()
+
     def document(self) -> Document:
         """Read the contact back into a dict, as it is sent."""
         found: Document = msgspec.json.decode(b"{" + self.body)
@@ -109,6 +114,8 @@ class Contacts:
         self.rows: list[Contact] = []
         self.by_id: dict[str, Contact] = {}
         self.by_email: dict[str, Contact] = {}
+        self.by_uuid: dict[str, Contact] = {}
+        self._newest: list[Contact] | None = None
         for number in sorted(dice.sample(range(10**9, 3 * 10**9), count)):
             age = int(_HISTORY * dice.random()) + moments.HOUR
             # Most contacts were last touched long ago, a few of them lately.
@@ -138,6 +145,8 @@ class Contacts:
         )
         self.by_id[document["id"]] = made
         self.by_email[made.email] = made
+        self.by_uuid[made.uuid] = made
+        self._newest = None
         self._on_list.update(lists)
         return made
 
@@ -200,7 +209,7 @@ class Contacts:
             "cell_phone": dice.phone() if dice.chance(0.3) else "",
             "custom_fields": [
                 {"name": name, "label": label, "value": dice.pick(values)}
-                for name, label, values in _CUSTOM_FIELDS
+                for name, label, values in CUSTOM_FIELDS
                 if dice.chance(0.2)
             ],
             "created_date": created_text,
@@ -234,6 +243,12 @@ class Contacts:
 
     def _membership(self, list_id: str) -> Document:
         return {"id": list_id, "status": self._lists.by_id[list_id].status}
+
+    def newest_first(self) -> list[Contact]:
+        """Sort all contacts by when they came in, the newest first."""
+        if self._newest is None:
+            self._newest = sorted(self.rows, key=attrgetter("created", "number"), reverse=True)
+        return self._newest
 
     def on_list(self, list_id: str) -> int:
         """Count the contacts of a list."""
@@ -288,7 +303,8 @@ class Contacts:
     def purge(self, row: Contact) -> None:
         """Delete a contact without leaving anything behind."""
         del self.rows[bisect_left(self.rows, row.number, key=attrgetter("number"))]
-        del self.by_id[row.id], self.by_email[row.email]
+        del self.by_id[row.id], self.by_email[row.email], self.by_uuid[row.uuid]
+        self._newest = None
         self._on_list.subtract(row.lists)
 
     def drop_list(self, list_id: str, now: int) -> None:

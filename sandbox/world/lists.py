@@ -53,6 +53,7 @@ class Lists:
         self._names = names
         self._made = 0
         self.by_id: dict[str, ContactList] = {}
+        self.deleted: dict[str, tuple[ContactList, int]] = {}
         for _ in range(count):
             created = now - dice.between(moments.YEAR, 5 * moments.YEAR)
             self.make(created, dice.between(created, now - moments.DAY))

@@ -7,8 +7,10 @@ Everything else is combining them.
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import md5
 from random import Random
 from typing import Final, NamedTuple, TypeVar
+from uuid import UUID
 
 from faker import Faker
 
@@ -120,6 +122,11 @@ def pools(seed: int) -> Pools:
         phrases=tuple(home.catch_phrase() for _ in range(_SIZE)),
         sentences=tuple(home.sentence(nb_words=12) for _ in range(_SIZE)),
     )
+
+
+def stable_uuid(kind: str, id_: str) -> str:
+    """The one UUID that goes with an id."""
+    return str(UUID(bytes=md5(f"{kind} {id_}".encode(), usedforsecurity=False).digest(), version=4))
 
 
 def _name(text: str) -> Name:

@@ -13,9 +13,11 @@ from sandbox.world.activities import Activities
 from sandbox.world.campaigns import Campaign, Campaigns
 from sandbox.world.contacts import Contacts
 from sandbox.world.events import Events
+from sandbox.world.groups import Groups
 from sandbox.world.library import Library
 from sandbox.world.lists import Lists
 from sandbox.world.making import Dice, pools
+from sandbox.world.outreach import Outreach
 from sandbox.world.profile import Profile
 from sandbox.world.tracking import Tracking
 
@@ -109,6 +111,8 @@ class World:
         self.tracking = Tracking(Dice(f"{seed} tracking"))
         self.happenings = Events(Dice(f"{seed} events"), names, events, begin)
         self.library = Library(Dice(f"{seed} library"), names, files, begin)
+        self.groups = Groups(Dice(f"{seed} groups"), names, begin)
+        self.outreach = Outreach(Dice(f"{seed} outreach"), names, contacts, begin)
         self._recipients = recipients
         self._dice = Dice(f"{seed} changes")
         self._begin_tracking(Dice(f"{seed} recipients"), begin)
@@ -204,8 +208,23 @@ class World:
         picked = self._dice.some(list(self.contact_lists.by_id), n)
         for list_id in picked:
             self.people.drop_list(list_id, now)
-            del self.contact_lists.by_id[list_id]
+            self.contact_lists.deleted[list_id] = (self.contact_lists.by_id.pop(list_id), now)
         return picked
+
+    @at_once
+    def add_tags(self, n: int) -> list[str]:
+        """Make some tags, which some contacts have at once."""
+        now = moments.whole_second(self._stamp())
+        return [self.groups.add_tag(now).uuid for _ in range(n)]
+
+    @at_once
+    def edit_segments(self, n: int) -> list[str]:
+        """Change the questions of some segments."""
+        now = moments.whole_second(self._stamp())
+        picked = self._dice.some(self.groups.segments, n)
+        for segment in picked:
+            self.groups.edit_segment(segment, now)
+        return [str(segment.number) for segment in picked]
 
     # Bulk jobs
 
@@ -288,6 +307,15 @@ class World:
         rows = self.tracking.go_on(self.mailings.tracked(), n, self._stamp())
         return [row.campaign.id for row in rows]
 
+    @at_once
+    def edit_automations(self, n: int) -> list[str]:
+        """Edit some automations."""
+        now = self._stamp()
+        picked = self._dice.some(self.outreach.automations, n)
+        for automation in picked:
+            self.outreach.edit_automation(automation, now)
+        return [automation.uuid for automation in picked]
+
     # Events
 
     @at_once
@@ -361,6 +389,8 @@ CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
     "rename_lists": World.rename_lists,
     "add_lists": World.add_lists,
     "remove_lists": World.remove_lists,
+    "add_tags": World.add_tags,
+    "edit_segments": World.edit_segments,
     "add_activities": World.add_activities,
     "finish_activities": World.finish_activities,
     "add_campaigns": World.add_campaigns,
@@ -369,6 +399,7 @@ CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
     "edit_campaigns": World.edit_campaigns,
     "delete_campaigns": World.delete_campaigns,
     "add_tracking": World.add_tracking,
+    "edit_automations": World.edit_automations,
     "add_events": World.add_events,
     "edit_events": World.edit_events,
     "add_registrants": World.add_registrants,

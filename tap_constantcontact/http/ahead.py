@@ -16,6 +16,8 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from tap_constantcontact.http.refusals import GOOD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -67,13 +69,12 @@ class Call:
     @property
     def has_arrived(self) -> bool:
         """Whether something can be built on what came of it."""
-        return self._status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
+        return self._status in GOOD or self._status == HTTPStatus.NOT_FOUND
 
     @property
     def response(self) -> requests.Response | None:
         """The answer, if its status says that it is what was asked for."""
-        is_good = self._status == HTTPStatus.OK
-        return cast("requests.Response", self.outcome) if is_good else None
+        return cast("requests.Response", self.outcome) if self._status in GOOD else None
 
     @property
     def size(self) -> int:
@@ -164,7 +165,6 @@ class ReadAhead:
         self._forget(call)
         if isinstance(outcome, Exception):
             raise outcome
-        outcome.request = request
         return outcome
 
     # -- what is asked for ------------------------------------------------------------------

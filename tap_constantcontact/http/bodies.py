@@ -46,12 +46,15 @@ class Envelope:
         open: Takes the objects out of a decoded body; raises `BrokenAnswerError` if that is in
             another envelope.
         rows: The field that holds the rows; None where there is no such field.
-        link: The fields, each inside the one before, that lead to the next link.
+        head: The field that holds the next link somewhere inside; None where there is none.
+        links: The fields, each inside the one before, that lead to it from there: the usual way,
+            and others that have been seen.
     """
 
     open: Callable[[Any], Page]
     rows: str | None = None
-    link: Sequence[str] = ()
+    head: str | None = None
+    links: Sequence[Sequence[str]] = ()
 
 
 class BrokenAnswerError(ValueError):
@@ -62,7 +65,7 @@ class ErrorInAnswerError(BrokenAnswerError):
     """An answer that is an error, although its status says otherwise."""
 
 
-def paged(rows: str, link: Sequence[str]) -> Envelope:
+def paged(rows: str, head: str, *links: Sequence[str]) -> Envelope:
     """The envelope of an object that holds rows, and somewhere inside it a next link."""
 
     def read(body: Any) -> Page:
@@ -70,9 +73,9 @@ def paged(rows: str, link: Sequence[str]) -> Envelope:
             raise _broken(body, "is no page")
         if _is_error(body):
             raise ErrorInAnswerError
-        return _page_of(body[rows], next_link(body.get(link[0]), link[1:]))
+        return _page_of(body[rows], next_link(body.get(head), links))
 
-    return Envelope(read, rows, link)
+    return Envelope(read, rows, head, links)
 
 
 def _array(body: Any) -> Page:
@@ -112,12 +115,16 @@ ONE = Envelope(_one)
 ONE_OR_ARRAY = Envelope(_one_or_array)
 
 
-def next_link(found: Any, path: Sequence[str]) -> str | None:
-    """The link to the next page; None on the last page, which has none on the path.
+def next_link(found: Any, paths: Sequence[Sequence[str]]) -> str | None:
+    """The link to the next page; None on the last page, which has none on any path.
 
     Raises:
         BrokenAnswerError: If there is something in its place that is no link.
     """
+    return next(filter(None, (_at_end_of(path, found) for path in paths)), None)
+
+
+def _at_end_of(path: Sequence[str], found: Any) -> str | None:
     for name in path:
         if found is None:
             return None
@@ -134,8 +141,8 @@ def next_link(found: Any, path: Sequence[str]) -> str | None:
 def link_of(body: bytes, envelope: Envelope) -> str | None:
     """The next link in a page of which nothing else is wanted; None if there is none to be read."""
     try:
-        found = _head(envelope.link[0]).decode(body) if envelope.link else {}
-        return next_link(getattr(found, "head", None), envelope.link[1:])
+        found = _head(envelope.head).decode(body) if envelope.head else {}
+        return next_link(getattr(found, "head", None), envelope.links)
     except ValueError:
         return None
 
@@ -158,14 +165,14 @@ def id_of(value: Any) -> str | None:
 
 
 def identified(
-    rows: Iterable[dict[str, Any]], missing: Callable[[], object]
+    rows: Iterable[dict[str, Any]], missing: Callable[[], object], key: str = "id"
 ) -> Iterator[dict[str, Any]]:
     """Objects with their ids as text; those without one are left out, and `missing` is told."""
     for row in rows:
-        if (found := id_of(row.get("id"))) is None:
+        if (found := id_of(row.get(key))) is None:
             missing()
         else:
-            yield {**row, "id": found}
+            yield {**row, key: found}
 
 
 def errors(body: Any) -> list[tuple[str, str]]:

@@ -12,6 +12,8 @@ from requests.auth import AuthBase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import requests
+
 _ADDRESS = re.compile(
     r"[^\s@\"'<>()\[\]{},;:=]+@[^\s@\"'<>()\[\]{},;:=]+\.[^\s@\"'<>()\[\]{},;:.=]+"
 )
@@ -27,6 +29,18 @@ class Credentials(AuthBase, abc.ABC):
     @abc.abstractmethod
     def secrets(self) -> Mapping[str, str]:
         """What must not be read, by what is shown in its place."""
+
+    @property
+    @abc.abstractmethod
+    def identity(self) -> str:
+        """What stays the same as long as the account does; empty if only the API can tell."""
+
+    def note_owner(self, owner: str) -> None:
+        """Be told whose account it is, by who has asked the API."""
+
+    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002 - others do
+        """Whether there is another token now than the one that the API has refused."""
+        return False
 
     def clean(self, text: str) -> str:
         """The text without secrets or anybody's e-mail address."""

@@ -24,8 +24,12 @@ class ApiRoot:
         before = parts.path.removesuffix(f"/{version}")
         self._before = f"{parts.scheme}://{parts.netloc}{before}"
 
-    def follow(self, next_link: str) -> str:
+    def follow(self, next_link: str, first: str) -> str:  # noqa: ARG002 - other APIs do
         """The full address of a next page: the link as given, on our own host.
+
+        Args:
+            next_link: As the API sent it.
+            first: The address of the first page.
 
         Raises:
             ForeignLinkError: If the link names another host, port or scheme.

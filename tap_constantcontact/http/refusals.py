@@ -21,6 +21,8 @@ Meaning: TypeAlias = tuple["Verdict", str]
 # A wait that the API asks for and that is longer than this is no pause but the end of the day.
 LONGEST_WAIT = 300.0
 _SHORT = 200
+#: Statuses of answers that hold what was asked for. The second is in a contract, and nowhere else.
+GOOD = frozenset({HTTPStatus.OK, 209})
 
 
 class Verdict(enum.Enum):
@@ -28,6 +30,7 @@ class Verdict(enum.Enum):
 
     WAIT = "wait and repeat"
     SLOW_DOWN = "wait, repeat, and ask more slowly from now on"
+    PENDING = "wait and repeat, as long as it takes"
     BLOCKED = "something between refused; repeat, then give up"
     REPEAT_ONCE = "repeat once, if anything was answered before"
     QUOTA = "stop for today"
@@ -111,7 +114,7 @@ class RefusalTable:
         Returns:
             None if the answer should be what was asked for.
         """
-        if status == HTTPStatus.OK:
+        if status in GOOD:
             return None
         errors = errors_of(body)
         wait = retry_after(headers)
@@ -158,7 +161,9 @@ class RefusalTable:
         # The API's own word on rights and paths is JSON; what stands between sends a page of its
         # own.
         is_foreign = bool(body.strip()) and not errors
-        if status == HTTPStatus.UNAUTHORIZED:
+        if status == HTTPStatus.ACCEPTED:
+            found = (Verdict.PENDING, "The API is still working out what was asked for")
+        elif status == HTTPStatus.UNAUTHORIZED:
             found = (Verdict.REPEAT_ONCE, self.unauthorized)
         elif status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND} and is_foreign:
             found = (Verdict.BLOCKED, f"{_BETWEEN} ({answer})")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 6
 #: As long as somebody else may be using up the calls of each second, which ends.
-MAX_TRIES_WHEN_TOO_FAST = 30
+MAX_TRIES_OF_WHAT_PASSES = 30
 LONGEST_BACKOFF = 60.0
 
 _REPEATED = (
@@ -35,8 +35,16 @@ _REPEATED = (
 )
 
 
-class TooFastError(RetriableAPIError):
+class PassingError(RetriableAPIError):
+    """Something that passes if it is waited for long enough."""
+
+
+class TooFastError(PassingError):
     """Too many calls a second: by this run, or by somebody else who uses the same limits."""
+
+
+class PendingError(PassingError):
+    """What was asked for is still being worked out."""
 
 
 class RefusedError(FatalAPIError):
@@ -66,8 +74,8 @@ def repeating(
     """
     patient = backoff.on_exception(
         growing_waits,
-        TooFastError,
-        max_tries=MAX_TRIES_WHEN_TOO_FAST,
+        PassingError,
+        max_tries=MAX_TRIES_OF_WHAT_PASSES,
         jitter=_little_jitter,
         on_backoff=notice,
         logger=None,
@@ -76,7 +84,7 @@ def repeating(
         growing_waits,
         _REPEATED,
         max_tries=MAX_TRIES,
-        giveup=lambda error: isinstance(error, TooFastError),
+        giveup=lambda error: isinstance(error, PassingError),
         jitter=jitter,
         on_backoff=notice,
         logger=None,
@@ -115,12 +123,14 @@ def giving_up() -> Iterator[None]:
 
 def tries_for(error: object) -> int:
     """How often a call is made in all that fails in a certain way."""
-    return MAX_TRIES_WHEN_TOO_FAST if isinstance(error, TooFastError) else MAX_TRIES
+    return MAX_TRIES_OF_WHAT_PASSES if isinstance(error, PassingError) else MAX_TRIES
 
 
 def _what_to_check(error: object) -> str:
     if isinstance(error, TooFastError):
         return "what else uses the key, or lower `requests_per_second`"
+    if isinstance(error, PendingError):
+        return "the segment in the product"
     return "`api_url` and the network"
 
 

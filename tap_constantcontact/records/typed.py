@@ -37,11 +37,11 @@ class TypedPages:
             envelope: What pages look like: one that names the fields of its rows and next link.
         """
         row = _type(schema, "Row")
-        meta, *self._link = envelope.link
+        self._links = envelope.links
         page = msgspec.defstruct(
             "Page",
-            [("rows", list[row]), ("meta", Any, None)],  # type: ignore[valid-type]
-            rename={"rows": envelope.rows or "", "meta": meta},
+            [("rows", list[row]), ("head", Any, None)],  # type: ignore[valid-type]
+            rename={"rows": envelope.rows or "", "head": envelope.head or ""},
             forbid_unknown_fields=True,
         )
         self._decoder = msgspec.json.Decoder(page)
@@ -51,7 +51,7 @@ class TypedPages:
         """Read a page; None if it is not of the schema, or no page: it takes care to tell."""
         try:
             found: Any = self._decoder.decode(body)
-            link = next_link(found.meta, self._link)
+            link = next_link(found.head, self._links)
         except (ValueError, RecursionError):
             return None
         if self._empty in found.rows or holds_nul(body):

@@ -10,19 +10,23 @@ if TYPE_CHECKING:
 
 #: The stream in whose state it says whose account a state is of.
 ACCOUNT = "account"
+# States of this API do not name it: when they were first written there was no other.
+_FIRST = "v2"
+
+
+_OF_ANOTHER_ACCOUNT = (
+    "The state is another account's: its marks would hide rows of this one. Give the state that"
+    " belongs to the access token, or none to read everything. If it is the same account with a new"
+    " token or a new address of its owner, take the stream 'account' out of the state."
+)
 
 
 class ForeignStateError(Exception):
-    """The state is another account's."""
+    """The state is another account's, or of another API."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "") -> None:
         """Say what to do."""
-        super().__init__(
-            "The state is another account's: its marks would hide rows of this one. Give the state"
-            " that belongs to the access token, or none to read everything. If it is the same"
-            " account with a new token or a new address of its owner, take the stream 'account' out"
-            " of the state."
-        )
+        super().__init__(text or _OF_ANOTHER_ACCOUNT)
 
 
 def fingerprint(text: str) -> str:
@@ -30,16 +34,40 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.strip().lower().encode()).hexdigest()[:24]
 
 
+def check_version(known: Mapping[str, str], version: str) -> dict[str, str]:
+    """Make sure that a state is of the API that is read.
+
+    Args:
+        known: What the state says of whose it is; nothing on a first run.
+        version: The API.
+
+    Returns:
+        What the state is to say from now on: nothing of v2, as before there was another.
+
+    Raises:
+        ForeignStateError: It is of another API.
+    """
+    before = known.get("api", _FIRST)
+    if known and before != version:
+        msg = (
+            f"The state is of the API {before}, and this run reads {version}, which has other ids"
+            " and dates. Start without a state, into tables of their own (docs/moving-to-v3.md)."
+        )
+        raise ForeignStateError(msg)
+    return {} if version == _FIRST else {"api": version}
+
+
 def identify(
     known: Mapping[str, str], token: str, ask_owner: Callable[[], str | None], *, must_ask: bool
 ) -> dict[str, str]:
     """Make sure that a state is this account's.
 
-    It is known by its access token; if that is another one, by the account's owner.
+    It is known by its access token, or what stands for it; if that is another one or unknown, by
+    the account's owner.
 
     Args:
         known: What the state says of whose it is; nothing on a first run.
-        token: The access token.
+        token: The access token, or what else stays the same with the account; empty if unknown.
         ask_owner: Asks for the account's owner, which costs a call; None if nobody may know.
         must_ask: Whether to ask in any case.
 
@@ -49,9 +77,9 @@ def identify(
     Raises:
         ForeignStateError: It is another account's.
     """
-    marks = {"token": fingerprint(token)}
-    is_same = known.get("token") in {None, marks["token"]}
-    if must_ask or (known.get("owner") and not is_same):
+    marks = {"token": fingerprint(token)} if token else {}
+    is_same = known.get("token") in {None, marks.get("token")}
+    if must_ask or not token or (known.get("owner") and not is_same):
         owner = ask_owner()
         if owner:
             marks["owner"] = fingerprint(owner)

@@ -13,15 +13,19 @@ from tap_constantcontact.v2.refusals import REFUSALS
 from tap_constantcontact.v2.streams import IN_ORDER
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping
 
 VERSION = "v2"
+#: Where the vendor's is.
+URL = "https://api.constantcontact.com/v2"
 
 
-def api(config: Mapping[str, Any]) -> Api:
+def api(config: Mapping[str, Any], _logger: logging.Logger) -> Api:
     """The API v2 with the settings of a run; those of a discovery need not be whole."""
     return Api(
-        root=ApiRoot(config.get("api_url", ""), VERSION),
+        version=VERSION,
+        root=ApiRoot(config.get("api_url") or URL, VERSION),
         credentials=KeyAndToken(config.get("api_key", ""), config.get("access_token", "")),
         refusals=REFUSALS,
         envelope=PAGED,

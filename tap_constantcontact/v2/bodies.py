@@ -5,4 +5,4 @@ from __future__ import annotations
 from tap_constantcontact.http import bodies
 
 #: `{"meta": {"pagination": {"next_link": …}}, "results": […]}` (API docs: Pagination).
-PAGED = bodies.paged("results", ("meta", "pagination", "next_link"))
+PAGED = bodies.paged("results", "meta", ("pagination", "next_link"))

@@ -41,5 +41,10 @@ class KeyAndToken(Credentials):
 
     @property
     @override
+    def identity(self) -> str:
+        return self.access_token
+
+    @property
+    @override
     def secrets(self) -> Mapping[str, str]:
         return {"<api_key>": self.api_key, "<access_token>": self.access_token}

@@ -2,39 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from typing_extensions import override
 
 from tap_constantcontact.http.credentials import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import requests
+
+_SCHEME = "Bearer "
+
+
+class TokenSource(Protocol):
+    """What hands out access tokens."""
+
+    @property
+    def identity(self) -> str:
+        """What stays the same as long as the account does; empty if that is not known yet."""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """What must not be read, by what is shown in its place."""
+
+    def access_token(self) -> str:
+        """An access token that is good, as far as can be told."""
+
+    def renew(self, refused: str) -> str | None:
+        """Another access token than one that the API has refused; None if there cannot be one."""
+
+    def note_owner(self, owner: str) -> None:
+        """Be told whose account it is."""
+
+
+@dataclass(frozen=True)
+class GivenToken:
+    """The one token that the settings name: good for a try, until it ends."""
+
+    token: str = field(repr=False)
+
+    @property
+    def identity(self) -> str:
+        """The token itself: the next one may be another account's."""
+        return self.token
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The token."""
+        return {"<access_token>": self.token}
+
+    def access_token(self) -> str:
+        """The token."""
+        return self.token
+
+    def renew(self, refused: str) -> None:
+        """There is none."""
+
+    def note_owner(self, owner: str) -> None:
+        """There is no place to keep it."""
 
 
 class BearerToken(Credentials):
     """Signs calls with an access token that is good at that moment (API docs: v3 §2.1)."""
 
-    def __init__(self, access_token: Callable[[], str], secrets: Mapping[str, str]) -> None:
-        """Take what hands out tokens.
-
-        Args:
-            access_token: Hands out a token that is good.
-            secrets: What else must not be read, by what is shown in its place.
-        """
-        self._access_token = access_token
-        self._secrets = dict(secrets)
+    def __init__(self, source: TokenSource) -> None:
+        """Take what hands out tokens."""
+        self._source = source
 
     @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        token = self._access_token()
-        self._secrets["<access_token>"] = token
-        request.headers["Authorization"] = f"Bearer {token}"
+        request.headers["Authorization"] = f"{_SCHEME}{self._source.access_token()}"
         return request
+
+    @override
+    def renew(self, refused: requests.PreparedRequest) -> bool:
+        token = str(refused.headers.get("Authorization", "")).removeprefix(_SCHEME)
+        return bool(self._source.renew(token))
+
+    @override
+    def note_owner(self, owner: str) -> None:
+        self._source.note_owner(owner)
+
+    @property
+    @override
+    def identity(self) -> str:
+        return self._source.identity
 
     @property
     @override
     def secrets(self) -> Mapping[str, str]:
-        return self._secrets
+        return self._source.secrets

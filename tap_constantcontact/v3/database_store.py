@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -32,27 +33,38 @@ class DatabaseStore(TokenStore):
     """One row of a table, with a lock beside it that a run that died cannot keep for ever."""
 
     def __init__(self, url: str) -> None:
-        """Connect, and make the table if it is not there.
-
-        Raises:
-            StoreError: The database cannot be used.
-        """
-        meta = sa.MetaData()
+        """Take the database's address; it is not connected to yet."""
+        self._url = url
+        self._meta = sa.MetaData()
         self._table = sa.Table(
             "tap_constantcontact_tokens",
-            meta,
+            self._meta,
             sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("grants", sa.Text, nullable=False),
             sa.Column("locked_until", sa.Float, nullable=False),
         )
+
+    @functools.cached_property
+    def _engine(self) -> sa.Engine:
+        """The database, with the table in it.
+
+        Raises:
+            StoreError: It cannot be used.
+        """
         with self._told():
-            self._engine = sa.create_engine(url, pool_pre_ping=True)
-            meta.create_all(self._engine)
-        with self._told(), self._engine.begin() as connection:
+            engine = sa.create_engine(self._url, pool_pre_ping=True)
+            self._meta.create_all(engine)
+        with self._told(), engine.begin() as connection:
             if connection.execute(sa.select(self._table.c.id)).first() is None:
                 with contextlib.suppress(sa.exc.IntegrityError):
                     empty = {"id": _ROW, "grants": write_grants([]), "locked_until": 0.0}
                     connection.execute(self._table.insert().values(**empty))
+        return engine
+
+    @property
+    @override
+    def place(self) -> str:
+        return f"the database's table {self._table.name}"
 
     @override
     @contextlib.contextmanager

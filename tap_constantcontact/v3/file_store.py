@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from typing_extensions import override
 
-from tap_constantcontact.v3.store import Grant, StoreError, TokenStore, read_grants, write_grants
+from tap_constantcontact.v3.store import (
+    Grant,
+    NoStoreError,
+    StoreError,
+    TokenStore,
+    read_grants,
+    write_grants,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +34,11 @@ class FileStore(TokenStore):
         """Take the file, which need not be there."""
         self.path = path.absolute()
 
+    @property
+    @override
+    def place(self) -> str:
+        return str(self.path)
+
     @override
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -38,7 +50,8 @@ class FileStore(TokenStore):
             msg = f"The token store {self.path} is locked by another run that does not end."
             raise StoreError(msg) from None
         except OSError as error:
-            raise self._unusable(error) from None
+            kind = StoreError if self.path.exists() else NoStoreError
+            raise self._unusable(error, kind) from None
         try:
             yield
         finally:
@@ -79,8 +92,8 @@ class FileStore(TokenStore):
                 Path(temporary).unlink(missing_ok=True)
             raise self._unusable(error) from None
 
-    def _unusable(self, error: OSError) -> StoreError:
-        return StoreError(
+    def _unusable(self, error: OSError, kind: type[StoreError] = StoreError) -> StoreError:
+        return kind(
             f"The token store {self.path} cannot be used: {error.strerror or type(error).__name__}."
             " Name another with the setting `token_store`."
         )

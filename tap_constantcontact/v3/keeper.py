@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, SpentTokenError
-from tap_constantcontact.v3.store import Grant, StoreError
+from tap_constantcontact.v3.store import Grant, NoStoreError, StoreError
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from tap_constantcontact.v3.oauth import AuthServer, Tokens
     from tap_constantcontact.v3.store import TokenStore
@@ -72,6 +73,31 @@ class Keeper:
             self._grant = self._renewed(refused="")
         return self._grant.access_token
 
+    @property
+    def identity(self) -> str:
+        """The account's id, if it is known; no token is renewed for that.
+
+        Raises:
+            SignInError: Nobody has logged in.
+        """
+        return self._seeded(self._store.find(self._client_id)).account
+
+    def note_owner(self, owner: str) -> None:
+        """Keep the account's id with its tokens; if that cannot be done, it is asked again."""
+        with contextlib.suppress(StoreError), self._store.locked():
+            grant = self._store.find(self._client_id)
+            if grant and not grant.account:
+                self._store.put(replace(grant, account=owner))
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The tokens that this run knows of."""
+        known = {"<refresh_token>": self._seed or ""}
+        if self._grant:
+            known["<access_token>"] = self._grant.access_token
+            known["<new_refresh_token>"] = self._grant.refresh_token
+        return known
+
     def _is_borne(self, grant: Grant) -> bool:
         """Whether a token that could not be renewed goes on being used for the moment."""
         return bool(self._again and self._clock() < self._again and self._is_alive(grant))
@@ -95,7 +121,7 @@ class Keeper:
         return bool(grant.access_token and grant.expires_at and self._clock() < grant.expires_at)
 
     def _renewed(self, refused: str) -> Grant:
-        with self._store.locked():
+        with self._locked():
             grant = self._seeded(self._store.find(self._client_id))
             # Another run may have renewed it in the meantime.
             if grant.access_token != refused and self._is_fresh(grant):
@@ -108,6 +134,17 @@ class Keeper:
                 self._logger.warning("%s The access token still lives, and is used.", error)
                 self._again = self._clock() + _AGAIN
                 return grant
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The store's lock; where no store can be, a seed does without."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._store.locked())
+            except NoStoreError:
+                if not self._seed:
+                    raise
+            yield
 
     def _seeded(self, stored: Grant | None) -> Grant:
         """The stored grant, unless the settings name a newer seed."""

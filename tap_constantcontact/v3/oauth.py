@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import requests
+from singer_sdk.exceptions import FatalAPIError
 
 from tap_constantcontact.http.refusals import retry_after
 
@@ -31,7 +32,7 @@ _PATIENCE = 5
 _LOG_IN = "Log in again: tap-constantcontact --login"
 
 
-class SignInError(Exception):
+class SignInError(FatalAPIError):
     """Signing in has failed, or a token could not be renewed: what is wrong and what to do."""
 
 
@@ -139,14 +140,18 @@ class AuthServer:
             SignInError: The server refuses.
         """
         said = self._ask("/device/authorize", {"scope": SCOPES})
-        return DeviceCode(
-            device_code=str(said["device_code"]),
-            user_code=str(said["user_code"]),
-            verification_uri=str(said["verification_uri"]),
-            complete_uri=str(said.get("verification_uri_complete") or ""),
-            interval=float(said.get("interval") or _SLOWER),
-            expires_in=float(said.get("expires_in") or 600),
-        )
+        try:
+            return DeviceCode(
+                device_code=str(said["device_code"]),
+                user_code=str(said["user_code"]),
+                verification_uri=str(said["verification_uri"]),
+                complete_uri=str(said.get("verification_uri_complete") or ""),
+                interval=float(said.get("interval") or _SLOWER),
+                expires_in=float(said.get("expires_in") or 600),
+            )
+        except (KeyError, TypeError, ValueError):
+            msg = "The authorization server's answer holds no code. Check `auth_url`."
+            raise SignInError(msg) from None
 
     def wait_for_device(self, code: DeviceCode) -> Tokens:
         """Ask until the person has agreed.

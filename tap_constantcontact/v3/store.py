@@ -14,13 +14,13 @@ from tap_constantcontact.v3.oauth import SignInError
 if TYPE_CHECKING:
     import contextlib
 
-_NAME = "tap-constantcontact"
-# A refresh takes a second or two; what holds the lock longer hangs.
-_PATIENCE = 120.0
-
 
 class StoreError(SignInError):
     """The token store cannot be used: what is wrong and what to do."""
+
+
+class NoStoreError(StoreError):
+    """There is no token store, and none can be made here."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Grant:
 
 class TokenStore(ABC):
     """Keeps grants. What reads one to renew it holds the lock until the new one is written."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where it is, to show to a person."""
 
     @abstractmethod
     def locked(self) -> contextlib.AbstractContextManager[None]:

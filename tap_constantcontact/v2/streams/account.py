@@ -12,6 +12,7 @@ from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -37,6 +38,9 @@ class Account(ConstantContactStream):
         """What names the account; None if the API does not say."""
         email = self.info.get("email")
         return str(email) if email else None
+
+    #: What the token's user may read: v2 does not say.
+    granted: AbstractSet[str] | None = None
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:

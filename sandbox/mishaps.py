@@ -1,0 +1,83 @@
+"""What goes wrong with calls whatever API they are of: limits, failures, answers that go bad."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Final, Literal, TypeAlias
+
+from sandbox.state import State
+from sandbox.wire import Reply
+
+HTML: Final = "text/html; charset=utf-8"
+
+Limit: TypeAlias = Literal["throttle", "quota"]
+
+
+class Limits:
+    """The calls a second and a day that a key may make."""
+
+    def __init__(self, state: State) -> None:
+        """Begin with none made."""
+        self._state = state
+        self._arrivals: deque[float] = deque()
+        self._day: date | None = None
+
+    def exceeded(self, at: float) -> Limit | None:
+        """Count a call that comes in; says which limit it exceeds, if any."""
+        state, trouble = self._state, self._state.trouble
+        arrivals = self._arrivals
+        while arrivals and arrivals[0] <= at - 1:
+            arrivals.popleft()
+        arrivals.append(at)
+        if self._day != (today := datetime.now(UTC).date()):
+            self._day = today
+            state.calls_today = 0
+        state.calls_today += 1
+        if trouble.throttle is not None and len(arrivals) > trouble.throttle:
+            state.refusals += 1
+            return "throttle"
+        if trouble.quota is not None and state.calls_today > trouble.quota:
+            return "quota"
+        return None
+
+
+class Mishaps:
+    """Failures to order, each kind in its turn."""
+
+    def __init__(self, state: State, failures: Sequence[Reply]) -> None:
+        """Let nothing go wrong yet.
+
+        Args:
+            state: What is served and what trouble is made.
+            failures: The ways in which calls fail, one after the other.
+        """
+        self._state = state
+        self._failures = failures
+        self._passed: Counter[str] = Counter()
+        self._failed = 0
+        self._spoilt = 0
+
+    def due(self, kind: str, every: int | None) -> bool:
+        """Say whether it is this call's turn to meet a certain kind of trouble."""
+        if every is None:
+            return False
+        self._passed[kind] += 1
+        return self._passed[kind] % every == 0
+
+    def failure(self) -> Reply | None:
+        """The failure that answers this call, if it is its turn."""
+        if not self.due("fail", self._state.trouble.fail_every):
+            return None
+        self._failed += 1
+        return self._failures[(self._failed - 1) % len(self._failures)]
+
+    def spoil(self, reply: Reply) -> Reply:
+        """Let a good answer go bad on its way, if it is its turn."""
+        if self.due("garbage", self._state.trouble.garbage_every):
+            self._spoilt += 1
+            if self._spoilt % 2:
+                return reply._replace(body=reply.body[: len(reply.body) // 2])
+            return reply._replace(body=b"<html><body>Please stand by.</body></html>")
+        if self.due("drop", self._state.trouble.drop_every):
+            return reply._replace(cut=True)
+        return reply

@@ -1,0 +1,202 @@
+"""One call as an endpoint of v3 sees it, and the pages that it is answered with.
+
+Parameters that an endpoint does not know are ignored without a word (v3 §2.1). A cursor is plain
+base64 of a query string that holds all that the first call said (v3 §2.2).
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from sandbox.checks import Check
+from sandbox.v3.refusals import bad_cursor, bad_limit, bad_parameter, missing
+from sandbox.world import moments
+
+if TYPE_CHECKING:
+    from sandbox.trouble import Trouble
+    from sandbox.world.world import World
+
+_T = TypeVar("_T")
+
+_POSITION: Final = "next"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many rows a page holds if the caller does not say, and at most.
+
+    Attributes:
+        is_fixed: Whether the caller has no say.
+    """
+
+    default: int
+    most: int
+    is_fixed: bool = False
+
+
+WHOLE: Final = Limit(0, 0)
+"""What comes whole."""
+
+
+@dataclass(slots=True)
+class Ask:
+    """A call that got as far as its endpoint.
+
+    Attributes:
+        given: The parameters that the endpoint knows, each in its plain form.
+        limit: How many rows the page holds.
+        position: Where it begins, as the cursor says; empty at the top.
+    """
+
+    world: "World"
+    trouble: "Trouble"
+    path: str
+    ids: Mapping[str, str]
+    given: Mapping[str, str]
+    limit: int
+    position: str
+
+    def text(self, name: str, default: str = "") -> str:
+        """Read a parameter that is a word."""
+        return self.given.get(name, default)
+
+    def words(self, name: str, default: str = "") -> set[str]:
+        """Read a parameter that is several words."""
+        return set(filter(None, self.text(name, default).split(",")))
+
+    def moment(self, name: str) -> int | None:
+        """Read a parameter that is a time."""
+        return int(self.given[name]) if name in self.given else None
+
+    def needed(self, name: str) -> str:
+        """Read a parameter that must be there."""
+        if name not in self.given:
+            why = "is required"
+            raise bad_parameter(name, why)
+        return self.given[name]
+
+    def find(self, things: Mapping[Any, _T], name: str) -> _T:
+        """Find what the path names."""
+        found = things.get(self.ids[name])
+        if found is None:
+            raise missing()
+        return found
+
+
+def read(
+    params: Mapping[str, str], knows: Mapping[str, Check], limit: Limit
+) -> tuple[dict[str, str], int, str]:
+    """Read the parameters of a call, or of the one that its cursor goes on from.
+
+    Args:
+        params: All of them.
+        knows: Those that the endpoint knows besides paging.
+        limit: How its pages are cut.
+
+    Returns:
+        The known ones in plain form, the size of the page, and where it begins.
+
+    Raises:
+        RefusedError: One has a value that cannot be.
+    """
+    if "cursor" in params and limit is not WHOLE:
+        params = _opened(params["cursor"])
+    given = {}
+    for name in knows.keys() & params.keys():
+        try:
+            given[name] = knows[name](params[name])
+        except ValueError as error:
+            raise bad_parameter(name, f"is {error}") from None
+    size = str(limit.default) if limit.is_fixed else params.get("limit", str(limit.default))
+    if limit is not WHOLE and not (size.isdecimal() and 1 <= int(size) <= limit.most):
+        raise bad_limit(limit.most)
+    return given, int(size) if limit is not WHOLE else 0, params.get(_POSITION, "")
+
+
+def _opened(cursor: str) -> dict[str, str]:
+    try:
+        plain = base64.b64decode(cursor, validate=True).decode()
+        return dict(parse_qsl(plain, strict_parsing=True))
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise bad_cursor() from None
+
+
+def cursor_link(ask: Ask, position: str) -> str:
+    """The link to a later page: a path with `/v3`, and a cursor that holds the filters."""
+    fields = {"limit": str(ask.limit), _POSITION: position}
+    fields |= {name: _as_given(name, value) for name, value in ask.given.items()}
+    cursor = base64.b64encode(urlencode(fields).encode()).decode()
+    return f"{ask.path}?{urlencode({'cursor': cursor})}"
+
+
+def _as_given(name: str, value: str) -> str:
+    is_time = name.endswith(("_after", "_before")) or name in {"start_at", "end_at", "start", "end"}
+    return moments.text(int(value)) if is_time else value
+
+
+_LAST_PAGES: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"_links": {}},
+    {"_links": {"next": {"href": None}}},
+    {"_links": {"next": None}},
+)
+"""The ways in which a last page says that it is one (v3 §2.2)."""
+
+
+def envelope(ask: Ask, key: str, rows: Iterable[bytes], link: str | None, **beside: Any) -> bytes:
+    """A page: rows that are JSON already, under their key, and a link to the next page."""
+    found = list(rows)
+    links: dict[str, Any] = {"_links": {"next": {"href": link}}}
+    if link is None:
+        links = _LAST_PAGES[(len(ask.path) + len(found)) % len(_LAST_PAGES)]
+    tail = b"".join(
+        b',"%s":%s' % (name.encode(), msgspec.json.encode(value))
+        for name, value in {**beside, **links}.items()
+    )
+    return b'{"%s":[%s]%s}' % (key.encode(), b",".join(found), tail)
+
+
+def by_number(
+    ask: Ask, key: str, rows: Sequence[_T], encode: Callable[[_T], bytes], **beside: Any
+) -> bytes:
+    """A page by its number: rows that come or go shift those after them."""
+    number = int(ask.position) if ask.position.isdecimal() else 1
+    begin = (number - 1) * ask.limit
+    more = len(rows) > begin + ask.limit
+    link = cursor_link(ask, str(number + 1)) if more else None
+    return envelope(ask, key, map(encode, rows[begin : begin + ask.limit]), link, **beside)
+
+
+def by_key(
+    ask: Ask,
+    key: str,
+    rows: Sequence[_T],
+    id_of: Callable[[_T], str],
+    encode: Callable[[_T], bytes],
+    **beside: Any,
+) -> bytes:
+    """A page that begins behind the row that the cursor names."""
+    begin = 0
+    if ask.position:
+        begin = next(
+            (place + 1 for place, row in enumerate(rows) if id_of(row) == ask.position), len(rows)
+        )
+    found = rows[begin : begin + ask.limit]
+    more = len(rows) > begin + ask.limit
+    link = cursor_link(ask, id_of(found[-1])) if more else None
+    return envelope(ask, key, map(encode, found), link, **beside)
+
+
+def seconds(moment: int) -> str:
+    """Write a time as contacts have it: to the second."""
+    return f"{moments.text(moment)[:19]}Z"
+
+
+def minutes(moment: int) -> str:
+    """Write a time as reports have it: cut to the minute."""
+    return moments.text(moment - moment % moments.MINUTE)

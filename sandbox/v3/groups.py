@@ -1,0 +1,147 @@
+"""Lists, the account's own fields, tags and segments (v3 §8)."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+
+from sandbox.v3.asking import Ask, by_key, seconds
+from sandbox.v3.contacts import xrefs
+from sandbox.world import moments
+from sandbox.world.groups import CustomField, Segment, Tag
+from sandbox.world.world import World
+
+LIST_STATUSES: Final = ("all", "active", "deleted")
+CHANNELS: Final = ("email", "sms")
+
+_encode = msgspec.json.encode
+
+
+def _lists(world: World, channel: str, statuses: set[str]) -> list[dict[str, Any]]:
+    """All lists of a kind, by their ids."""
+    if channel == "sms":
+        outreach = world.outreach
+        return [
+            {
+                "list_id": outreach.list_uuid,
+                "name": "Text messages",
+                "favorite": False,
+                "created_at": seconds(outreach.list_created),
+                "updated_at": seconds(outreach.list_created),
+                "membership_count": len(outreach.contacts),
+            }
+        ]
+    found = []
+    gone = {each.id: (each, at) for each, at in world.contact_lists.deleted.values()}
+    kept = {each.id: (each, None) for each in world.contact_lists.by_id.values()}
+    for each, deleted in {**gone, **kept}.values():
+        status = "active" if deleted is None else "deleted"
+        if not statuses & {"all", status}:
+            continue
+        row: dict[str, Any] = {"list_id": each.v3, "name": each.name}
+        if len(each.name) % 2:
+            row["description"] = f"Those of {each.name}"
+        row |= {
+            "favorite": each.id == "1",
+            "created_at": seconds(each.created),
+            "updated_at": seconds(each.modified),
+            "membership_count": world.people.on_list(each.id),
+        }
+        if deleted is not None:
+            row["deleted_at"] = seconds(deleted)
+        found.append(row)
+    return sorted(found, key=lambda row: str(row["list_id"]))
+
+
+def all_lists(world: World, ask: Ask) -> bytes:
+    """Answer `/contact_lists`, sorted by id; how many are on a list comes only if asked for."""
+    rows = _lists(world, ask.text("channel_type", "email"), ask.words("status", "active"))
+    if "include_membership_count" not in ask.given:
+        for row in rows:
+            del row["membership_count"]
+    beside = {"lists_count": len(rows)} if ask.text("include_count") == "true" else {}
+    return by_key(ask, "lists", rows, lambda row: str(row["list_id"]), _encode, **beside)
+
+
+def list_xrefs(world: World, ask: Ask) -> bytes:
+    """Answer `/contact_lists/list_id_xrefs`."""
+    asked = ask.needed("sequence_ids").split(",")
+    known = world.contact_lists.by_id
+    return xrefs((each, {"list_id": known[each].v3}) for each in asked if each in known)
+
+
+def _field(field: CustomField) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "custom_field_id": field.uuid,
+        "label": field.label,
+        "name": field.label.lower().replace(" ", "_"),
+        "type": field.kind,
+        "version": 1,
+        "created_at": seconds(field.created),
+        "updated_at": seconds(field.modified),
+    }
+    if field.kind == "number":
+        row["metadata"] = {"allow_negative": False, "decimal_places": 0, "integer": True}
+    if field.choices:
+        row["metadata"] = {"display_type": "dropdown"}
+        row["choices"] = [
+            {
+                "custom_field_id": field.uuid,
+                "choice_id": number,
+                "choice_label": label,
+                "display_order": number,
+                "created_at": moments.text(field.created),
+                "updated_at": moments.text(field.created),
+            }
+            for number, label in enumerate(field.choices, start=1)
+        ]
+    return row
+
+
+def custom_fields(world: World, ask: Ask) -> bytes:
+    """Answer `/contact_custom_fields`, the newest first."""
+    rows = sorted(world.groups.fields, key=lambda field: field.created, reverse=True)
+    encode = lambda field: _encode(_field(field))  # noqa: E731 - named for what it does
+    return by_key(ask, "custom_fields", rows, lambda field: field.uuid, encode)
+
+
+def _tag(world: World, tag: Tag, *, counted: bool) -> bytes:
+    row: dict[str, Any] = {"tag_id": tag.uuid, "name": tag.name}
+    if counted:
+        row["contacts_count"] = sum(row.number % tag.every == 0 for row in world.people.rows)
+    row |= {"created_at": seconds(tag.created), "updated_at": seconds(tag.modified)}
+    return _encode(row | ({"tag_source": "Contact"} if tag.every % 2 else {}))
+
+
+def tags(world: World, ask: Ask) -> bytes:
+    """Answer `/contact_tags`, sorted by id."""
+    rows = sorted(world.groups.tags, key=lambda tag: tag.uuid)
+    counted = ask.text("include_count") == "true"
+    return by_key(
+        ask, "tags", rows, lambda tag: tag.uuid, lambda tag: _tag(world, tag, counted=counted)
+    )
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "name": segment.name,
+        "segment_id": segment.number,
+        "created_at": moments.text(segment.created),
+        "edited_at": moments.text(segment.edited),
+    }
+
+
+def segments(world: World, ask: Ask) -> bytes:
+    """Answer `/segments`: without their questions, the last edited first unless by name."""
+    rows = sorted(world.groups.segments, key=lambda each: each.edited, reverse=True)
+    if ask.text("sort_by", "date") == "name":
+        rows = sorted(world.groups.segments, key=lambda each: each.name)
+    encode = lambda each: _encode(_segment(each))  # noqa: E731 - named for what it does
+    return by_key(ask, "segments", rows, lambda each: str(each.number), encode)
+
+
+def one_segment(world: World, ask: Ask) -> bytes:
+    """Answer `/segments/{segment_id}`: with the question, JSON inside a string."""
+    segment = ask.find({str(each.number): each for each in world.groups.segments}, "segment_id")
+    criteria = {"version": "1.0.0", "criteria": {"type": "and", "every": segment.every}}
+    return _encode(_segment(segment) | {"segment_criteria": json.dumps(criteria)})

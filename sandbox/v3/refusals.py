@@ -1,0 +1,102 @@
+"""How v3 says no: an object, or an array of objects, each with a key and a message (v3 §4)."""
+
+from typing import Final
+
+import msgspec
+
+from sandbox.wire import Reply
+
+_BEARER: Final = (("www-authenticate", "Bearer realm=api.cc.email"),)
+
+
+class RefusedError(Exception):
+    """The answer is not data but a refusal."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Take the refusal as it is sent."""
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+def _fault(key: str, message: str) -> dict[str, str]:
+    return {"error_key": key, "error_message": message}
+
+
+def _one(
+    status: int, key: str, message: str, headers: tuple[tuple[str, str], ...] = ()
+) -> RefusedError:
+    return RefusedError(Reply(status, msgspec.json.encode(_fault(key, message)), headers=headers))
+
+
+def _array(status: int, key: str, message: str) -> RefusedError:
+    return RefusedError(Reply(status, msgspec.json.encode([_fault(key, message)])))
+
+
+def no_such_path() -> RefusedError:
+    """Say that no such path, or method on it, is registered: told before the token is looked at."""
+    return _array(404, "not_found", "The requested resource was not found.")
+
+
+def missing() -> RefusedError:
+    """Say that there is no such thing."""
+    return _array(404, "contacts.api.not_found", "The requested resource was not found.")
+
+
+def unauthorized() -> RefusedError:
+    """Refuse a token, whatever is wrong with it."""
+    return _one(401, "unauthorized", "Unauthorized", _BEARER)
+
+
+def no_right() -> RefusedError:
+    """Refuse a user without the privilege, or a token without the scope."""
+    message = "Request forbidden due to insufficient user privileges."
+    return _one(403, "access_denied", message)
+
+
+def throttled(retry_after: int | None) -> RefusedError:
+    """Refuse a call that came too soon after the others."""
+    return _one(429, "throttled", "Too Many Requests", _wait(retry_after))
+
+
+def over_quota(retry_after: int | None) -> RefusedError:
+    """Refuse a call because the day's calls are used up."""
+    return _one(429, "quota_exceeded", "Limit Exceeded", _wait(retry_after))
+
+
+def _wait(seconds: int | None) -> tuple[tuple[str, str], ...]:
+    return (("retry-after", str(seconds)),) if seconds is not None else ()
+
+
+def bad_parameter(name: str, why: str) -> RefusedError:
+    """Refuse the value of a query parameter."""
+    return _array(400, "contacts.api.validation.error", f"#/{name}: {why}")
+
+
+def bad_limit(most: int) -> RefusedError:
+    """Refuse a page size that is out of range."""
+    return bad_parameter("limit", f"is not from 1 to {most}")
+
+
+def bad_cursor() -> RefusedError:
+    """Refuse a cursor that no page has handed out."""
+    return bad_parameter("cursor", "is no cursor")
+
+
+def segment_with_others() -> RefusedError:
+    """Refuse a question for the members of a segment that has other parameters."""
+    return bad_parameter("segment_id", "combines only with limit")
+
+
+def no_types() -> RefusedError:
+    """Refuse a question for what a contact did that names no kinds."""
+    return bad_parameter("tracking_activities_list", "is required")
+
+
+FAILURES: Final = (
+    Reply(500, msgspec.json.encode([_fault("unknown", "An internal error has occurred.")])),
+    Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html"),
+    Reply(503, msgspec.json.encode([_fault("unknown", "The service is unavailable.")])),
+    Reply(504, b'{"message": "Endpoint request timed out"}'),
+    Reply(500, b"", "text/plain"),
+)
+"""The ways in which calls fail, one after the other."""

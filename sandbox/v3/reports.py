@@ -1,0 +1,127 @@
+"""What single contacts did (v3 §13), and the ids of old campaigns (v3 §17)."""
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from sandbox.v3.asking import Ask, by_number, envelope, minutes
+from sandbox.v3.refusals import no_types
+from sandbox.world.tracking import BOUNCES, CLICKS, FORWARDS, OPENS, SENDS, UNSUBSCRIBES, Row
+from sandbox.world.world import World
+
+if TYPE_CHECKING:
+    from sandbox.v3.contacts import Person
+
+KINDS: Final = {
+    SENDS.name: "em_sends",
+    OPENS.name: "em_opens",
+    CLICKS.name: "em_clicks",
+    BOUNCES.name: "em_bounces",
+    UNSUBSCRIBES.name: "em_optouts",
+    FORWARDS.name: "em_forwards",
+}
+TYPES: Final = (
+    *KINDS.values(),
+    "p_contact_open",
+    "p_contact_click",
+    "p_contact_add",
+    "p_contact_update",
+)
+
+
+def _rows(world: World, ask: Ask) -> list[Row]:
+    people: dict[str, Person] = {**world.people.by_uuid, **world.outreach.contacts}
+    ask.find(people, "contact_id")
+    return rows_of(world, ask.ids["contact_id"])
+
+
+def rows_of(world: World, uuid: str) -> list[Row]:
+    """All that a contact was sent and did, the newest first."""
+    row = world.people.by_uuid.get(uuid)
+    return world.tracking.of_contact(row.id, world.mailings.tracked()) if row else []
+
+
+def activity_details(world: World, ask: Ask) -> bytes:
+    """Answer `…/activity_details`: one of two parameters names the kinds."""
+    types = ask.words("tracking_activities_list") or ask.words("tracking_activity_type")
+    if not types:
+        raise no_types()
+    found = [row for row in _rows(world, ask) if KINDS[row.kind.name] in types]
+
+    def encode(row: Row) -> bytes:
+        return msgspec.json.encode(
+            {
+                "contact_id": ask.ids["contact_id"],
+                "campaign_activity_id": row.campaign.activity_uuid,
+                "created_time": minutes(row.hit.at),
+                "tracking_activity_type": KINDS[row.kind.name],
+                "campaign_activity_name": row.campaign.name,
+            }
+        )
+
+    return by_number(ask, "tracking_activities", found, encode)
+
+
+def by_activity(rows: list[Row]) -> dict[str, Counter[str]]:
+    """Count what a contact did with each mail."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        found[row.campaign.activity_uuid][KINDS[row.kind.name]] += 1
+    return found
+
+
+def _between(ask: Ask, rows: list[Row]) -> list[Row]:
+    start, end = int(ask.needed("start")), int(ask.needed("end"))
+    return [row for row in rows if start <= row.hit.at <= end]
+
+
+def activity_summary(world: World, ask: Ask) -> bytes:
+    """Answer `…/activity_summary`: by mail, in a range of time."""
+    rows = _between(ask, _rows(world, ask))
+    sent = {row.campaign.activity_uuid: row.hit.at for row in reversed(rows)}
+    found = [
+        {
+            "campaign_activity_id": activity,
+            "start_on": minutes(sent[activity]),
+            **{f"em_{kind}": counts[f"em_{kind}"] for kind in ("bounces", "clicks", "forwards")},
+            "em_opens": counts["em_opens"],
+            "em_sends": counts["em_sends"],
+            "em_unsubscribes": counts["em_optouts"],
+        }
+        for activity, counts in by_activity(rows).items()
+    ]
+    return by_number(
+        ask, "campaign_activities", found, msgspec.json.encode, contact_id=ask.ids["contact_id"]
+    )
+
+
+def open_and_click_rates(world: World, ask: Ask) -> bytes:
+    """Answer `…/open_and_click_rates`: one object, zeros where there is nothing."""
+    found = by_activity(_between(ask, _rows(world, ask)))
+    sent = sum(1 for counts in found.values() if counts["em_sends"])
+    opened = sum(1 for counts in found.values() if counts["em_opens"])
+    clicked = sum(1 for counts in found.values() if counts["em_clicks"])
+    said: dict[str, Any] = {
+        "contact_id": ask.ids["contact_id"],
+        "included_activities_count": sent,
+        "average_open_rate": round(opened / sent, 2) if sent else 0,
+        "average_click_rate": round(clicked / sent, 2) if sent else 0,
+    }
+    return msgspec.json.encode(said)
+
+
+def campaign_xrefs(world: World, ask: Ask) -> bytes:
+    """Answer `/emails/campaign_id_xrefs`."""
+    asked = ask.needed("v2_email_campaign_ids").split(",")
+    known = world.mailings.by_id
+    rows = [
+        {
+            "v2_email_campaign_id": each,
+            "campaign_id": known[each].uuid,
+            "campaign_activity_id": known[each].activity_uuid,
+        }
+        for each in asked
+        if each in known
+    ]
+    return envelope(ask, "xrefs", map(msgspec.json.encode, rows), None)

@@ -1,0 +1,171 @@
+"""The paths of v3: who answers, what is known, and what it takes to be let in (v3 §1)."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from sandbox.checks import Check, any_text, flag, moment, one_of, some_of
+from sandbox.v3 import activities, contacts, groups, outreach, profile, reports
+from sandbox.v3.asking import WHOLE, Ask, Limit
+
+if TYPE_CHECKING:
+    from sandbox.wire import Reply
+    from sandbox.world.world import World
+
+Answer: TypeAlias = "Callable[[World, Ask], bytes | Reply]"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path.
+
+    Attributes:
+        path: The path below `/v3`, with names in braces where ids stand.
+        answer: What answers it.
+        scope: What the token must have been granted; empty where any will do.
+        privilege: What its user must be allowed; empty where nothing is needed.
+        knows: The query parameters it knows, apart from those of paging.
+        limit: How its pages are cut.
+        match: Tells whether a path is this one, and what stands where the names are.
+    """
+
+    path: str
+    answer: Answer
+    scope: str
+    privilege: str
+    knows: Mapping[str, Check] = field(default_factory=dict)
+    limit: Limit = WHOLE
+    match: Callable[[str], re.Match[str] | None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Compile the path once."""
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
+        object.__setattr__(self, "match", re.compile(pattern).fullmatch)
+
+
+_ACCOUNT: Final = ("account_read", "account:read")
+_CONTACTS: Final = ("contact_data", "contacts:read")
+_LISTS: Final = ("contact_data", "contacts:lists:read")
+_CAMPAIGNS: Final = ("campaign_data", "campaign:read")
+_REPORTS: Final = ("campaign_data", "ui:campaign:metrics")
+_CONTACT_REPORTS: Final = ("contact_data", "ui:campaign:metrics")
+_REPORT: Final = "/reports/contact_reports/{contact_id}"
+_INCLUDE: Final = {"include": some_of(*contacts.INCLUDES)}
+_RANGE: Final = {"start": moment, "end": moment}
+
+
+def _number(text: str) -> str:
+    return str(int(text))
+
+
+ROUTES: Final = (
+    Route(
+        "/account/summary",
+        profile.summary,
+        *_ACCOUNT,
+        {"extra_fields": some_of("physical_address", "company_logo")},
+    ),
+    Route("/account/summary/physical_address", profile.physical_address, *_ACCOUNT),
+    Route("/account/emails", profile.emails, *_ACCOUNT, {"confirm_status": any_text}),
+    Route("/account/user/privileges", profile.privileges, "", ""),
+    Route(
+        "/contacts",
+        contacts.all_contacts,
+        *_CONTACTS,
+        {
+            **_INCLUDE,
+            "status": some_of(*contacts.STATUSES),
+            **{
+                f"{what}_{when}": moment
+                for what in ("updated", "created", "optout")
+                for when in ("after", "before")
+            },
+            "email": any_text,
+            "lists": any_text,
+            "segment_id": _number,
+            "include_count": flag,
+        },
+        Limit(50, 500),
+    ),
+    Route("/contacts/counts", contacts.counts, *_CONTACTS),
+    Route(
+        "/contacts/contact_id_xrefs",
+        contacts.contact_xrefs,
+        *_CONTACTS,
+        {"sequence_ids": any_text},
+    ),
+    Route("/contacts/{contact_id}", contacts.one_contact, *_CONTACTS, _INCLUDE),
+    Route("/contacts/sms_engagement_history/{contact_id}", contacts.sms_history, *_CONTACTS),
+    Route(
+        "/contact_lists",
+        groups.all_lists,
+        *_LISTS,
+        {
+            "status": some_of(*groups.LIST_STATUSES),
+            "channel_type": one_of(*groups.CHANNELS),
+            "include_membership_count": one_of("all", "active"),
+            "include_count": flag,
+        },
+        Limit(50, 1000),
+    ),
+    Route("/contact_lists/list_id_xrefs", groups.list_xrefs, *_LISTS, {"sequence_ids": any_text}),
+    Route("/contact_custom_fields", groups.custom_fields, *_CONTACTS, {}, Limit(50, 100)),
+    Route("/contact_tags", groups.tags, *_CONTACTS, {"include_count": flag}, Limit(50, 500)),
+    Route("/segments", groups.segments, *_LISTS, {"sort_by": any_text}, Limit(1000, 1000)),
+    Route("/segments/{segment_id}", groups.one_segment, *_LISTS),
+    Route(
+        "/activities",
+        activities.all_activities,
+        "contact_data",
+        "contacts:write",
+        {"state": one_of(*activities.STATES)},
+        Limit(50, 500),
+    ),
+    Route("/activities/{activity_id}", activities.one_activity, "contact_data", "contacts:write"),
+    Route(
+        "/emails/campaign_id_xrefs",
+        reports.campaign_xrefs,
+        *_CAMPAIGNS,
+        {"v2_email_campaign_ids": any_text},
+    ),
+    Route(
+        f"{_REPORT}/activity_details",
+        reports.activity_details,
+        *_CONTACT_REPORTS,
+        {
+            "tracking_activities_list": some_of(*reports.TYPES),
+            "tracking_activity_type": one_of(*reports.TYPES),
+        },
+        Limit(100, 100),
+    ),
+    Route(
+        f"{_REPORT}/activity_summary",
+        reports.activity_summary,
+        *_CONTACT_REPORTS,
+        _RANGE,
+        Limit(200, 200, is_fixed=True),
+    ),
+    Route(
+        f"{_REPORT}/open_and_click_rates",
+        reports.open_and_click_rates,
+        *_CONTACT_REPORTS,
+        _RANGE,
+    ),
+    Route(
+        "/reports/summary_reports/sms_campaign_summaries",
+        outreach.sms_summaries,
+        *_REPORTS,
+        {"start_at": moment, "end_at": moment},
+        Limit(50, 50),
+    ),
+    Route("/automations/workflows", outreach.automations, "campaign_data", "customer-journey:read"),
+    Route(
+        "/automations/workflows/{automation_flow_id}",
+        outreach.one_automation,
+        "campaign_data",
+        "customer-journey:read",
+    ),
+    Route("/social/profiles", outreach.profiles, *_CAMPAIGNS, {"include": any_text}),
+)
+"""Fixed paths stand before those with an id in the same place: the first match answers."""

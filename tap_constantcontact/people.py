@@ -1,0 +1,195 @@
+"""People: a long list that is read in passes, and gone on with where a run was cut off."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from typing_extensions import override
+
+from tap_constantcontact.http.pagination import NextLinkPaginator
+from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.records import times
+from tap_constantcontact.stream import ConstantContactStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import requests
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.ahead import Outlook
+
+
+#: The passes of a run: over what has changed, and over those who opted out.
+ALL, OPTED_OUT = "ALL", "OPTOUT"
+
+
+@dataclass
+class PeoplePass:
+    """What one run reads of the contacts, or several that are cut off one after the other.
+
+    Attributes:
+        since: The oldest change wanted; None for everything.
+        is_whole: Whether it is all contacts, and not only what has changed.
+        status: The pass that is under way.
+        next_link: Where it goes on; None at the top.
+        newest: The newest date that was read.
+        rows: How many rows were.
+        began: When the first of them began; None until there is something to go on from.
+    """
+
+    since: dt.datetime | None
+    is_whole: bool
+    status: str = ALL
+    next_link: str | None = None
+    newest: str | None = None
+    rows: int = 0
+    began: dt.datetime | None = None
+
+    @classmethod
+    def resume(cls, cursor: Mapping[str, Any]) -> Self:
+        """Go on from what `cursor` has made."""
+        return cls(
+            began=times.parse(cursor["began"]),
+            since=times.parse(cursor.get("since") or ""),
+            is_whole=bool(cursor.get("is_whole")),
+            status=cursor["status"],
+            next_link=cursor["next_link"],
+            newest=cursor.get("newest"),
+            rows=cursor.get("rows", 0),
+        )
+
+    @property
+    def statuses(self) -> list[str]:
+        """The passes that are left: over what has changed, and over those who opted out."""
+        passes = [ALL] if self.is_whole else [ALL, OPTED_OUT]
+        return passes[passes.index(self.status) :] if self.status in passes else passes
+
+    def take_link(self, status: str) -> str | None:
+        """Where a pass goes on, once."""
+        link, self.next_link = self.next_link, None
+        return link if status == self.status else None
+
+    def cursor(self, status: str, link: str, newest: str | None, rows: int) -> dict[str, Any]:
+        """What a state holds to go on from, if this run is cut off before the next page."""
+        return {
+            "began": times.write(self.began) if self.began else None,
+            "since": times.write(self.since) if self.since else None,
+            "is_whole": self.is_whole,
+            "status": status,
+            "next_link": link,
+            "newest": newest,
+            "rows": self.rows + rows,
+        }
+
+
+class PeopleStream(ConstantContactStream):
+    """Contacts in every status.
+
+    An unsubscribe need not move a contact's own date. So a run that starts at a bookmark also
+    passes over those who opted out. Neither need a change of lists move it, so now and then all
+    contacts are read again. A run that is cut off is continued at the page it had come to.
+    """
+
+    name = "contacts"
+    # One bookmark for both passes.
+    state_partitioning_keys = ()
+    page_size = 500
+    shapes_pages = True
+    keeps_marks = True
+
+    @cached_property
+    def going(self) -> PeoplePass:
+        """What this run reads: what an earlier one left undone, or what is due."""
+        if cursor := self.run.bookmarks_of(self.name).get("cursor"):
+            return PeoplePass.resume(cursor)
+        bookmark = times.parse(self.bookmark or "")
+        is_whole = bookmark is None or self.is_refresh_due
+        since = self.with_lookback(bookmark) if bookmark and not is_whole else self.start_date
+        return PeoplePass(since=since, is_whole=is_whole)
+
+    @property
+    def is_refresh_due(self) -> bool:
+        """Whether all contacts are to be read, since not all that changes moves a date."""
+        days = self.config["contacts_refresh_days"]
+        last = times.parse_or_none(self.run.bookmarks_of(self.name).get("refreshed"))
+        is_due = last is None or self.run.session.began - last >= dt.timedelta(days=days)
+        return bool(days) and is_due
+
+    @property
+    @override
+    def partitions(self) -> list[dict[str, str]]:
+        """The passes of a run."""
+        return [{"status": status} for status in self.going.statuses]
+
+    @property
+    @override
+    def latest(self) -> dt.datetime:
+        # What is changed while a pass is under way, or cut off, is for the next one.
+        return self.going.began or super().latest
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        going = self.going
+        self.since = going.since
+        status = str(context["status"]) if context else ALL
+        self._link = going.take_link(status)
+        if going.newest:
+            self.note_newest(going.newest)
+        if self._link:
+            self.logger.info("Going on where an earlier run stopped.")
+            try:
+                yield from self.request_records(context)
+            except RefusedError as error:
+                if self._pages or error.verdict not in {Verdict.END, Verdict.MISSING}:
+                    raise
+                self.logger.warning("The API no longer knows where. Starting over. %s", error)
+                self._link = None
+        if not self._pages:
+            yield from self.request_records(context)
+        self._arrive(status)
+
+    #: The link to go on with, and how many pages of a pass were read.
+    _link: str | None = None
+    _pages = 0
+
+    @override
+    def get_new_paginator(self) -> NextLinkPaginator:
+        self._pages = 0
+        return NextLinkPaginator(self.pages.read, self._link)
+
+    @override
+    def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        self._pages += 1
+        yield from super().parse_response(response)
+        # Comes after the last row of the page was written.
+        if link := self.pages.read(response).next_link:
+            self._keep_cursor(link)
+
+    def _keep_cursor(self, link: str) -> None:
+        state = self.get_context_state(None)
+        newest = state.get("progress_markers", {}).get("replication_key_value")
+        status = str(self.context["status"]) if self.context else ALL
+        self.going.began = self.latest
+        state["cursor"] = self.going.cursor(status, link, newest, self.run.progress.rows[self.name])
+        self.run.write_state()
+
+    def _arrive(self, status: str) -> None:
+        state = self.get_context_state(None)
+        if status == self.going.statuses[-1]:
+            state.pop("cursor", None)
+            if self.going.is_whole:
+                state["refreshed"] = times.write(self.latest)
+        self._pages = 0
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.is_asked:
+            self.since = self.going.since
+            for status in self.going.statuses:
+                link = self.going.next_link if status == self.going.status else None
+                yield self.page_ahead({"status": status}, link)

@@ -1,0 +1,62 @@
+"""The API v3 as one thing that a tap can choose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_constantcontact.api import Api
+from tap_constantcontact.http import bodies
+from tap_constantcontact.records.schemas import schemas_of
+from tap_constantcontact.v3.credentials import BearerToken, GivenToken
+from tap_constantcontact.v3.keeper import Keeper
+from tap_constantcontact.v3.links import V3Root
+from tap_constantcontact.v3.oauth import AUTH_URL, AuthServer
+from tap_constantcontact.v3.refusals import REFUSALS
+from tap_constantcontact.v3.stores import open_store
+from tap_constantcontact.v3.streams import IN_ORDER
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    from tap_constantcontact.v3.credentials import TokenSource
+
+VERSION = "v3"
+#: Where the vendor's is.
+URL = "https://api.cc.email/v3"
+
+
+def api(config: Mapping[str, Any], logger: logging.Logger) -> Api:
+    """The API v3 with the settings of a run; those of a discovery need not be whole."""
+    return Api(
+        version=VERSION,
+        root=V3Root(config.get("api_url") or URL, VERSION),
+        credentials=BearerToken(token_source(config, logger)),
+        refusals=REFUSALS,
+        envelope=bodies.ARRAY,
+        schemas=schemas_of(VERSION),
+        streams=IN_ORDER,
+    )
+
+
+def auth_server(config: Mapping[str, Any]) -> AuthServer:
+    """The authorization server that the settings name."""
+    return AuthServer(
+        config.get("auth_url") or AUTH_URL,
+        config.get("client_id", ""),
+        config.get("client_secret"),
+        timeout=float(config.get("request_timeout", 60)),
+    )
+
+
+def token_source(config: Mapping[str, Any], logger: logging.Logger) -> TokenSource:
+    """What hands out access tokens: the settings, or a login that is kept."""
+    if token := config.get("access_token"):
+        return GivenToken(token)
+    return Keeper(
+        auth_server(config),
+        open_store(config.get("token_store")),
+        config.get("client_id", ""),
+        config.get("refresh_token"),
+        logger,
+    )

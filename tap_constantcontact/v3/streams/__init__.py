@@ -1,0 +1,48 @@
+"""The streams, one module an API area."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_constantcontact.v3.streams.account import Account, AccountEmails
+from tap_constantcontact.v3.streams.activities import Activities
+from tap_constantcontact.v3.streams.contact_reports import (
+    ContactActivity,
+    ContactCampaignSummaries,
+    ContactSummaries,
+    SmsEngagement,
+)
+from tap_constantcontact.v3.streams.contacts import Contacts
+from tap_constantcontact.v3.streams.groups import (
+    CustomFields,
+    Lists,
+    SegmentMembers,
+    Segments,
+    Tags,
+)
+from tap_constantcontact.v3.streams.id_map import IdMap
+from tap_constantcontact.v3.streams.outreach import Automations, SmsSummaries, SocialProfiles
+
+if TYPE_CHECKING:
+    from tap_constantcontact.v3.stream import V3Stream
+
+#: In the order of a run: when calls run out, it is the cheap and important that has been read.
+IN_ORDER: tuple[type[V3Stream], ...] = (
+    Account,
+    AccountEmails,
+    Lists,
+    CustomFields,
+    Tags,
+    Segments,
+    Contacts,
+    Activities,
+    Automations,
+    SocialProfiles,
+    SmsSummaries,
+    IdMap,
+    SegmentMembers,
+    ContactActivity,
+    ContactSummaries,
+    ContactCampaignSummaries,
+    SmsEngagement,
+)

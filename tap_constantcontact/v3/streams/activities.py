@@ -1,0 +1,33 @@
+"""Bulk jobs: imports, exports, removals (API docs: v3 §9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.stream import V3Stream
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Context, Record
+
+
+class Activities(V3Stream):
+    """The jobs of the last ten days: all that the API still shows is read each time."""
+
+    name = "activities"
+    path = "/activities"
+    envelope = paged("activities")
+    # Reading them takes the right to write.
+    privileges = ("contacts:write",)
+    primary_keys = ("activity_id",)
+    page_size = 500
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        links = row.get("_links")
+        if not isinstance(links, dict):
+            return row
+        # In a list, `self` is the last row's of the page.
+        return {**row, "_links": {name: link for name, link in links.items() if name != "self"}}

@@ -1,0 +1,126 @@
+"""What each contact did, asked contact by contact: a call each, and so off by default (v3 §13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_constantcontact.each import EachStream
+from tap_constantcontact.http import bodies
+from tap_constantcontact.records import times
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.numbering import RowNumbers
+from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.v3.streams.contacts import Contacts
+from tap_constantcontact.v3.streams.outreach import FIVE_YEARS
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+# All that a contact can be told to have done (API docs: v3 §13).
+_TYPES = (
+    "em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,"
+    "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
+)
+
+
+class ContactReportStream(V3Stream, EachStream):
+    """A report on every contact, deleted ones too."""
+
+    privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "contacts:read")
+    members_path = Contacts.path
+    members_stream = Contacts.name
+    members_envelope = Contacts.envelope
+    member_id = "contact_id"
+    member_field = "contact_id"
+    turns: ClassVar[tuple[str, ...]] = (
+        "contact_activity",
+        "contact_summaries",
+        "contact_campaign_summaries",
+    )
+
+    @override
+    def listing_params(self) -> Mapping[str, Any]:
+        # As of the run's beginning, so that nothing shifts while it is paged.
+        return {"status": "all", "created_before": times.write(self.run.session.began)}
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, Any]:
+        return EachStream.get_url_params(self, context, next_page_token)
+
+    @property
+    def _last_five_years(self) -> dict[str, str]:
+        began = self.run.session.began
+        return {"start": times.write(began - FIVE_YEARS), "end": times.write(began)}
+
+
+class ContactActivity(ContactReportStream):
+    """All that a contact was sent and did, without links, devices and codes of bounces."""
+
+    name = "contact_activity"
+    path = "/reports/contact_reports/{contact_id}/activity_details"
+    envelope = paged("tracking_activities")
+    primary_keys = (
+        "contact_id",
+        "campaign_activity_id",
+        "tracking_activity_type",
+        "created_time",
+        "row_number",
+    )
+    page_size = 100
+
+    @override
+    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+        return {"tracking_activities_list": _TYPES}
+
+    @override
+    def request_records(self, context: Context | None) -> Iterable[Record]:
+        self._numbers = RowNumbers(self.primary_keys)
+        return super().request_records(context)
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        return self._numbers.numbered(row)
+
+
+class ContactSummaries(ContactReportStream):
+    """Which share of its mails a contact opens and clicks in."""
+
+    name = "contact_summaries"
+    path = "/reports/contact_reports/{contact_id}/open_and_click_rates"
+    envelope = bodies.ONE
+    primary_keys = ("contact_id",)
+
+    @override
+    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+        return self._last_five_years
+
+
+class ContactCampaignSummaries(ContactReportStream):
+    """How often a contact did what with a mail."""
+
+    name = "contact_campaign_summaries"
+    path = "/reports/contact_reports/{contact_id}/activity_summary"
+    envelope = paged("campaign_activities")
+    primary_keys = ("contact_id", "campaign_activity_id")
+
+    @override
+    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+        return self._last_five_years
+
+
+class SmsEngagement(ContactReportStream):
+    """What a contact has agreed to by way of text messages, and when."""
+
+    name = "sms_engagement"
+    path = "/contacts/sms_engagement_history/{contact_id}"
+    envelope = bodies.ARRAY
+    privileges = ("contacts:read",)
+    primary_keys = ("sms_channel_history_id",)
+    turns = ()

@@ -1,0 +1,117 @@
+"""Lists, the account's own fields, tags and segments (API docs: v3 §8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_constantcontact.each import EachStream
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.stream import EditedStream, V3Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+
+class Lists(V3Stream):
+    """All lists, deleted ones and those of text messages too, with how many are on them."""
+
+    name = "lists"
+    path = "/contact_lists"
+    envelope = paged("lists")
+    privileges = ("contacts:lists:read",)
+    primary_keys = ("list_id",)
+    state_partitioning_keys = ()
+    page_size = 1000
+    # Lists of text messages come only if they are asked for.
+    partitions: ClassVar[list[dict[str, str]]] = [
+        {"channel_type": "email"},
+        {"channel_type": "sms"},
+    ]
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, str]:
+        return {"status": "all", "include_membership_count": "all", **(context or {})}
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        return {**row, **(context or {})}
+
+    @override
+    def cost(self) -> tuple[int, str]:
+        return len(self.partitions), "lists for mails, and those for text messages"
+
+
+class CustomFields(V3Stream):
+    """The fields that the account has defined; one that is deleted leaves no trace."""
+
+    name = "custom_fields"
+    path = "/contact_custom_fields"
+    envelope = paged("custom_fields")
+    privileges = ("contacts:read",)
+    primary_keys = ("custom_field_id",)
+    page_size = 100
+
+
+class Tags(V3Stream):
+    """The account's tags, with how many contacts have them."""
+
+    name = "tags"
+    path = "/contact_tags"
+    # The contract nests the link once more than other answers do.
+    envelope = paged("tags", ("next", "next", "href"))
+    privileges = ("contacts:read",)
+    primary_keys = ("tag_id",)
+    page_size = 500
+    params: ClassVar[Mapping[str, str]] = {"include_count": "true"}
+
+
+class Segments(EditedStream):
+    """Saved questions about contacts; the question itself takes a call where it was edited."""
+
+    name = "segments"
+    path = "/segments"
+    envelope = paged("segments")
+    privileges = ("contacts:lists:read",)
+    primary_keys = ("segment_id",)
+    replication_key = "edited_at"
+    page_size = 1000
+    listed = ("segment_id", "name", "created_at", "edited_at")
+
+
+class SegmentMembers(V3Stream, EachStream):
+    """Who is in which segment; no list of members exists but the contacts themselves.
+
+    A segment that is still being worked out is asked for again after a while.
+    """
+
+    name = "segment_members"
+    path = "/contacts"
+    envelope = paged("contacts")
+    privileges = ("contacts:read", "contacts:lists:read")
+    primary_keys = ("segment_id", "contact_id")
+    page_size = 500
+    members = "segments"
+    members_path = Segments.path
+    members_stream = Segments.name
+    members_envelope = Segments.envelope
+    members_page_size = Segments.page_size
+    member_id = "segment_id"
+    member_field = "segment_id"
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, Any]:
+        # Nothing else may be asked for beside it.
+        is_segment = context and self.member_field in context
+        return {"segment_id": context["segment_id"]} if context and is_segment else {}
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        return {key: row.get(key) for key in self.primary_keys}

@@ -1,0 +1,115 @@
+"""What ids of v2 are called in v3: the bridge for those who move (API docs: v3 §17)."""
+
+from __future__ import annotations
+
+import csv
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from typing_extensions import override
+
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.stream import V3Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.ahead import Outlook
+
+
+class _Kind(NamedTuple):
+    """How ids of one kind are looked up.
+
+    Attributes:
+        asked_by: The parameter that takes the old ids, and the field that repeats them.
+        most: How many a call takes.
+        v3: The field that has the new id.
+    """
+
+    path: str
+    asked_by: str
+    named_by: str
+    most: int
+    v3: str
+
+
+_KINDS = {
+    "contact": _Kind(
+        "/contacts/contact_id_xrefs", "sequence_ids", "sequence_id", 500, "contact_id"
+    ),
+    "list": _Kind("/contact_lists/list_id_xrefs", "sequence_ids", "sequence_id", 500, "list_id"),
+    "campaign": _Kind(
+        "/emails/campaign_id_xrefs",
+        "v2_email_campaign_ids",
+        "v2_email_campaign_id",
+        50,
+        "campaign_id",
+    ),
+}
+
+
+class IdMap(V3Stream):
+    """The ids of a file, looked up; those that v3 does not know are left out.
+
+    Nothing leads from v3 back to v2, so this has to be read while the old ids are at hand. The
+    vendor means to take these calls away.
+    """
+
+    name = "id_map"
+    path = "/contacts/contact_id_xrefs"
+    envelope = paged("xrefs")
+    privileges = ("contacts:read", "contacts:lists:read", "campaign:read")
+    primary_keys = ("kind", "v2_id")
+
+    @cached_property
+    def _batches(self) -> Sequence[tuple[str, list[str]]]:
+        """The ids of the file, by kind, as many at once as a call takes."""
+        with Path(self.config["id_map_source"]).expanduser().open(newline="") as file:
+            rows = [(row["kind"], row["id"]) for row in csv.DictReader(file)]
+        return [
+            (kind, batch)
+            for kind, how in _KINDS.items()
+            for batch in _batched(_once(rows, kind), how.most)
+        ]
+
+    def _path_of(self, kind: str, ids: Sequence[str]) -> str:
+        return f"{_KINDS[kind].path}?{_KINDS[kind].asked_by}={','.join(ids)}"
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        for kind, ids in self._batches:
+            how = _KINDS[kind]
+            # Old ids come back with leading zeros.
+            asked = {int(each): each for each in ids}
+            for row in self.fetch(self._path_of(kind, ids), self.envelope):
+                old = str(row.get(how.named_by))
+                if old.isdecimal() and int(old) in asked:
+                    activity = row.get("campaign_activity_id")
+                    yield {
+                        "kind": kind,
+                        "v2_id": asked[int(old)],
+                        "v3_id": row.get(how.v3),
+                        "campaign_activity_id": activity,
+                    }
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.is_asked:
+            for kind, ids in self._batches:
+                yield self.detail_ahead(self._path_of(kind, ids))
+
+    @override
+    def cost(self) -> tuple[int, str]:
+        ids = sum(len(each) for _, each in self._batches)
+        return len(self._batches), f"{ids:,} ids"
+
+
+def _once(rows: Iterable[tuple[str, str]], kind: str) -> list[str]:
+    return list(dict.fromkeys(found for each, found in rows if each == kind))
+
+
+def _batched(ids: list[str], most: int) -> Iterator[list[str]]:
+    return (ids[begin : begin + most] for begin in range(0, len(ids), most))

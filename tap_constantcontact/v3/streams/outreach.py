@@ -1,0 +1,67 @@
+"""What reaches people beside mail (API docs: v3 §13, §14)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_constantcontact.http import bodies
+from tap_constantcontact.records import times
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.stream import EditedStream, V3Stream
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Context
+
+#: Reports reach no further back where no date is given.
+FIVE_YEARS = dt.timedelta(days=5 * 365)
+
+
+class Automations(EditedStream):
+    """Paths that contacts go along by themselves; their steps take a call where one was edited."""
+
+    name = "automations"
+    path = "/automations/workflows"
+    envelope = paged("flow_summaries")
+    privileges = ("customer-journey:read",)
+    primary_keys = ("id",)
+    replication_key = "update_date"
+    listed = (
+        "id", "name", "description", "status", "active_state", "draft_state", "template_id",
+        "created_by_id", "created_date", "promoted_by_id", "promoted_date", "update_date",
+        "structured_tags",
+    )  # fmt: skip
+
+
+class SocialProfiles(V3Stream):
+    """Profiles in social networks that are connected to the account."""
+
+    name = "social_profiles"
+    path = "/social/profiles"
+    envelope = bodies.ARRAY
+    privileges = ("campaign:read",)
+    primary_keys = ("profile_id",)
+
+
+class SmsSummaries(V3Stream):
+    """How campaigns of text messages went: their figures go on growing, so all are read."""
+
+    name = "sms_summaries"
+    path = "/reports/summary_reports/sms_campaign_summaries"
+    envelope = paged("bulk_sms_campaign_summaries")
+    privileges = ("ui:campaign:metrics",)
+    primary_keys = ("campaign_id",)
+    page_size = 50
+
+    @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, str]:
+        return {"start_at": times.write(self.start_date or self.run.session.began - FIVE_YEARS)}
+
+    @override
+    def cost(self) -> tuple[int, str]:
+        rows, there_are = self.first_rows(None)
+        return there_are or 2, f"{len(rows)} of them" if there_are else "more than fit on a page"
