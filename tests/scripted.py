@@ -64,9 +64,13 @@ class Answer:
 
 
 class Scripted:
-    """Answers each request with what `answer(path, params)` returns."""
+    """Answers each request with what `answer(path, params)` returns, or `posted` for a POST."""
 
-    def __init__(self, answer: Callable[[str, dict[str, str]], Answer]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[str, dict[str, str]], Answer],
+        posted: Callable[[str, dict[str, str]], Answer] | None = None,
+    ) -> None:
         requests = self.requests = list[tuple[str, dict[str, str], dict[str, str]]]()
 
         class Handler(BaseHTTPRequestHandler):
@@ -76,7 +80,9 @@ class Scripted:
                 parts = urlsplit(self.path)
                 params = dict(parse_qsl(parts.query))
                 requests.append((parts.path, params, dict(self.headers)))
-                found = answer(parts.path, params)
+                self._send(answer(parts.path, params))
+
+            def _send(self, found: Answer) -> None:
                 self.send_response(found.status)
                 for name, value in {
                     "Content-Length": str(len(found.body)),
@@ -85,6 +91,10 @@ class Scripted:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(found.body)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self._send((posted or answer)(urlsplit(self.path).path, {}))
 
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""

@@ -75,11 +75,11 @@ class Collector(GenericSingerWriter[str, Any]):
 
 
 def config(box: Server, version: str = "v2", **settings: Any) -> dict[str, Any]:
-    apis = {
-        "v2": {"api_key": KEY, "api_url": box.url},
-        "v3": {"api_version": "v3", "api_url": box.v3_url},
-    }
-    return {"access_token": TOKEN, "requests_per_second": 1000, **apis[version], **settings}
+    is_v2 = version == "v2"
+    api = {"api_key": KEY} if is_v2 else {"api_version": version}
+    url = box.url if is_v2 else box.v3_url
+    usual = {"access_token": TOKEN, "api_url": url, "requests_per_second": 1000}
+    return {**api, **usual, **settings}
 
 
 def everything(version: str = "v2") -> TapConstantContact:

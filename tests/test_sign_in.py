@@ -173,7 +173,7 @@ def test_the_person_is_shown_where_to_go(box: Sandbox) -> None:
 
     tokens = login.by_device(server(box, sleep=sleep), said.append)
     assert box.oauth.is_good(tokens.access_token)
-    assert said[0].startswith("Open https://identity.example.com/activate?user_code=")
+    assert said[0].startswith(f"Open {box.origin}/oauth2/default/v1/activate?user_code=")
 
 
 def test_a_code_of_another_is_not_taken(box: Sandbox) -> None:

@@ -84,6 +84,7 @@ class OAuth:
         throttle: Whether more than one call a second to the token endpoint is refused.
         lose_answers: So many of the next answers of the token endpoint never arrive.
         delay: Seconds that a refresh takes.
+        agrees: What the person answers to a login at once; None if it waits for `answer`.
         interval: Seconds that a device has to wait between two questions.
         refreshes: How many refreshes were made.
         most_at_once: How many were under way at the same time, at most.
@@ -98,7 +99,8 @@ class OAuth:
         self.throttle = False
         self.lose_answers = 0
         self.delay = 0.0
-        self.interval = 5
+        self.agrees: bool | None = None
+        self.interval: float = 5
         self.refreshes = 0
         self.most_at_once = 0
         self.invalid_grants = 0
@@ -231,7 +233,7 @@ class OAuth:
             raise _RefusedError(error, 401)
         scope = self._scope(form.get("scope", ""))
         code, user_code = secrets.token_urlsafe(24), secrets.token_hex(4).upper()
-        self.devices[code] = Device(user_code, scope)
+        self.devices[code] = Device(user_code, scope, self.agrees)
         # Who opens this page has agreed: the sandbox knows one person.
         page = f"http://{host}{PREFIX}/activate"
         return _answer(

@@ -61,7 +61,7 @@ class FileStore(TokenStore):
     def grants(self) -> list[Grant]:
         try:
             text = self.path.read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise self._unusable(error) from None

@@ -40,8 +40,8 @@ def by_browser(
     server: AuthServer,
     say: Callable[[str], None],
     *,
-    open_page: Callable[[str], object] = webbrowser.open,
-    port: int = REDIRECT_PORT,
+    open_page: Callable[[str], object] | None = None,
+    port: int | None = None,
     patience: float = _PATIENCE,
 ) -> Tokens:
     """Log in in this machine's browser, which comes back to loopback (API docs: v3 §3.3).
@@ -49,14 +49,15 @@ def by_browser(
     Args:
         server: The authorization server.
         say: Tells the person what to do.
-        open_page: Opens the login page.
-        port: Where the browser comes back to.
+        open_page: Opens the login page, if not this machine's usual browser.
+        port: Where the browser comes back to, if not the usual port.
         patience: Seconds to wait for it.
 
     Raises:
         SignInError: The person has refused, nobody answered, or the port is taken.
     """
     challenge = Challenge()
+    port = REDIRECT_PORT if port is None else port
     try:
         waiting = _Waiting(port, challenge.state, patience)
     except OSError:
@@ -65,7 +66,7 @@ def by_browser(
     with waiting:
         page = server.authorize_url(challenge, waiting.address)
         say(f"If no browser opens, open this: {page}")
-        open_page(page)
+        (open_page or webbrowser.open)(page)
         return server.exchange(waiting.code(), challenge, waiting.address)
 
 
