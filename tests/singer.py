@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from click.testing import CliRunner
 from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
@@ -179,6 +181,37 @@ def started(
         text=True,
         env=environment(**variables),
     )
+
+
+class _Log(logging.Handler):
+    """Keeps what is logged, in the form that the command gives it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s | %(levelname)-8s | %(message)s"))
+        self.lines: list[str] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+def typed(folder: Path, settings: dict[str, Any] | None, *options: str, **variables: str) -> Run:
+    """Run the command to its end in this process: what it does, without its start."""
+    arguments = list(options)
+    if settings is not None:
+        (folder / "config.json").write_text(json.dumps(settings))
+        arguments = ["--config", str(folder / "config.json"), *arguments]
+    log = _Log()
+    logging.getLogger().addHandler(log)
+    try:
+        tap = TapConstantContact.get_singer_command()
+        done = CliRunner(env=dict(variables)).invoke(tap, arguments)
+    finally:
+        logging.getLogger().removeHandler(log)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Run(done.exit_code, done.stdout, "\n".join(log.lines))
 
 
 def command(folder: Path, settings: dict[str, Any] | None, *options: str, **variables: str) -> Run:

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import Answer, Scripted, empty
-from singer import Collector, command, config, everything, selected_by_default, sync
+from singer import Collector, command, config, everything, selected_by_default, sync, typed
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_constantcontact import settings
@@ -93,7 +93,6 @@ def test_bad_settings_are_told_in_one_line(given: dict[str, Any], said: str) -> 
     assert not any(str(v) in error for k, v in given.items() if k in GOOD and v)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "given", [{"access_token": "two words"}, {"stream_maps": {"lists": {"a": "1 /"}}}], ids=str
 )
@@ -101,7 +100,7 @@ def test_bad_settings_end_the_run_before_the_first_call(
     given: dict[str, Any], tmp_path: Path
 ) -> None:
     with Scripted(lambda path, _params: Answer(200, empty(path))) as server:
-        run = command(tmp_path, {**GOOD, "api_url": server.url, **given})
+        run = typed(tmp_path, {**GOOD, "api_url": server.url, **given})
 
     assert run.code == 1
     assert run.stdout == ""
@@ -110,33 +109,29 @@ def test_bad_settings_end_the_run_before_the_first_call(
     assert server.requests == []
 
 
-@pytest.mark.slow
 def test_several_faults_are_told_together(tmp_path: Path) -> None:
-    run = command(tmp_path, {"start_date": "soon", "api_version": "v2"})
+    run = typed(tmp_path, {"start_date": "soon", "api_version": "v2"})
     assert run.log.count("| ERROR") == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--test", "--test=schema"])
 def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> None:
-    run = command(tmp_path, {**GOOD, "start_date": "soon"}, option)
+    run = typed(tmp_path, {**GOOD, "start_date": "soon"}, option)
     assert run.code == 1
     assert "Setting 'start_date' is no date" in run.log
     assert "Traceback" not in run.log
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[1, 2]", "{", "", '"text"'])
 def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
-    run = command(tmp_path, None, "--config", str(tmp_path / "config.json"))
+    run = typed(tmp_path, None, "--config", str(tmp_path / "config.json"))
     assert run.code == 1
     assert "The config file cannot be read" in run.log
     assert "Traceback" not in run.log
     assert run.stdout == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "said"),
     [
@@ -149,7 +144,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
 )
 def test_a_broken_state_is_told(state: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(state)
-    run = command(tmp_path, GOOD, "--state", str(tmp_path / "state.json"))
+    run = typed(tmp_path, GOOD, "--state", str(tmp_path / "state.json"))
     assert run.code == 1
     assert said in run.log
     assert "Traceback" not in run.log
@@ -178,9 +173,8 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
     assert {headers["User-Agent"] for *_, headers in server.requests} == {"ours/1"}
 
 
-@pytest.mark.slow
 def test_a_bad_number_in_the_environment_is_told(tmp_path: Path) -> None:
-    run = command(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
+    run = typed(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
     assert run.code == 1
     assert "TAP_CONSTANTCONTACT_LOOKBACK_HOURS takes a whole number" in run.log
     assert "Traceback" not in run.log
@@ -280,18 +274,16 @@ def test_an_unknown_log_level_is_told_in_one_line(variable: str, tmp_path: Path)
     ]
 
 
-@pytest.mark.slow
 def test_variables_that_are_not_read_are_told(tmp_path: Path) -> None:
-    run = command(tmp_path, {}, TAP_CONSTANTCONTACT_API_KEY="a-key")
+    run = typed(tmp_path, {}, TAP_CONSTANTCONTACT_API_KEY="a-key")
     assert run.code == 1
     assert "The environment names settings. Add --config=ENV to use them." in run.log
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "\n"])
 def test_an_empty_state_file_is_no_state(text: str, serving: Serving, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(text)
-    run = command(tmp_path, config(serving(contacts=3)), "--state", str(tmp_path / "state.json"))
+    run = typed(tmp_path, config(serving(contacts=3)), "--state", str(tmp_path / "state.json"))
     assert run.code == 0, run.log
     assert run.output.counts["contacts"] == 3
 
@@ -387,8 +379,7 @@ def test_the_readme_knows_the_same_settings() -> None:
             assert default == f"`{_written(setting['default'])}`"
 
 
-@pytest.mark.slow
 def test_about_shows_the_settings(tmp_path: Path) -> None:
-    run = command(tmp_path, None, "--about", "--format=json")
+    run = typed(tmp_path, None, "--about", "--format=json")
     about = json.loads(run.stdout)
     assert declared().keys() <= about["settings"]["properties"].keys()
