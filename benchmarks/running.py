@@ -58,6 +58,7 @@ class Box:
         """Take the address without a path."""
         self._root = root
         self.url = f"{root}/v2"
+        self.v3_url = f"{root}/v3"
 
     def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """Call a control address; its answer is JSON."""
@@ -103,7 +104,10 @@ def sandbox(*options: str) -> Iterator[Box]:
 @contextlib.contextmanager
 def settings_file(box: Box, **settings: Any) -> Iterator[str]:
     """A config file for the sandbox, in a folder of its own."""
-    config = {"api_key": KEY, "access_token": TOKEN, "api_url": box.url, **settings}
+    api = {"api_key": KEY, "api_url": box.url}
+    if settings.get("api_version") == "v3":
+        api = {"api_url": box.v3_url}
+    config = {"access_token": TOKEN, **api, **settings}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(config))
@@ -126,7 +130,8 @@ def run(
             (folder / "state.json").write_text(json.dumps(state))
             options += ["--state", str(folder / "state.json")]
         if streams:
-            (folder / "catalog.json").write_text(json.dumps(catalog(command, streams)))
+            found = catalog([*command, "--config", config], streams)
+            (folder / "catalog.json").write_text(json.dumps(found))
             options += ["--catalog", str(folder / "catalog.json")]
         return _watch([*command, *options], folder / "log")
 

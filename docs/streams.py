@@ -11,8 +11,8 @@ from tap_constantcontact.tap import TapConstantContact
 PAGE = Path(__file__).with_suffix(".md")
 HEAD = """# Streams and their columns
 
-Made from the catalog by `python docs/streams.py`. The [README](../README.md#streams) says what each
-stream costs and how they join.
+Made from the catalog by `python docs/streams.py`. The [README](../README.md#streams-of-v3) says
+what each stream costs and how they join.
 """
 
 

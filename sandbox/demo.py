@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +24,10 @@ from sandbox import Account, Trouble, serve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sandbox import Sandbox
+
 PROJECT: Final = Path(__file__).parents[1]
 OUTPUT: Final = PROJECT / "output"
-WAREHOUSE: Final = OUTPUT / "sandbox.duckdb"
-DIARY: Final = OUTPUT / "sandbox.json"
-LOG: Final = OUTPUT / "sandbox.log"
 SIZES: Final = {"contacts": 2000, "lists": 6, "activities": 12, "campaigns": 30}
 
 BY_LIST: Final = """
@@ -65,6 +65,67 @@ BY_CAMPAIGN: Final = """
 """
 
 
+PEOPLE_BY_LIST: Final = """
+    select
+        lists.name as list,
+        case
+            when contacts.deleted_at is not null then 'deleted'
+            else coalesce(email_address->>'$.permission_to_send', 'text messages only')
+        end as permission,
+        count(*) as contacts,
+    from contacts, unnest(from_json(list_memberships, '["VARCHAR"]')) as membership(list_id)
+    join lists on lists.list_id = membership.list_id
+    group by all order by all
+"""
+
+PEOPLE_BY_TAG: Final = """
+    select
+        tags.name as tag,
+        count(*) as contacts,
+        count(*) filter (email_address->>'$.permission_to_send' = 'unsubscribed') as unsubscribed,
+    from contacts, unnest(from_json(taggings, '["VARCHAR"]')) as tagging(tag_id)
+    join tags on tags.tag_id = tagging.tag_id
+    group by all order by contacts desc
+"""
+
+
+@dataclass(frozen=True)
+class Show:
+    """The demo of one API.
+
+    Attributes:
+        environment: Meltano's, of which the files in `output` are named, too.
+        questions: What is asked of the warehouse at the end.
+    """
+
+    environment: str
+    questions: Sequence[str]
+
+    @property
+    def warehouse(self) -> Path:
+        """Where the rows go."""
+        return OUTPUT / f"{self.environment}.duckdb"
+
+    @property
+    def diary(self) -> Path:
+        """What has happened in the account."""
+        return OUTPUT / f"{self.environment}.json"
+
+    @property
+    def log(self) -> Path:
+        """What Meltano says."""
+        return OUTPUT / f"{self.environment}.log"
+
+    @property
+    def tokens(self) -> Path:
+        """What is kept of signing in."""
+        return OUTPUT / f"{self.environment}-tokens.json"
+
+
+V2: Final = Show("sandbox", (BY_LIST, BY_CAMPAIGN))
+V3: Final = Show("sandbox-v3", (PEOPLE_BY_LIST, PEOPLE_BY_TAG))
+
+
 class Clock:
     """Tells the time of a change: that of the diary when it is made again, else the real one."""
 
@@ -99,7 +160,7 @@ def as_of(diary: dict[str, Any], clock: Clock) -> Account:
     return account
 
 
-def pipeline(api_url: str, *, fresh: bool) -> int:
+def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
     """Run Meltano on the account; its log goes into a file.
 
     Returns:
@@ -107,12 +168,18 @@ def pipeline(api_url: str, *, fresh: bool) -> int:
     """
     # The commands of this environment come first, whether or not it is activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    options = ["--full-refresh"] if fresh else []
-    plugins = ["tap-constantcontact", "target-duckdb-file"]
-    variables = {"PATH": path, "TAP_CONSTANTCONTACT_API_URL": api_url, "NO_COLOR": "1"}
-    with LOG.open("w") as log:
+    variables = {
+        "PATH": path,
+        "NO_COLOR": "1",
+        "TAP_CONSTANTCONTACT_API_URL": box.url if show is V2 else box.v3_url,
+        "TAP_CONSTANTCONTACT_AUTH_URL": box.origin,
+        "TAP_CONSTANTCONTACT_TOKEN_STORE": str(show.tokens),
+    }
+    if show is V2:
+        variables = {k: v for k, v in variables.items() if not k.endswith(("AUTH_URL", "STORE"))}
+    with show.log.open("a") as log:
         done = subprocess.run(  # noqa: S603 - our own command
-            ["meltano", "--environment=sandbox", "run", *options, *plugins],  # noqa: S607 - as above
+            ["meltano", f"--environment={show.environment}", *arguments],  # noqa: S607 - as above
             cwd=PROJECT,
             env={**os.environ, **variables},
             stdout=log,
@@ -122,11 +189,30 @@ def pipeline(api_url: str, *, fresh: bool) -> int:
     return done.returncode
 
 
-def snapshot() -> dict[str, set[tuple[Any, ...]]]:
+def sign_in(box: Sandbox, diary: dict[str, Any]) -> int:
+    """Log in as a person does who opens the address that is shown, once; later runs renew.
+
+    Returns:
+        The exit code.
+    """
+    if "refresh_token" in diary:
+        # The sandbox of this run has to know what that of the last one granted.
+        box.oauth.remember(diary["refresh_token"])
+        say("Nobody has to log in again: the token that was kept is renewed.")
+        return 0
+    box.oauth.agrees, box.oauth.interval = True, 1
+    say("Logging in: `meltano invoke tap-constantcontact:login` (the sandbox plays the user) ...")
+    code = meltano(V3, box, "invoke", "tap-constantcontact:login")
+    said = [line for line in V3.log.read_text().splitlines() if "Logged in to" in line]
+    say("\n".join(said))
+    return code
+
+
+def snapshot(show: Show) -> dict[str, set[tuple[Any, ...]]]:
     """All rows of the warehouse, by table."""
-    if not WAREHOUSE.exists():
+    if not show.warehouse.exists():
         return {}
-    with duckdb.connect(str(WAREHOUSE), read_only=True) as db:
+    with duckdb.connect(str(show.warehouse), read_only=True) as db:
         names = [name for (name,) in db.execute("show tables").fetchall()]
         rows = {name: db.execute(f'from "{name}"').fetchall() for name in names}
     return {name: {tuple(map(str, row)) for row in found} for name, found in rows.items()}
@@ -164,17 +250,22 @@ def main() -> int:
     """Run the demo."""
     options = argparse.ArgumentParser(prog="demo.sh", description=__doc__)
     options.add_argument("--fresh", action="store_true", help="forget earlier runs")
-    fresh = options.parse_args().fresh or not (WAREHOUSE.exists() and DIARY.exists())
+    options.add_argument("--v3", action="store_true", help="read through the API v3")
+    given = options.parse_args()
+    show = V3 if given.v3 else V2
+    fresh = given.fresh or not (show.warehouse.exists() and show.diary.exists())
 
     OUTPUT.mkdir(exist_ok=True)
+    show.log.write_text("")
     if fresh:
-        WAREHOUSE.unlink(missing_ok=True)
+        show.warehouse.unlink(missing_ok=True)
+        show.tokens.unlink(missing_ok=True)
         diary: dict[str, Any] = {"now": datetime.now(UTC).isoformat(), "changes": []}
     else:
-        diary = json.loads(DIARY.read_text())
+        diary = json.loads(show.diary.read_text())
     clock = Clock()
     account = as_of(diary, clock)
-    before = snapshot()
+    before = snapshot(show)
     if not fresh:
         clock.at = datetime.now(UTC)
         news = change(account)
@@ -182,28 +273,35 @@ def main() -> int:
         say("Since the last run: " + ", ".join(f"{n} {what}" for what, n in news.items()) + ".")
 
     with serve(account, Trouble(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
-        say(f"A made-up account is served at {box.url}; Meltano reads it into DuckDB ...")
+        say(f"A made-up account is served at {box.url if show is V2 else box.v3_url}.")
+        code = sign_in(box, diary) if show is V3 else 0
+        say("Meltano reads it into DuckDB ...")
+        box.calls.clear()
         started = time.monotonic()
-        code = pipeline(box.url, fresh=fresh)
+        refresh = ["--full-refresh"] if fresh else []
+        plugins = ["tap-constantcontact", "target-duckdb-file"]
+        code = code or meltano(show, box, "run", *refresh, *plugins)
         calls = len(box.calls)
+        if show is V3 and not code:
+            diary["refresh_token"] = box.oauth.granted[-1].refresh_token
     if code:
-        say(LOG.read_text())
+        say(show.log.read_text())
         say(f"The pipeline ended with {code}; what it said stands above.")
         return code
-    DIARY.write_text(json.dumps(diary))
+    show.diary.write_text(json.dumps(diary))
     say(f"Done in {time.monotonic() - started:.0f} seconds with {calls} API calls.\n")
 
-    after = snapshot()
+    after = snapshot(show)
     rows = [
         (name, len(found), len(found - before.get(name, set()))) for name, found in after.items()
     ]
     say(table(["table", "rows", "new or changed"], rows))
-    with duckdb.connect(str(WAREHOUSE), read_only=True) as db:
-        for question in (BY_LIST, BY_CAMPAIGN):
+    with duckdb.connect(str(show.warehouse), read_only=True) as db:
+        for question in show.questions:
             answer = db.execute(question)
             say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
-    place = WAREHOUSE.relative_to(PROJECT)
-    say(f"\nIt is all in {place}; what Meltano said is in {LOG.relative_to(PROJECT)}.")
+    place = show.warehouse.relative_to(PROJECT)
+    say(f"\nIt is all in {place}; what Meltano said is in {show.log.relative_to(PROJECT)}.")
     return 0
 
 

@@ -158,9 +158,10 @@ class Run:
 COMMAND = [sys.executable, "-m", "tap_constantcontact"]
 
 
-def selected_by_default() -> set[str]:
+def selected_by_default(version: str = "v2") -> set[str]:
     """The streams that a run without a catalog reads."""
-    return set(TapConstantContact(validate_config=False).streams)
+    tap = TapConstantContact(config={"api_version": version}, validate_config=False)
+    return set(tap.streams)
 
 
 def environment(**variables: str) -> dict[str, str]:

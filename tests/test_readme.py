@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import stat
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +125,7 @@ def test_ones_own_account(
     schema = tmp_path.name
     variables = {**postgres, "DEFAULT_TARGET_SCHEMA": schema}
     export = "export " + " ".join(f"TARGET_POSTGRES_{k}={v}" for k, v in variables.items())
-    script = section("Your own account")
+    script = section("Your own account, by the API v2")
     script = script.replace(fill_in.splitlines(keepends=True)[0], fill_in)
     script = re.sub(r"^export TARGET_POSTGRES_HOST.*$", export, script, flags=re.MULTILINE)
     assert "…" not in script
@@ -134,6 +136,41 @@ def test_ones_own_account(
     assert rows_in(clone.root / "output" / "constantcontact.duckdb") == truth(box)
     assert counts(Postgres(postgres, schema), selected_by_default()) == truth(box)
     assert "Plan with the state given, for the catalog given." in said
+
+
+def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
+    box = serving(contacts=40, campaigns=2)
+    box.oauth.agrees, box.oauth.interval = True, 0.1
+    fill_in = (
+        "cp .env.example .env    # then put in the client id\n"
+        f"echo TAP_CONSTANTCONTACT_CLIENT_ID={box.oauth.application.client_id} >> .env\n"
+        f"echo TAP_CONSTANTCONTACT_API_URL={box.v3_url} >> .env\n"
+        f"echo TAP_CONSTANTCONTACT_AUTH_URL={box.origin} >> .env\n"
+        "echo TAP_CONSTANTCONTACT_REQUESTS_PER_SECOND=1000 >> .env\n"
+        "echo TARGET_DUCKDB_FILE_SCHEMA=v3 >> .env\n"
+    )
+    script = section("Your own account, by the API v3")
+    script = script.replace(fill_in.splitlines(keepends=True)[0], fill_in)
+    before = (clone.root / "meltano.yml").read_text()
+
+    said = clone.run(script)
+    # A day later by the sandbox's clock: the next run renews by itself.
+    box.oauth.clock = lambda: time.monotonic() + 86_400
+    again = clone.run(script.splitlines()[-1])
+
+    assert "Logged in to " in said
+    assert "May read: all streams" in said
+    assert "Logged in to " not in again
+    assert box.oauth.refreshes == 1
+    assert box.oauth.invalid_grants == 0
+    assert (clone.root / "meltano.yml").read_text() == before
+    kept = clone.root / ".meltano" / "tap-constantcontact" / "tokens.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    truth = box.account.v3_counts()
+    with duckdb.connect(clone.root / "output" / "constantcontact.duckdb", read_only=True) as db:
+        for stream in selected_by_default("v3"):
+            (found,) = db.execute(f"select count(*) from v3.{stream}").fetchall()  # noqa: S608
+            assert found == (truth[stream],), stream
 
 
 def test_a_meltano_project_of_ones_own(serving: Serving, clone: Clone, tmp_path: Path) -> None:

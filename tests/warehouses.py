@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import psycopg
+import yaml
 from singer import environment
 from typing_extensions import override
 
@@ -18,6 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
+
+
+@functools.cache
+def executable(target: str) -> Path:
+    """Where a target's command is; those of others are installed once, as the project says."""
+    ours = Path(sys.executable).parent / target
+    if ours.exists():
+        return ours
+    loaders = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["loaders"]
+    (pip_url,) = (each["pip_url"] for each in loaders if each["name"] == target)
+    venv = Path(tempfile.mkdtemp(prefix=target))
+    atexit.register(shutil.rmtree, venv, ignore_errors=True)
+    for command in (["venv", venv], ["pip", "install", "--python", venv, pip_url]):
+        subprocess.run([ROOT / "scripts" / "uv", *command, "--quiet"], check=True)  # noqa: S603
+    return venv / "bin" / target
 
 
 class Project:
@@ -43,14 +62,6 @@ class Project:
             # Meltano installs loaders with a uv of its own, from wherever this machine trusts.
             env=environment(PATH=path, UV_SYSTEM_CERTS="1", **{**self._variables, **variables}),
         )
-
-    def executable(self, target: str) -> Path:
-        """Where a target's command is; those of others live in Meltano's folder."""
-        ours = Path(sys.executable).parent / target
-        if ours.exists():
-            return ours
-        self.meltano("install", "loader", target)
-        return self.folder / ".meltano" / "loaders" / target / "venv" / "bin" / target
 
     def meltano(self, *arguments: str, **variables: str) -> str:
         done = self.run(*arguments, **variables)

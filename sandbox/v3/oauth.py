@@ -88,6 +88,7 @@ class OAuth:
         interval: Seconds that a device has to wait between two questions.
         refreshes: How many refreshes were made.
         most_at_once: How many were under way at the same time, at most.
+        under_way: How many are at the moment.
         invalid_grants: How many were refused since their token was no good.
     """
 
@@ -108,7 +109,7 @@ class OAuth:
         self.devices: dict[str, Device] = {}
         self.codes: dict[str, dict[str, str]] = {}
         self.granted: list[Granted] = []
-        self._under_way = 0
+        self.under_way = 0
         self._last_call = float("-inf")
 
     # -- what a person does -----------------------------------------------------------------
@@ -122,6 +123,10 @@ class OAuth:
     def grant(self) -> str:
         """Let somebody log in elsewhere; returns the refresh token."""
         return self._granted(self.application.scopes).refresh_token
+
+    def remember(self, refresh_token: str) -> None:
+        """Know a grant from an earlier life."""
+        self.granted.append(Granted(refresh_token, self.application.scopes))
 
     def access(self) -> str:
         """Let somebody log in elsewhere; returns an access token."""
@@ -203,14 +208,14 @@ class OAuth:
         raise _RefusedError(error)
 
     async def _refresh(self, token: str) -> Reply:
-        self._under_way += 1
-        self.most_at_once = max(self.most_at_once, self._under_way)
+        self.under_way += 1
+        self.most_at_once = max(self.most_at_once, self.under_way)
         try:
             await asyncio.sleep(self.delay)
             self.refreshes += 1
             return self._turned(token)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
     def _turned(self, token: str) -> Reply:
         for granted in self.granted:
