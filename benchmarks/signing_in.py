@@ -98,6 +98,8 @@ def kills(runs: Runs) -> str:
         time.sleep(dice.uniform(0, 0.5) if number % 2 else dice.uniform(0.18, 0.23))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
+        # The server goes on with what it was asked, whoever has died.
+        _wait(lambda: oauth.under_way == 0)
         turned = oauth.refreshes > begun
         kept = runs.store.grants()[0].refresh_token == oauth.granted[-1].refresh_token
         oauth.delay = 0.0

@@ -35,6 +35,7 @@ _SWITCHES: Final = (
     ("lose-filter", "later pages of contacts forget modified_since and status"),
     ("no-schedules-is-404", "campaigns without schedules answer 404 instead of []"),
     ("library-info-array", "library usage comes as an array of one object"),
+    ("guide-forms", "v3: sums come as the guide prints them: text, an array, keys with dots"),
     ("stale-counters", "campaigns' counters are zero unless asked to reckon anew"),
 )
 
@@ -99,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         metavar="SECONDS",
         help="wait so long before every answer",
+    )
+    trouble.add_argument(
+        "--stats-lag-hours",
+        type=_size,
+        default=0,
+        metavar="N",
+        help="v3: counters of campaigns are N hours behind the rows",
     )
     trouble.add_argument(
         "--slow-segments",

@@ -32,6 +32,8 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         no_schedules_is_404: A campaign without schedules answers 404 instead of `[]`.
         library_info_array: Library usage comes as an array of one object.
         lack: Privileges of v3 that the token's user does not have.
+        stats_lag_hours: How far the counters of v3 are behind the rows.
+        guide_forms: Sums of v3 come as its guide prints them: text, an array, keys with dots.
         slow_segments: So many of the next questions for a segment's members are answered with 202:
             they are still being worked out.
         stale_counters: A campaign's counters are zero unless it is asked to reckon anew.
@@ -53,6 +55,8 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     no_schedules_is_404: bool = False
     library_info_array: bool = False
     lack: set[str] = msgspec.field(default_factory=set)
+    stats_lag_hours: Annotated[int, msgspec.Meta(ge=0)] = 0
+    guide_forms: bool = False
     slow_segments: Annotated[int, msgspec.Meta(ge=0)] = 0
     stale_counters: bool = False
 

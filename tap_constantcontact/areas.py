@@ -33,9 +33,14 @@ class OptionalAreaStream(ConstantContactStream):
     #: Which refusals mean that the account does not have it.
     refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the area is, as far as is known."""
+        return self.area not in self.run.skipped_areas
+
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        if self.area in self.run.skipped_areas:
+        if not self.is_open:
             self._forget_progress()
             return
         try:
@@ -49,7 +54,7 @@ class OptionalAreaStream(ConstantContactStream):
 
     @override
     def costs(self) -> Iterable[Cost]:
-        if self.is_asked and self.area in self.run.skipped_areas:
+        if self.is_asked and not self.is_open:
             return [Cost(self.name, 0, f"{self.area} is not open to this token")]
         try:
             return list(super().costs())
@@ -61,7 +66,7 @@ class OptionalAreaStream(ConstantContactStream):
 
     @override
     def outlook(self) -> Outlook:
-        if self.area in self.run.skipped_areas:
+        if not self.is_open:
             return
         for call in super().outlook():
             yield call

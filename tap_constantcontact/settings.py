@@ -148,6 +148,13 @@ SETTINGS = th.PropertiesList(
         " not named here are not in the catalog at all.",
     ),
     th.Property(
+        "landing_page_ids",
+        th.ArrayType(th.StringType),
+        title="Landing pages",
+        description="v3: ids of the landing pages that the stream landing_page_events reads: no"
+        " call lists them.",
+    ),
+    th.Property(
         "id_map_source",
         th.StringType,
         title="Source of the id map",
@@ -179,6 +186,9 @@ OPTIONAL_STREAMS = {
         "contact_campaign_summaries",
     ),
     "v3": (
+        "campaign_did_not_opens",
+        "campaign_previews",
+        "landing_page_events",
         "contact_activity",
         "contact_summaries",
         "contact_campaign_summaries",
@@ -191,10 +201,20 @@ OPTIONAL_STREAMS = {
 ONLY_OF = {
     "api_key": "v2",
     **dict.fromkeys(
-        ("client_id", "client_secret", "refresh_token", "token_store", "auth_url", "id_map_source"),
+        (
+            "client_id",
+            "client_secret",
+            "refresh_token",
+            "token_store",
+            "auth_url",
+            "landing_page_ids",
+            "id_map_source",
+        ),
         "v3",
     ),
 }
+# Streams that have to be told what to read.
+_NEEDED_BY = {"landing_page_events": "landing_page_ids", "id_map": "id_map_source"}
 # What the stream id_map can look up.
 ID_KINDS = ("contact", "list", "campaign")
 
@@ -217,8 +237,9 @@ def normalise(config: MutableMapping[str, Any]) -> None:
     for name in _CHECKS:
         if _unset(config.get(name)):
             config.pop(name, None)
-    if isinstance(config.get("optional_streams"), str):
-        config["optional_streams"] = _list_of(config["optional_streams"])
+    for name in ("optional_streams", "landing_page_ids"):
+        if isinstance(config.get(name), str):
+            config[name] = _list_of(config[name])
     for name, (kind, *_) in _NUMBERS.items():
         if isinstance(config.get(name), str):
             try:
@@ -325,8 +346,9 @@ def _at_odds(config: Mapping[str, Any], version: str) -> list[str]:
         found.append(
             f"Setting 'optional_streams' names {unknown[0]!r}, which is none of: {', '.join(has)}."
         )
-    if version == "v3" and "id_map" in named and _unset(config.get("id_map_source")):
-        found.append("Setting 'id_map_source' is missing, which the stream 'id_map' needs.")
+    for stream, setting in _NEEDED_BY.items():
+        if version == ONLY_OF[setting] and stream in named and not config.get(setting):
+            found.append(f"Setting '{setting}' is missing, which the stream '{stream}' needs.")
     return found
 
 
@@ -337,6 +359,12 @@ def _version(_name: str, value: Any) -> str | None:
 def _streams(_name: str, value: Any) -> str | None:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return 'takes a list of streams, such as ["contact_activity"].'
+    return None
+
+
+def _words(_name: str, value: Any) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        return 'takes a list of ids, such as ["98edac88-f4bc-408c-9e64-acd890384231"].'
     return None
 
 
@@ -451,6 +479,7 @@ _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "refresh_token": _secret,
     "token_store": _store,
     "auth_url": _url,
+    "landing_page_ids": _words,
     "id_map_source": _ids,
     "api_key": _secret,
     "access_token": _secret,

@@ -122,12 +122,7 @@ class ConstantContactStream(RESTStream[str | None]):
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         if page.next_page_token:
-            first = request.url
-            try:
-                request.url = self.run.api.root.follow(page.next_page_token, first)
-            except ForeignLinkError as error:
-                msg = f"{error}. It was not followed, since it would get the key and the token."
-                raise FatalAPIError(msg) from error
+            request.url = self._followed(page.next_page_token, request.url)
             # A next link stands alone: it holds the page size, and other parameters are refused.
             request.params = {}
         elif limit := self.limit(page.stream_context):
@@ -140,7 +135,16 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:
-        return NextLinkPaginator(self.pages.read)
+        return NextLinkPaginator(self.pages.read, is_last=self.is_enough)
+
+    def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:  # noqa: ARG002
+        """Whether nothing is wanted of the pages behind an answer's.
+
+        Args:
+            response: Holds a page of the stream's own.
+            context: Which it was asked for with, if not with the one that is being read.
+        """
+        return False
 
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
@@ -189,6 +193,35 @@ class ConstantContactStream(RESTStream[str | None]):
         request = self.request_for(path)
         with self.pages.expecting(envelope, fields):
             return self.pages.read(self.request_decorator(self._request)(request, None)).rows
+
+    def fetch_all(self, path: str, envelope: Envelope) -> list[Record]:
+        """Read all pages of a list outside the stream's own.
+
+        Raises:
+            FatalAPIError: The pages lead in a circle, or to another host.
+        """
+        rows: list[Record] = []
+        paginator = NextLinkPaginator(self.pages.read)
+        request = self.request_for(path)
+        first = request.url or ""
+        while True:
+            with self.pages.expecting(envelope):
+                response = self.request_decorator(self._request)(request, None)
+                rows += self.pages.read(response).rows
+                link = paginator.get_next(response)
+            if link is None:
+                return rows
+            request = self._request_to(self._followed(link, first))
+
+    def _followed(self, link: str, first: str) -> str:
+        try:
+            return self.run.api.root.follow(link, first.partition("?")[0])
+        except ForeignLinkError as error:
+            msg = f"{error}. It was not followed, since it would get the key and the token."
+            raise FatalAPIError(msg) from error
+
+    def _request_to(self, url: str) -> requests.PreparedRequest:
+        return self.build_prepared_request(method="GET", url=url, headers=self.http_headers)
 
     def request_for(self, path: str) -> requests.PreparedRequest:
         """The request for what is at a path."""
@@ -511,7 +544,7 @@ class ConstantContactStream(RESTStream[str | None]):
     ) -> Call:
         def follow(response: requests.Response) -> Call | None:
             found = bodies.link_of(response.content, envelope)
-            if not found or found in seen:
+            if not found or found in seen or self.is_enough(response, context):
                 return None
             seen.add(found)
             try:
@@ -521,6 +554,27 @@ class ConstantContactStream(RESTStream[str | None]):
 
         page = NextLinkPaginator(self.pages.read, link)
         return Call(self._prepare_request(context=context, page=page), follow)
+
+    def list_ahead(self, path: str, envelope: Envelope) -> Call:
+        """The call for a list, as `fetch_all` makes it, which finds those for its other pages."""
+        first = self.request_for(path)
+        return self._list_ahead(first, first.url or "", envelope, set())
+
+    def _list_ahead(
+        self, request: requests.PreparedRequest, first: str, envelope: Envelope, seen: set[str]
+    ) -> Call:
+        def follow(response: requests.Response) -> Call | None:
+            link = bodies.link_of(response.content, envelope)
+            if not link or link in seen:
+                return None
+            seen.add(link)
+            try:
+                following = self._request_to(self._followed(link, first))
+            except FatalAPIError:
+                return None  # It is judged where it is taken.
+            return self._list_ahead(following, first, envelope, seen)
+
+        return Call(request, follow)
 
     def detail_ahead(self, path: str) -> Call:
         """The call for what is at a path, as `detail` and `fetch` make it."""

@@ -26,7 +26,7 @@ from tap_constantcontact.stream import ConstantContactStream, peek
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -69,6 +69,11 @@ class WalkedStream(ConstantContactStream):
     visit: Visit
     #: Whether a walk is under way: it writes the state itself, once a member.
     is_walking = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the API lets the stream be read, as far as is known."""
+        return True
 
     def covers(self, member: Record) -> bool:  # noqa: ARG002 - others do
         """Whether the stream may have rows of a member, as its row in the list says."""
@@ -121,6 +126,8 @@ class WalkingStream(WalkedStream):
 
     #: The key of a member in the rows of its parts.
     member_key: ClassVar[str]
+    #: The field that has their ids. Rows of members have them as `id` too, as text.
+    id_field: ClassVar[str] = "id"
     #: The lists that name the members.
     lists: ClassVar[Sequence[Context | None]] = (None,)
 
@@ -172,7 +179,7 @@ class WalkingStream(WalkedStream):
     def family(self) -> dict[str, WalkedStream]:
         """The streams of the walk that the run wants, by name."""
         streams = cast("list[WalkedStream]", [self, *self.child_streams])
-        return {each.name: each for each in streams if each.selected}
+        return {each.name: each for each in streams if each.selected and each.is_open}
 
     @override
     def generate_child_contexts(
@@ -205,9 +212,15 @@ class WalkingStream(WalkedStream):
 
     def listed(self) -> list[Record]:
         """Ask for the members, new ones at the top."""
-        return self.arrange(
-            [list(self.identified(self.request_records(each))) for each in self.lists]
-        )
+        return self.arrange([self._identified(self.request_records(each)) for each in self.lists])
+
+    def _identified(self, rows: Iterable[Record]) -> list[Record]:
+        key = self.id_field
+        return [{**row, "id": row[key]} for row in self.identified(rows, key)]
+
+    def mark_of(self, member: Record) -> str:
+        """What stands for a member in the marks that a state holds."""
+        return str(member["id"])
 
     def pass_over(self, members: Sequence[Record], *, is_real: bool = True) -> Pass:
         """The pass that is due, or that was cut off.
@@ -219,7 +232,7 @@ class WalkingStream(WalkedStream):
         Raises:
             BrokenAnswerError: If there is no telling without asking.
         """
-        ids = [member["id"] for member in members]
+        ids = [self.mark_of(member) for member in members]
         marks = {name: each.marks(ids) for name, each in self.family.items()}
         end = max((each.end for each in marks.values()), default=0)
         before = min((each.last for each in marks.values() if each.last), default=None)
@@ -259,9 +272,19 @@ class WalkingStream(WalkedStream):
                     return
             going.note_as_read(position)
             if visit.due:
-                going.advance(position, read_to)
-                going.come_back(position, functools.partial(self.pause, visit.member))
+                going.advance(position, self._open(read_to))
+            self.settle(going, position, visit, read_to)
+            if visit.due:
                 self._keep(going)
+
+    def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:  # noqa: ARG002
+        """Note what is to be known of a member of which all that was due has been read."""
+        if visit.due:
+            going.come_back(position, functools.partial(self.pause, visit.member))
+
+    def _open(self, names: Iterable[str]) -> list[str]:
+        """Those of some streams that did not turn out to be closed."""
+        return [name for name in names if self.family[name].is_open]
 
     def _unread(self, going: Pass, position: int, member: Record) -> ReadTo:
         """The streams that are to read a member in this pass; none if it is left out."""
@@ -294,7 +317,7 @@ class WalkingStream(WalkedStream):
 
     def ask_detail(self, member: Record) -> Record | None:
         """Read a member's detail; None if it has vanished."""
-        detail = self.detail(self.detail_path(member), member["id"])
+        detail = self.detail(self.detail_path(member), member["id"], self.id_field)
         return None if detail is None else {**member, **detail, "id": member["id"]}
 
     def detail_path(self, member: Record) -> str:
@@ -302,7 +325,7 @@ class WalkingStream(WalkedStream):
         return f"{self.path}/{member['id']}"
 
     def _finish(self, going: Pass) -> None:
-        going.complete()
+        going.complete(self._open(going.marks))
         self.run.progress.arrive()
         for each in self.family.values():
             each.end_pass(going)
@@ -314,7 +337,11 @@ class WalkingStream(WalkedStream):
         state = self.get_context_state(None)
         state["members"] = going.read.dump()
         state["revisits"] = going.revisits.dump()
+        self.keep(state)
         self.run.write_state()
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Put into the state what else is to be known of the list."""
 
     # -- reading ahead ----------------------------------------------------------------------
 
@@ -322,13 +349,18 @@ class WalkingStream(WalkedStream):
     def outlook(self) -> Outlook:
         if not self.is_asked:
             return
+        members = yield from self.listed_ahead()
+        yield from self._members_ahead(members, self.pass_over(members, is_real=False))
+
+    def listed_ahead(self) -> Generator[Call | None, None, list[Record]]:
+        """Expect the calls of `listed`, and wait for what they bring."""
         calls = [self.page_ahead(each) for each in self.lists]
         yield from calls
         lists: list[list[Record]] = []
         for call in calls:
-            lists += [(yield from self.rows_ahead(call))]
-        members = self.arrange(lists)
-        yield from self._members_ahead(members, self.pass_over(members, is_real=False))
+            rows = yield from self.rows_ahead(call, None, self.id_field)
+            lists.append(self._identified(rows))
+        return self.arrange(lists)
 
     def _members_ahead(self, members: Sequence[Record], going: Pass) -> Outlook:
         idle = Counter[Any]()
@@ -372,7 +404,7 @@ class WalkingStream(WalkedStream):
             response = yield from arrival(call)
             if response is None and not call.is_late:
                 return  # It has vanished.
-            (detail,) = peek(response, bodies.of(listed["id"]))
+            (detail,) = peek(response, bodies.of(listed["id"], self.id_field), self.id_field)
             member = {**listed, **detail}
         visit = self._decide(listed, member, foreseen.read_to, idle)
         for name in visit.due:
@@ -413,7 +445,7 @@ class WalkingStream(WalkedStream):
                     counted[name] += 1
                     if name != self.name:
                         calls[name] += self.family[name].calls_for(visit)
-            going.complete()
+            going.complete(going.marks)
             is_due = going.begin_another()
         return [
             Cost(self.name, calls[self.name], f"{len(members):,} listed"),

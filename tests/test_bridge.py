@@ -22,6 +22,12 @@ PAGE = (Path(__file__).parents[1] / "docs" / "moving-to-v3.md").read_text()
 QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
+TRACKING = [
+    f"campaign_{kind}"
+    for kind in ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
+]
+
+
 def load(path: Path, schema: str, messages: list[dict[str, Any]]) -> None:
     target = TargetDuckDBFile(config={"path": str(path), "schema": schema})
     target.listen(io.StringIO("".join(json.dumps(each) + "\n" for each in messages)))
@@ -32,6 +38,7 @@ def account() -> Account:
     made = Account(contacts=300, campaigns=8, recipients=20)
     made.unsubscribe(5)
     made.remove_contacts(3)
+    made.resend_campaigns(2)
     return made
 
 
@@ -43,7 +50,7 @@ def db(
     folder = tmp_path_factory.mktemp("bridge")
     path = folder / "warehouse.duckdb"
     with serve(account, Trouble(), api_key=KEY, access_token=TOKEN) as box:
-        load(path, "v2", sync(box, "contacts", "lists", "campaigns").messages)
+        load(path, "v2", sync(box, "contacts", "lists", "campaigns", *TRACKING).messages)
         with duckdb.connect(path) as found:
             copy = next(query for query in QUERIES if query.startswith("copy"))
             found.execute(copy.replace("ids.csv", str(folder / "ids.csv")))
@@ -52,6 +59,7 @@ def db(
             "contacts",
             "lists",
             "id_map",
+            *TRACKING,
             version="v3",
             id_map_source=str(folder / "ids.csv"),
         )
@@ -69,7 +77,7 @@ def rows(db: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_page_has_what_is_run() -> None:
-    assert len(QUERIES) == 7
+    assert len(QUERIES) == 8
 
 
 def test_people_are_the_same(db: duckdb.DuckDBPyConnection, account: Account) -> None:
@@ -134,3 +142,31 @@ def test_campaigns_find_their_activities(db: duckdb.DuckDBPyConnection, account:
     campaigns = account.mailings.by_id.values()
     kept = [each for each in campaigns if each.status != "DELETED"]
     assert found == {(each.id, each.activity_uuid) for each in kept}
+
+
+@pytest.mark.parametrize("stream", TRACKING)
+def test_recipients_did_the_same(db: duckdb.DuckDBPyConnection, stream: str) -> None:
+    """By campaign and person: how often."""
+    query = f"""
+        select v2.campaign_id, people.contact_id, count(*)
+        from v2.{stream} as v2 join people on people.v2_id = v2.contact_id group by all
+    """  # noqa: S608
+    old = set(rows(db, query))
+    new = set(
+        rows(
+            db,
+            f"""
+        select same.v2_id, v3.contact_id, count(*)
+        from v3.{stream} as v3
+        join same_campaigns as same using (campaign_activity_id) group by all
+    """,
+        )
+    )  # noqa: S608
+    assert old == new
+    assert old
+
+
+def test_counters_of_campaigns_are_the_rows(db: duckdb.DuckDBPyConnection) -> None:
+    found = rows(db, "select * from opens_by_campaign where v2_opens <> v3_opens")
+    assert found == []
+    assert len(rows(db, "from opens_by_campaign")) > 3

@@ -33,6 +33,7 @@ ENTRIES = [
     for entry in CATALOGS[version]["streams"]
 ]
 IDS = Path(__file__).parent / "samples" / "ids.csv"
+FOR_V3 = {"id_map_source": str(IDS), "landing_page_ids": ["0"]}
 CONFIGS: dict[str, dict[str, Any]] = {
     version: {
         "api_version": version,
@@ -40,7 +41,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "api_url": f"http://127.0.0.1:1/{version}",
         "requests_per_second": 1000,
         "optional_streams": list(OPTIONAL_STREAMS[version]),
-        **({"api_key": KEY} if version == "v2" else {"id_map_source": str(IDS)}),
+        **({"api_key": KEY} if version == "v2" else FOR_V3),
     }
     for version in VERSIONS
 }
@@ -50,6 +51,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
 def account() -> Iterator[None]:
     """The suite makes its tap before there is a server, so the address is filled in afterwards."""
     made_up = Account(contacts=60, campaigns=8, recipients=5)
+    made_up.resend_campaigns(1)
+    CONFIGS["v3"]["landing_page_ids"] = [made_up.gatherings.page.uuid]
     with serve(made_up, Trouble(), api_key=KEY, access_token=TOKEN) as box:
         CONFIGS["v2"]["api_url"] = box.url
         CONFIGS["v3"]["api_url"] = box.v3_url

@@ -58,7 +58,8 @@ class TestCommand:
             "--garbage-every 102 --unauthorized-every 103 --latency 0.01 --extra-row "
             "--lose-filter --clock-shift-hours 5 --vanish 1 --vanish 2 --refuse eventspot "
             "--refuse library --no-schedules-is-404 --library-info-array --stale-counters "
-            "--slow-segments 2 --lack contacts:read --lack account:read"
+            "--stats-lag-hours 3 --guide-forms --slow-segments 2 --lack contacts:read "
+            "--lack account:read"
         )
         with command(*flags.split()) as (_, said):
             trouble = requests.get(said["control"], timeout=5).json()["trouble"]
@@ -83,6 +84,8 @@ class TestCommand:
             "library_info_array": True,
             "lack": ["account:read", "contacts:read"],
             "slow_segments": 2,
+            "stats_lag_hours": 3,
+            "guide_forms": True,
             "stale_counters": True,
         }
 

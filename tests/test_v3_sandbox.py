@@ -12,6 +12,7 @@ import requests
 from contracts import CONTRACT, DEVIATIONS, faults_of, template_of
 
 from sandbox import Account, Sandbox, Trouble
+from sandbox.v3.campaigns import is_tested
 from sandbox.v3.routes import ROUTES
 from sandbox.world.tracking import OPENS
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def made() -> Account:
-    return Account(contacts=300, campaigns=5, recipients=40)
+    made_up = Account(contacts=300, campaigns=12, recipients=40)
+    made_up.resend_campaigns(2)
+    return made_up
 
 
 @pytest.fixture
@@ -36,7 +39,15 @@ def ask(box: Sandbox, session: requests.Session) -> Asking:
 def ids(account: Account) -> dict[str, str]:
     """One of each thing that a path can name; the contact is one that got mail."""
     mailed = account.tracking.of(account.mailings.tracked()[0])[OPENS][0]
+    tested = next(each for each in account.mailings.tracked() if is_tested(each))
+    event = next(iter(account.gatherings.events.values()))
     return {
+        "campaign_id": tested.uuid,
+        "campaign_ids": tested.uuid,
+        "campaign_activity_id": tested.activity_uuid,
+        "campaign_activity_ids": tested.activity_uuid,
+        "event_id": event.uuid,
+        "track_id": event.track,
         "contact_id": account.people.by_id[mailed.contact_id].uuid,
         "segment_id": "1",
         "activity_id": next(iter(account.v3_ids("activities"))),
@@ -66,13 +77,19 @@ FULL = {
     "/account/summary": "extra_fields=physical_address,company_logo",
     "/contact_lists": "include_membership_count=all&status=all&include_count=true",
     "/contact_tags": "include_count=true",
+    "/emails/activities/{campaign_activity_id}": (
+        "include=physical_address_in_footer,permalink_url,html_content"
+    ),
     "/social/profiles": "include=accessible",
 }
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: str(route.path))
 def test_answers_are_as_the_contract_says(route: Any, box: Sandbox, ask: Asking) -> None:
-    path = route.path.format(**ids(box.account))
+    things = ids(box.account)
+    if "landing_pages" in route.path:
+        things["campaign_activity_id"] = box.account.gatherings.page.uuid
+    path = route.path.format(**things)
     for query in {NEEDED.get(route.path, ""), FULL.get(route.path, NEEDED.get(route.path, ""))}:
         answer = ask(f"{path}?{query}")
         assert answer.status_code == 200, answer.text

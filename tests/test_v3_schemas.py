@@ -74,7 +74,8 @@ def test_times_are_times_and_days_are_days(stream: str) -> None:
     for where, prop in properties(SCHEMAS[stream]):
         name = where.rpartition(".")[2]
         is_day = name == "deleted_at" and stream != "lists"
-        is_time = name.endswith(("_at", "_date", "_time", "start_on")) and not is_day
+        is_time = name.endswith(("_at", "_date", "_time", "start_on", "event_start", "event_end"))
+        is_time = is_time and not is_day
         expected = "date" if is_day else "date-time" if is_time else None
         assert prop.get("format") == expected, where
 

@@ -6,9 +6,20 @@ from typing import Any, Final, TypeAlias
 
 from sandbox.v3.activities import kept
 from sandbox.v3.asking import minutes
+from sandbox.v3.campaigns import hulls, is_tested
 from sandbox.v3.contacts import everybody, texting
+from sandbox.v3.mail_reports import (
+    LANDING,
+    TRACKED,
+    landing_rows,
+    last_sent,
+    newest_first,
+    unopened,
+)
 from sandbox.v3.profile import encoded_id
 from sandbox.v3.reports import KINDS, by_activity, rows_of
+from sandbox.world import moments
+from sandbox.world.campaigns import Campaign
 from sandbox.world.world import World
 
 Keys: TypeAlias = Callable[[World], Iterable[Any]]
@@ -30,7 +41,92 @@ def _contact_activity(world: World) -> Iterator[tuple[str, str, str, str, int]]:
             yield (*key, equal[key])
 
 
+def _sent(world: World) -> Iterator[Campaign]:
+    """Everything that was sent and can still be asked for, resends too."""
+    return (each for each in world.mailings.tracked() if each.hull.status != "DELETED")
+
+
+def _report(name: str) -> Keys:
+    """Find the keys of one kind of report; rows that are the same in all else are numbered."""
+
+    def keys(world: World) -> Iterator[tuple[Any, ...]]:
+        for each in _sent(world):
+            equal: Counter[tuple[Any, ...]] = Counter()
+            for hit in newest_first(world, each, TRACKED[name]):
+                uuid = world.people.uuids[hit.contact_id]
+                link = hit.extra[:1] if name == "clicks" else ()
+                key = (each.activity_uuid, uuid, *link, minutes(hit.at))
+                equal[key] += 1
+                yield (*key, equal[key])
+
+    return keys
+
+
+def _in_window(world: World) -> Iterator[Campaign]:
+    """Campaigns that were sent, or sent again, in the last 90 days, as a reader usually has it."""
+    oldest = moments.millis(world.now()) - 90 * moments.DAY
+    return (each for each in hulls(world) if each.tracked and last_sent(world, each) >= oldest)
+
+
+def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:
+    for name in LANDING:
+        if name == "p_unique_contact_opens":
+            continue  # All opens are in another report.
+        for row in landing_rows(world, name):
+            yield (
+                row["campaign_activity_id"],
+                row["contact_id"],
+                row["tracking_activity_type"],
+                row.get("url_id", ""),
+                row["created_time"],
+                1,
+            )
+
+
+def _kept(world: World) -> Iterator[Campaign]:
+    """Activities that can be asked for: those of removed campaigns cannot."""
+    return (each for each in world.mailings.by_id.values() if each.hull.status != "DELETED")
+
+
 KEYS: Final[dict[str, Keys]] = {
+    "campaigns": lambda world: (each.uuid for each in hulls(world)),
+    "campaign_activities": lambda world: (each.activity_uuid for each in _kept(world)),
+    "campaign_schedules": lambda world: (
+        (each.activity_uuid, moments.text(at)) for each in _kept(world) for _, at in each.schedules
+    ),
+    "campaign_send_history": lambda world: ((each.activity_uuid, 1) for each in _sent(world)),
+    "campaign_resends": lambda world: (
+        (each.resend_of.activity_uuid, each.id[-6:]) for each in _sent(world) if each.resend_of
+    ),
+    "campaign_ab_tests": lambda world: (
+        each.activity_uuid for each in _kept(world) if is_tested(each)
+    ),
+    "campaign_links": lambda world: (
+        (each.activity_uuid, link.uid, "") for each in _sent(world) for link in each.links
+    ),
+    "campaign_summaries": lambda world: (each.uuid for each in hulls(world) if each.tracked),
+    "campaign_stats": lambda world: (each.uuid for each in _in_window(world)),
+    "campaign_activity_stats": lambda world: (each.activity_uuid for each in _sent(world)),
+    "landing_page_events": _landing_page_events,
+    "campaign_previews": lambda world: (each.activity_uuid for each in _kept(world)),
+    "campaign_did_not_opens": lambda world: (
+        (each.activity_uuid, world.people.uuids[hit.contact_id])
+        for each in _sent(world)
+        for hit in unopened(world, each)
+    ),
+    **{
+        f"campaign_{'unsubscribes' if name == 'optouts' else name}": _report(name)
+        for name in TRACKED
+    },
+    "events": lambda world: world.gatherings.events,
+    "event_tracks": lambda world: (
+        (each.uuid, each.track) for each in world.gatherings.events.values()
+    ),
+    "event_registrations": lambda world: (
+        (each.uuid, each.track, one.uuid)
+        for each in world.gatherings.events.values()
+        for one in each.registrations
+    ),
     "account": lambda world: [encoded_id(world)],
     "account_emails": lambda world: range(1, len(world.profile.emails) + 1),
     "lists": _lists,

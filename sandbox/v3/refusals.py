@@ -72,6 +72,19 @@ def bad_parameter(name: str, why: str) -> RefusedError:
     return _array(400, "contacts.api.validation.error", f"#/{name}: {why}")
 
 
+def conflict() -> RefusedError:
+    """Say that a thing is in no state in which it has what was asked for."""
+    return _array(409, "emails.api.conflict", "There is no such test.")
+
+
+def no_stats() -> RefusedError:
+    """Refuse a question for stats with an unknown id: in the report's own envelope."""
+    key = "reportingsvc.not_found.invalid_path_param.campaign_ids."
+    message = "Could not find any campaign stats for all requested campaigns."
+    said = {"errors": [_fault(key, message)], "results": []}
+    return RefusedError(Reply(404, msgspec.json.encode(said)))
+
+
 def bad_limit(most: int) -> RefusedError:
     """Refuse a page size that is out of range."""
     return bad_parameter("limit", f"is not from 1 to {most}")

@@ -3,10 +3,21 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sandbox.checks import Check, any_text, flag, moment, one_of, some_of
-from sandbox.v3 import activities, contacts, groups, outreach, profile, reports
+from sandbox.v3 import (
+    activities,
+    campaigns,
+    contacts,
+    events,
+    groups,
+    mail_reports,
+    outreach,
+    profile,
+    reports,
+)
 from sandbox.v3.asking import WHOLE, Ask, Limit
 
 if TYPE_CHECKING:
@@ -50,6 +61,8 @@ _LISTS: Final = ("contact_data", "contacts:lists:read")
 _CAMPAIGNS: Final = ("campaign_data", "campaign:read")
 _REPORTS: Final = ("campaign_data", "ui:campaign:metrics")
 _CONTACT_REPORTS: Final = ("contact_data", "ui:campaign:metrics")
+_ACTIVITY: Final = "/emails/activities/{campaign_activity_id}"
+_MAIL: Final = "/reports/email_reports/{campaign_activity_id}"
 _REPORT: Final = "/reports/contact_reports/{contact_id}"
 _INCLUDE: Final = {"include": some_of(*contacts.INCLUDES)}
 _RANGE: Final = {"start": moment, "end": moment}
@@ -128,6 +141,75 @@ ROUTES: Final = (
         reports.campaign_xrefs,
         *_CAMPAIGNS,
         {"v2_email_campaign_ids": any_text},
+    ),
+    Route("/emails", campaigns.all_campaigns, *_CAMPAIGNS, {"after_date": moment}, Limit(50, 500)),
+    Route("/emails/{campaign_id}", campaigns.one_campaign, *_CAMPAIGNS),
+    Route(
+        _ACTIVITY,
+        campaigns.one_activity,
+        *_CAMPAIGNS,
+        {"include": some_of(*campaigns.ACTIVITY_INCLUDES)},
+    ),
+    Route(f"{_ACTIVITY}/schedules", campaigns.schedules, *_CAMPAIGNS),
+    Route(f"{_ACTIVITY}/previews", campaigns.preview, *_CAMPAIGNS),
+    Route(f"{_ACTIVITY}/send_history", campaigns.send_history, *_CAMPAIGNS),
+    Route(f"{_ACTIVITY}/non_opener_resends", campaigns.resends, *_CAMPAIGNS),
+    Route(f"{_ACTIVITY}/abtest", campaigns.ab_test, *_CAMPAIGNS),
+    Route(
+        "/reports/summary_reports/email_campaign_summaries",
+        mail_reports.summaries,
+        *_REPORTS,
+        {},
+        Limit(50, 500),
+    ),
+    Route("/reports/stats/email_campaigns/{campaign_ids}", mail_reports.campaign_stats, *_REPORTS),
+    Route(
+        "/reports/stats/email_campaign_activities/{campaign_activity_ids}",
+        mail_reports.activity_stats,
+        *_REPORTS,
+    ),
+    Route(f"{_MAIL}/links", mail_reports.links, *_REPORTS, {"no_clicks": flag}),
+    *(
+        Route(
+            f"{_MAIL}/tracking/{name}",
+            partial(mail_reports.tracking, name),
+            *_REPORTS,
+            {},
+            Limit(500, 500),
+        )
+        for name in mail_reports.TRACKED
+    ),
+    Route(
+        f"{_MAIL}/tracking/didnotopens",
+        mail_reports.did_not_open,
+        *_REPORTS,
+        {},
+        Limit(500, 500),
+    ),
+    *(
+        Route(
+            f"/reports/landing_pages/campaign_details/{{campaign_activity_id}}/{name}",
+            partial(mail_reports.landing, name),
+            *_REPORTS,
+            {},
+            Limit(50, 500),
+        )
+        for name in mail_reports.LANDING
+    ),
+    Route(
+        "/events",
+        events.all_events,
+        *_CAMPAIGNS,
+        {"sort_by": any_text, "sort_order": one_of("ASC", "DESC")},
+        Limit(100, 100),
+    ),
+    Route("/events/{event_id}", events.one_event, *_CAMPAIGNS, {"include": flag}),
+    Route(
+        "/events/{event_id}/tracks/{track_id}/registrations",
+        events.registrations,
+        *_CAMPAIGNS,
+        {},
+        Limit(100, 100),
     ),
     Route(
         f"{_REPORT}/activity_details",

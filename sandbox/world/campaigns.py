@@ -40,6 +40,7 @@ class Campaign:
         links: What can be clicked; known once the campaign was sent.
         schedules: When it is going to be sent, as (id, time).
         variant: A number by which campaigns differ in lesser settings.
+        resend_of: The campaign whose non-openers it goes to; None if it is no resend.
     """
 
     id: str
@@ -56,11 +57,17 @@ class Campaign:
     schedules: list[tuple[str, int]] = field(default_factory=list)
     last_run: int | None = None
     spam_reports: int = 0
+    resend_of: "Campaign | None" = None
+
+    @property
+    def hull(self) -> "Campaign":
+        """The campaign in which the newer version of the API has it: a resend is in another."""
+        return self.resend_of or self
 
     @property
     def uuid(self) -> str:
-        """The id of the same campaign in the newer version of the API."""
-        return stable_uuid("campaign", self.id)
+        """The id of that in the newer version of the API."""
+        return stable_uuid("campaign", self.hull.id)
 
     @property
     def activity_uuid(self) -> str:

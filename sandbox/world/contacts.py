@@ -115,6 +115,7 @@ class Contacts:
         self.by_id: dict[str, Contact] = {}
         self.by_email: dict[str, Contact] = {}
         self.by_uuid: dict[str, Contact] = {}
+        self.uuids: dict[str, str] = {}
         self._newest: list[Contact] | None = None
         for number in sorted(dice.sample(range(10**9, 3 * 10**9), count)):
             age = int(_HISTORY * dice.random()) + moments.HOUR
@@ -146,6 +147,7 @@ class Contacts:
         self.by_id[document["id"]] = made
         self.by_email[made.email] = made
         self.by_uuid[made.uuid] = made
+        self.uuids[made.id] = made.uuid
         self._newest = None
         self._on_list.update(lists)
         return made

@@ -13,13 +13,14 @@ from sandbox.world.activities import Activities
 from sandbox.world.campaigns import Campaign, Campaigns
 from sandbox.world.contacts import Contacts
 from sandbox.world.events import Events
+from sandbox.world.gatherings import Gatherings
 from sandbox.world.groups import Groups
 from sandbox.world.library import Library
 from sandbox.world.lists import Lists
 from sandbox.world.making import Dice, pools
 from sandbox.world.outreach import Outreach
 from sandbox.world.profile import Profile
-from sandbox.world.tracking import Tracking
+from sandbox.world.tracking import OPENS, SENDS, Tracking
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -111,6 +112,7 @@ class World:
         self.tracking = Tracking(Dice(f"{seed} tracking"))
         self.happenings = Events(Dice(f"{seed} events"), names, events, begin)
         self.library = Library(Dice(f"{seed} library"), names, files, begin)
+        self.gatherings = Gatherings(Dice(f"{seed} gatherings"), names, events, begin)
         self.groups = Groups(Dice(f"{seed} groups"), names, begin)
         self.outreach = Outreach(Dice(f"{seed} outreach"), names, contacts, begin)
         self._recipients = recipients
@@ -273,6 +275,27 @@ class World:
         self.tracking.send(campaign, recipients, now)
 
     @at_once
+    def resend_campaigns(self, n: int) -> list[str]:
+        """Send some campaigns once more, to those who did not open them."""
+        now = moments.whole_second(self._stamp())
+        resent = {id(each.resend_of) for each in self.mailings.by_id.values() if each.resend_of}
+        open_ = [
+            each
+            for each in self.mailings.with_status("SENT")
+            if each.resend_of is None and id(each) not in resent
+        ]
+        made = []
+        for campaign in self._dice.some(open_, n):
+            again = self.mailings.make("SENT", now, now)
+            again.resend_of = campaign
+            opened = {hit.contact_id for hit in self.tracking.of(campaign)[OPENS]}
+            sent = {hit.contact_id for hit in self.tracking.of(campaign)[SENDS]} - opened
+            people = [row for row in self.people.mailable() if row.id in sent]
+            self.tracking.send(again, people, now)
+            made.append(again.id)
+        return made
+
+    @at_once
     def edit_campaigns(self, n: int) -> list[str]:
         """Edit the names of some campaigns, sent ones among them."""
         now = moments.whole_second(self._stamp())
@@ -356,6 +379,22 @@ class World:
             self.happenings.attend(registrant, now)
         return [registrant.row["id"] for registrant in picked]
 
+    @at_once
+    def edit_gatherings(self, n: int) -> list[str]:
+        """Edit some events of the newer product."""
+        now = self._stamp()
+        picked = self._dice.some(list(self.gatherings.events.values()), n)
+        for event in picked:
+            self.gatherings.edit(event, now)
+        return [event.uuid for event in picked]
+
+    @at_once
+    def add_registrations(self, n: int) -> list[str]:
+        """Let some people register for events of the newer product."""
+        now = self._stamp()
+        events = list(self.gatherings.events.values())
+        return [self.gatherings.register(self._dice.pick(events), now).uuid for _ in range(n)]
+
     # Library
 
     @at_once
@@ -396,6 +435,7 @@ CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
     "add_campaigns": World.add_campaigns,
     "send_campaigns": World.send_campaigns,
     "send_scheduled": World.send_scheduled,
+    "resend_campaigns": World.resend_campaigns,
     "edit_campaigns": World.edit_campaigns,
     "delete_campaigns": World.delete_campaigns,
     "add_tracking": World.add_tracking,
@@ -404,6 +444,8 @@ CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
     "edit_events": World.edit_events,
     "add_registrants": World.add_registrants,
     "edit_registrants": World.edit_registrants,
+    "edit_gatherings": World.edit_gatherings,
+    "add_registrations": World.add_registrations,
     "add_folders": World.add_folders,
     "add_files": World.add_files,
     "trash_files": World.trash_files,

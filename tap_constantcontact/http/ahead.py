@@ -13,10 +13,9 @@ import itertools
 import queue
 import threading
 from collections import Counter
-from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from tap_constantcontact.http.refusals import GOOD
+from tap_constantcontact.http.refusals import GOOD, MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -43,6 +42,7 @@ class Call:
         rank: The place in the order in which calls are expected; its next pages share it.
         is_sent: Whether it is under way or has arrived.
         is_late: Whether it was asked for before it was expected. Its answer is not seen here.
+        was_asked: Whether it was asked for: from then on it leaves only if it is asked for again.
         outcome: The answer, or why there is none.
         next: The call for the next page, once an answer has named it.
     """
@@ -58,6 +58,7 @@ class Call:
         self.rank = 0
         self.is_sent = False
         self.is_late = False
+        self.was_asked = False
         self.outcome: Outcome | None = None
         self.next: Call | None = None
 
@@ -69,7 +70,7 @@ class Call:
     @property
     def has_arrived(self) -> bool:
         """Whether something can be built on what came of it."""
-        return self._status in GOOD or self._status == HTTPStatus.NOT_FOUND
+        return self._status in GOOD or self._status in MISSING
 
     @property
     def response(self) -> requests.Response | None:
@@ -177,6 +178,7 @@ class ReadAhead:
             self._unexpected[hash(url)] += 1
             self._known[url] = Call(request)
         call = self._known[url]
+        call.was_asked = True
         if not call.is_sent:
             call.request = request  # What is repeated may be signed anew.
         return call
@@ -213,7 +215,7 @@ class ReadAhead:
             return asked
         if self._failed or not self._has_room():
             return None
-        while not self._line or self._line[0][2].is_sent:
+        while not self._line or self._line[0][2].is_sent or self._line[0][2].was_asked:
             if self._line:
                 heapq.heappop(self._line)
             elif not self._pull():

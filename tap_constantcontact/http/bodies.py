@@ -178,6 +178,8 @@ def identified(
 def errors(body: Any) -> list[tuple[str, str]]:
     """The (key, message) pairs of an error body: an array, a bare object, or nothing readable."""
     found = [body] if isinstance(body, dict) else objects(body)
+    # Some reports wrap their errors in their own envelope.
+    found += [inner for each in found for inner in objects(each.get("errors"))]
     pairs = [(str(e.get("error_key") or ""), str(e.get("error_message") or "")) for e in found]
     return [pair for pair in pairs if any(pair)]
 

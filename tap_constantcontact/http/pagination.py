@@ -24,21 +24,28 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
     """
 
     def __init__(
-        self, page_of: Callable[[requests.Response], Page], start: str | None = None
+        self,
+        page_of: Callable[[requests.Response], Page],
+        start: str | None = None,
+        is_last: Callable[[requests.Response], bool] = lambda _: False,
     ) -> None:
         """Start at the first page, or where a link leads.
 
         Args:
             page_of: Reads an answer.
             start: A link that an earlier run was given.
+            is_last: Whether nothing is wanted of the pages behind one.
         """
         super().__init__(start)
         self._page_of = page_of
+        self._is_last = is_last
         self._seen: set[str] = set()
 
     @override
     def get_next(self, response: requests.Response) -> str | None:
         link = self._page_of(response).next_link
+        if link and self._is_last(response):
+            return None
         if link in self._seen:
             msg = "The API leads in a circle: it sent the same next link twice."
             raise FatalAPIError(msg)

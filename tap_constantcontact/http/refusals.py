@@ -23,6 +23,8 @@ LONGEST_WAIT = 300.0
 _SHORT = 200
 #: Statuses of answers that hold what was asked for. The second is in a contract, and nowhere else.
 GOOD = frozenset({HTTPStatus.OK, 209})
+#: Those of answers that say that there is no such thing.
+MISSING = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.CONFLICT})
 
 
 class Verdict(enum.Enum):
@@ -169,7 +171,7 @@ class RefusalTable:
             found = (Verdict.BLOCKED, f"{_BETWEEN} ({answer})")
         elif status == HTTPStatus.FORBIDDEN:
             found = (Verdict.FORBIDDEN, f"{_FORBIDDEN} ({answer})")
-        elif status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+        elif status in MISSING:
             found = (Verdict.MISSING, f"The API knows no such thing ({answer})")
         elif status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
             found = (Verdict.WAIT, f"The API is in trouble ({answer})")

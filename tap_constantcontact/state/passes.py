@@ -118,10 +118,10 @@ class Pass:
         for name in streams:
             self.marks[name].advance(position, self.moments[name])
 
-    def complete(self) -> None:
-        """Note that the whole list has been read."""
-        for name, each in self.marks.items():
-            each.complete(self.moments[name])
+    def complete(self, streams: Collection[str]) -> None:
+        """Note that streams have read the whole list."""
+        for name in streams:
+            self.marks[name].complete(self.moments[name])
         self._covered = len(self.members)
         self.revisits.retain(self.members)
 

@@ -34,3 +34,9 @@ class RowNumbers:
         key = tuple(row.get(name) for name in self._keys)
         self._seen[key] += 1
         return {**row, NUMBER: self._seen[key]}
+
+
+def repeated(before: Sequence[Any], rows: Sequence[Any]) -> int:
+    """With how many rows a page begins that the page before has ended with."""
+    most = min(len(before), len(rows))
+    return next((n for n in range(most, 0, -1) if before[-n:] == rows[:n]), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
@@ -10,6 +11,8 @@ from typing_extensions import override
 
 from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.records import times
+from tap_constantcontact.state.known import Known, Seen
+from tap_constantcontact.state.owner import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -67,9 +70,27 @@ class EditedStream(V3Stream):
                 yield row
             elif self._is_edited(row) and (found := self.detail(self._path_of(row), row[key], key)):
                 yield {**row, **found}
+                self._note(row)
 
     def _is_edited(self, row: Record) -> bool:
-        return times.is_since(row.get(self.replication_key or ""), self.since)
+        if self.since is None:
+            return True
+        seen = self._known.get(str(row[self.primary_keys[0]]))
+        is_new = seen is None or seen.text != self._look(row)
+        return is_new and times.is_since(row.get(self.replication_key or ""), self.since)
+
+    def _look(self, row: Record) -> str:
+        return fingerprint(str(row.get(self.replication_key or "")))[:6]
+
+    @cached_property
+    def _known(self) -> Known:
+        """What was read lately: the look-back would read it again each time."""
+        return Known(self.run.bookmarks_of(self.name).get("known"))
+
+    def _note(self, row: Record) -> None:
+        moment = self.run.session.began
+        self._known.put(str(row[self.primary_keys[0]]), Seen(moment, self._look(row)))
+        self.get_context_state(None)["known"] = self._known.dump()
 
     def _path_of(self, row: Record) -> str:
         return f"{self.path}/{quote(str(row[self.primary_keys[0]]), safe='')}"

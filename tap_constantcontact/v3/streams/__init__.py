@@ -6,6 +6,17 @@ from typing import TYPE_CHECKING
 
 from tap_constantcontact.v3.streams.account import Account, AccountEmails
 from tap_constantcontact.v3.streams.activities import Activities
+from tap_constantcontact.v3.streams.campaigns import (
+    CampaignAbTests,
+    CampaignActivities,
+    CampaignActivityStats,
+    CampaignLinks,
+    CampaignPreviews,
+    CampaignResends,
+    Campaigns,
+    CampaignSchedules,
+    CampaignSendHistory,
+)
 from tap_constantcontact.v3.streams.contact_reports import (
     ContactActivity,
     ContactCampaignSummaries,
@@ -13,6 +24,7 @@ from tap_constantcontact.v3.streams.contact_reports import (
     SmsEngagement,
 )
 from tap_constantcontact.v3.streams.contacts import Contacts
+from tap_constantcontact.v3.streams.events import EventRegistrations, Events, EventTracks
 from tap_constantcontact.v3.streams.groups import (
     CustomFields,
     Lists,
@@ -21,7 +33,18 @@ from tap_constantcontact.v3.streams.groups import (
     Tags,
 )
 from tap_constantcontact.v3.streams.id_map import IdMap
+from tap_constantcontact.v3.streams.landing_pages import LandingPageEvents
 from tap_constantcontact.v3.streams.outreach import Automations, SmsSummaries, SocialProfiles
+from tap_constantcontact.v3.streams.sums import CampaignStats, CampaignSummaries
+from tap_constantcontact.v3.streams.tracking import (
+    CampaignBounces,
+    CampaignClicks,
+    CampaignDidNotOpens,
+    CampaignForwards,
+    CampaignOpens,
+    CampaignSends,
+    CampaignUnsubscribes,
+)
 
 if TYPE_CHECKING:
     from tap_constantcontact.v3.stream import V3Stream
@@ -39,6 +62,28 @@ IN_ORDER: tuple[type[V3Stream], ...] = (
     Automations,
     SocialProfiles,
     SmsSummaries,
+    CampaignSummaries,
+    CampaignStats,
+    Campaigns,
+    CampaignActivities,
+    CampaignSchedules,
+    CampaignSendHistory,
+    CampaignResends,
+    CampaignAbTests,
+    CampaignLinks,
+    CampaignActivityStats,
+    CampaignSends,
+    CampaignOpens,
+    CampaignClicks,
+    CampaignBounces,
+    CampaignForwards,
+    CampaignUnsubscribes,
+    CampaignDidNotOpens,
+    CampaignPreviews,
+    Events,
+    EventTracks,
+    EventRegistrations,
+    LandingPageEvents,
     IdMap,
     SegmentMembers,
     ContactActivity,

@@ -1,0 +1,110 @@
+"""Events of the newer product, and landing pages: what people sign up for."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sandbox.world import moments
+from sandbox.world.making import Dice, Pools
+
+_LANDING_KINDS: Final = ("opens", "clicks", "updates", "adds", "sms_optins")
+
+
+@dataclass(slots=True)
+class Registration:
+    """Somebody who has registered; `contact` is the number of a contact, as far as there is one."""
+
+    uuid: str
+    first_name: str
+    last_name: str
+    email: str
+    at: int
+    tickets: int
+
+
+@dataclass(slots=True)
+class Gathering:
+    """One event."""
+
+    uuid: str
+    track: str
+    title: str
+    status: str
+    start: int
+    created: int
+    updated: int
+    registrations: list[Registration] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LandingPage:
+    """A landing page and what happened on it, as (kind, place of a contact, time)."""
+
+    uuid: str
+    happened: list[tuple[str, int, int]]
+
+
+class Gatherings:
+    """The events and landing pages of an account, the newest first."""
+
+    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+        """Make up what an account begins with.
+
+        Args:
+            dice: Where chance comes from.
+            names: The account's names and places.
+            count: How many events to make up.
+            now: The account's beginning; everything is older.
+        """
+        self._dice = dice
+        self._names = names
+        self.events: dict[str, Gathering] = {}
+        for number in range(count, 0, -1):
+            self.make(moments.whole_second(now - number * moments.WEEK))
+        self.page = LandingPage(
+            dice.uuid(),
+            [
+                (kind, place, moments.whole_second(now - (place + 1) * moments.HOUR))
+                for place in range(4)
+                for kind in _LANDING_KINDS
+            ],
+        )
+
+    def make(self, created: int) -> Gathering:
+        """Announce one more event."""
+        dice = self._dice
+        made = Gathering(
+            uuid=dice.uuid(),
+            track=dice.letters(6),
+            title=dice.pick(self._names.phrases)[:80],
+            status="ACTIVE",
+            start=created + 4 * moments.WEEK,
+            created=created,
+            updated=created,
+        )
+        for number in range(1 + len(self.events) % 3):
+            self.register(made, created + (number + 1) * moments.MINUTE)
+        made.updated = created
+        self.events[made.uuid] = made
+        return made
+
+    def register(self, event: Gathering, now: int) -> Registration:
+        """Let somebody register."""
+        first, last = (
+            self._dice.pick(self._names.first_names),
+            self._dice.pick(self._names.last_names),
+        )
+        made = Registration(
+            uuid=self._dice.uuid(),
+            first_name=first.text,
+            last_name=last.text,
+            email=f"{first.slug}.{last.slug}@example.com",
+            at=moments.whole_second(now),
+            tickets=1 + len(event.registrations) % 2,
+        )
+        event.registrations.append(made)
+        return made
+
+    def edit(self, event: Gathering, now: int) -> None:
+        """Change an event."""
+        event.title = f"{event.title.removesuffix(' (edited)')} (edited)"
+        event.updated = now

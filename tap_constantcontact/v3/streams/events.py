@@ -1,0 +1,192 @@
+"""Events and who has registered for them (API docs: v3 §14)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_constantcontact.http import bodies
+from tap_constantcontact.plan import pages
+from tap_constantcontact.records import times
+from tap_constantcontact.state.known import Known, Seen
+from tap_constantcontact.state.owner import fingerprint
+from tap_constantcontact.state.revisits import token
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.state.passes import Pass, ReadTo
+    from tap_constantcontact.walk import Visit
+
+_TRACK = "default_track"
+_SUMS = "event_registration_summary_metrics"
+# What a person pays, or whether he comes, moves nothing that the list shows: so often it is read.
+_A_WHILE = dt.timedelta(days=7)
+# So that runs at the same hour of each day keep to the days.
+_TOLERANCE = dt.timedelta(hours=12)
+
+
+class EventFamilyStream(V3Stream, WalkedStream):
+    """Events and their parts: due where something of an event has moved."""
+
+    privileges = ("campaign:read",)
+
+    @property
+    def known(self) -> Known:
+        """What was seen of events when they were last read; all streams share it."""
+        state = self.run.bookmarks_of(Events.name).get("known")
+        return self.run.once("events", lambda: Known(state))
+
+    @override
+    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+        if read_to is None or self.has_moved(member):
+            return True
+        changed = times.parse_or_none(member.get("last_update_time"))
+        return changed is not None and changed >= self.with_lookback(read_to)
+
+    def has_moved(self, event: Record) -> bool:
+        """Whether what the list shows of an event is other than when it was read."""
+        seen = self.known.get(event["id"])
+        return seen is None or seen.text != _look(event)
+
+
+class Events(EventFamilyStream, WalkingStream):
+    """Events, list and detail merged.
+
+    The list is in the order of changes, but tells no time of them. So details are read from the
+    top, down to the first that has not changed, and of those whose row in the list is another.
+    """
+
+    name = "events"
+    path = "/events"
+    envelope = paged("records")
+    primary_keys = ("event_id",)
+    page_size = 100
+    params: ClassVar[Mapping[str, str]] = {"sort_by": "updated_time", "sort_order": "DESC"}
+    member_key = "event_id"
+    id_field = "event_id"
+
+    @override
+    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+        return list({row["id"]: row for rows in lists for row in rows}.values())
+
+    @override
+    def mark_of(self, member: Record) -> str:
+        return token(member["id"])
+
+    @override
+    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
+        is_sure = None in read_to.values() or self.has_moved(member) or self._is_time(member)
+        return Need.DETAIL if is_sure or not idle else Need.NOTHING
+
+    @override
+    def due(self, member: Record, read_to: ReadTo) -> ReadTo:
+        return dict(read_to) if self._is_time(member) else super().due(member, read_to)
+
+    def _is_time(self, event: Record) -> bool:
+        """Whether an event that is not over was not read for a while."""
+        seen = self.known.get(event["id"])
+        ends = times.parse_or_none(event.get("end_time"))
+        began = self.run.session.began
+        is_over = ends is not None and ends < began
+        return seen is not None and not is_over and began - seen.read_to >= _A_WHILE - _TOLERANCE
+
+    @override
+    def says_something(self, member: Record) -> bool:
+        return True
+
+    @override
+    def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
+        if visit.due:
+            seen = Seen(min(going.moments.values()), _look(visit.member))
+            self._known_now.put(visit.member["id"], seen)
+
+    @override
+    def keep(self, state: dict[str, Any]) -> None:
+        state["known"] = self._known_now.dump()
+
+    @cached_property
+    def _known_now(self) -> Known:
+        return Known(self.known.dump())
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        return {name: held for name, held in row.items() if name not in {"id", _TRACK}}
+
+
+def _look(event: Record) -> str:
+    """What the list shows of an event that moves, in a few letters."""
+    shown = [event.get(name) for name in ("title", "status", "start_time", "end_time", _SUMS)]
+    return fingerprint(str(shown))[:6]
+
+
+class EventPartStream(EventFamilyStream, PartStream):
+    """Something of one event."""
+
+    parent_stream_type = Events
+    member_key = Events.member_key
+
+
+def _track_of(event: Record) -> str | None:
+    track = event.get(_TRACK)
+    return bodies.id_of(track.get("track_id")) if isinstance(track, dict) else None
+
+
+class EventTracks(EventPartStream):
+    """How one registers for an event; it comes in its detail and costs no call."""
+
+    name = "event_tracks"
+    path = ""
+    primary_keys = ("event_id", "track_id")
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        track: Any = self.visit.member.get(_TRACK)
+        return [{**track, "event_id": self.visit.member["id"]}] if isinstance(track, dict) else []
+
+    @override
+    def part_outlook(self, visit: Visit) -> Outlook:
+        return iter(())
+
+    @override
+    def calls_for(self, visit: Visit) -> int:
+        return 0
+
+
+class EventRegistrations(EventPartStream):
+    """Who has registered for an event."""
+
+    name = "event_registrations"
+    path = "/events/{event_id}/tracks/{track_id}/registrations"
+    envelope = paged("records")
+    primary_keys = ("event_id", "track_id", "registration_id")
+    page_size = 100
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        if (found := self._context_of(self.visit)) is not None:
+            for row in self.request_records(found):
+                yield {**row, **found}
+
+    def _context_of(self, visit: Visit) -> Context | None:
+        track = _track_of(visit.member)
+        return {"event_id": visit.member["id"], "track_id": track} if track else None
+
+    @override
+    def part_outlook(self, visit: Visit) -> Outlook:
+        if (found := self._context_of(visit)) is not None:
+            yield self.page_ahead(found)
+
+    @override
+    def calls_for(self, visit: Visit) -> int:
+        sums = visit.member.get(_SUMS) or {}
+        return pages(int(sums.get("registration_count") or 0), self.page_size or 1)

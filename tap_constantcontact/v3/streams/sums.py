@@ -1,0 +1,81 @@
+"""Sums over what became of campaigns (API docs: v3 §11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from tap_constantcontact.plan import pages
+from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.v3.sums import (
+    STATS_BATCH,
+    STATS_ENVELOPE,
+    SUMMARIES,
+    SUMMARY_ENVELOPE,
+    SUMMARY_PAGE,
+    Sums,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.ahead import Outlook
+
+
+class CampaignSummaries(V3Stream):
+    """All campaigns that were sent: their sums go on growing, so all are read."""
+
+    name = "campaign_summaries"
+    path = SUMMARIES
+    envelope = SUMMARY_ENVELOPE
+    privileges = ("ui:campaign:metrics",)
+    primary_keys = ("campaign_id",)
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        yield from Sums(self).summaries().values() if self.is_open else ()
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.is_asked and self.is_open:
+            yield from Sums(self).ahead(stats=False)
+
+    @override
+    def cost(self) -> tuple[int, str]:
+        there_are = len(Sums(self).summaries())
+        return pages(there_are, SUMMARY_PAGE), f"{there_are:,} were sent"
+
+
+class CampaignStats(V3Stream):
+    """All counters of campaigns of which news is still expected."""
+
+    name = "campaign_stats"
+    path = "/reports/stats/email_campaigns"
+    envelope = STATS_ENVELOPE
+    privileges = ("ui:campaign:metrics",)
+    primary_keys = ("campaign_id",)
+
+    @override
+    def read(self, context: Context | None) -> Iterable[Record]:
+        yield from Sums(self).stats().values() if self.is_open else ()
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        stats: Any = row.get("stats")
+        if isinstance(stats, dict):
+            return {**row, "stats": {name.replace(".", "_"): n for name, n in stats.items()}}
+        return row
+
+    @override
+    def outlook(self) -> Outlook:
+        if self.is_asked and self.is_open:
+            yield from Sums(self).ahead(stats=True)
+
+    @override
+    def cost(self) -> tuple[int, str]:
+        sums = Sums(self)
+        lively = len(sums.lively(sums.summaries().values()))
+        return pages(lively, STATS_BATCH) if lively else 0, f"{lively:,} in the window"

@@ -1,0 +1,214 @@
+"""Who was sent what, and what they did with it: one row for each thing (API docs: v3 §12).
+
+Rows have no id, their times are cut to the minute, and there is no filter: a report is read from
+the top, where the newest rows are, down to what was read before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_constantcontact.http import bodies
+from tap_constantcontact.plan import pages
+from tap_constantcontact.records import times
+from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.numbering import RowNumbers, repeated
+from tap_constantcontact.v3.streams.campaigns import CountedPartStream, MovingPartStream, counts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import requests
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.bodies import Page
+    from tap_constantcontact.walk import Visit
+
+_ENVELOPE = paged("tracking_activities")
+_KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
+
+
+class TrackingStream(CountedPartStream):
+    """One kind of report: whole the first time, and then down to what was read before.
+
+    The mark falls on the edge of a minute, and that minute is read whole, so that rows which are
+    the same in all else get the same numbers each time.
+    """
+
+    envelope = _ENVELOPE
+    primary_keys: ClassVar[tuple[str, ...]] = _KEY
+    replication_key = "created_time"
+    page_size = 500
+    shapes_pages = True
+
+    @override
+    def part_contexts(self, visit: Visit) -> list[Context]:
+        read_to = visit.due[self.name]
+        since = None
+        if read_to:
+            mark = self.with_lookback(self.read_to_of(visit.member, read_to))
+            since = mark.replace(second=0, microsecond=0)
+        return [{**each, "since": since} for each in super().part_contexts(visit)]
+
+    @override
+    def request_records(self, context: Context | None) -> Iterable[Record]:
+        self._numbers = RowNumbers(self.primary_keys)
+        self._before: list[Any] = []
+        self._top: Record | None = None
+        return super().request_records(context)
+
+    @override
+    def parse_response(self, response: requests.Response) -> Iterator[Record]:
+        page = self.pages.read(response)
+        yield from self._shaped(page._replace(rows=self._new(page)))
+
+    def _new(self, page: Page) -> list[Any]:
+        """The rows of a page that did not come with the page before.
+
+        What comes in at the top while pages are read pushes rows onto the next page, where they
+        come once more. They look like rows that are the same in all, of which there may be some.
+        """
+        if self._top is None and page.rows:
+            self._top = _as_record(page, page.rows[0])
+        before, self._before = self._before, page.rows
+        count = repeated(before, page.rows)
+        if not count:
+            return page.rows
+        look_alike = all(each == page.rows[0] for each in page.rows[:count])
+        if look_alike and not self._has_grown():
+            return page.rows
+        return page.rows[count:]
+
+    def _has_grown(self) -> bool:
+        """Whether anything came in at the top since the first page was read: that takes a call."""
+        context = self.context or {}
+        path = self.get_url(context).removeprefix(self.url_base)
+        rows = self.fetch(f"{path}?limit=1", self.own_envelope)
+        return rows[:1] != [self._top]
+
+    @override
+    def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:
+        context = context or self.context
+        if not context or context.get("since") is None:
+            return False
+        rows = self.own_envelope.open(bodies.decode(response.content)).rows
+        found = [times.parse_or_none(row.get("created_time")) for row in rows]
+        # Only of an order that holds can be told what comes on later pages.
+        known = [each for each in found if each]
+        is_in_order = len(known) == len(found) and known == sorted(known, reverse=True)
+        return bool(known) and is_in_order and known[-1] < context["since"]
+
+    @override
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
+        context = context or {}
+        if not times.is_since(row.get("created_time"), context.get("since")):
+            return None
+        for key in ("contact_id", "url_id"):
+            # A key has no nulls, and a row that lacks a part of it is a row all the same.
+            if key in self.primary_keys and row.get(key) is None:
+                row[key] = ""
+        row["campaign_id"] = context.get("campaign_id")
+        return self._numbers.numbered(row)
+
+    @override
+    def calls_for(self, visit: Visit) -> int:
+        if visit.due[self.name]:
+            return len(self.activities(visit.member))
+        return pages(self._rows_expected(visit.member))
+
+    def _rows_expected(self, campaign: Record) -> float:
+        in_all = counts_in(campaign).get(self.kind)
+        if in_all is not None:
+            return in_all
+        return (self._counted(campaign, self.kind) or 0) * self._rows_a_person()
+
+    def _rows_a_person(self) -> float:
+        return 1.0
+
+
+def _as_record(page: Page, row: Any) -> Record:
+    return page.as_dict(row) if page.as_dict else row
+
+
+class CampaignSends(TrackingStream):
+    """Who was sent a campaign."""
+
+    name = "campaign_sends"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/sends"
+    kind = "sends"
+
+
+class RepeatedStream(TrackingStream):
+    """What one person does several times: sums over old campaigns count people."""
+
+    @override
+    def _rows_a_person(self) -> float:
+        def share() -> float:
+            people, rows = 0, 0
+            for row in self.sums.stats().values():
+                stats = row.get("stats") or {}
+                people += int(stats.get(f"em_{self.kind}") or 0)
+                rows += int(stats.get(f"em_{self.kind}_all") or 0)
+            return rows / people if people else 1.0
+
+        return self.run.once(f"rows of {self.kind} a person", share)
+
+
+class CampaignOpens(RepeatedStream):
+    """Who opened a campaign, each time."""
+
+    name = "campaign_opens"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/opens"
+    kind = "opens"
+
+
+class CampaignClicks(RepeatedStream):
+    """Who clicked which link of a campaign, each time."""
+
+    name = "campaign_clicks"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/clicks"
+    primary_keys = ("campaign_activity_id", "contact_id", "url_id", "created_time", "row_number")
+    kind = "clicks"
+
+
+class CampaignBounces(TrackingStream):
+    """Whom a campaign did not reach, and why."""
+
+    name = "campaign_bounces"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/bounces"
+    kind = "bounces"
+
+
+class CampaignForwards(TrackingStream):
+    """Who forwarded a campaign, each time."""
+
+    name = "campaign_forwards"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/forwards"
+    kind = "forwards"
+
+
+class CampaignUnsubscribes(TrackingStream):
+    """Who opted out by a campaign."""
+
+    name = "campaign_unsubscribes"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/optouts"
+    kind = "optouts"
+
+
+class CampaignDidNotOpens(MovingPartStream):
+    """Who has not opened a campaign yet: whole each time, since rows vanish from it."""
+
+    name = "campaign_did_not_opens"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/didnotopens"
+    envelope = _ENVELOPE
+    primary_keys = ("campaign_activity_id", "contact_id")
+    page_size = 500
+    kinds: ClassVar[tuple[str, ...]] = ("sends", "opens", "bounces")
+
+    @override
+    def calls_for(self, visit: Visit) -> int:
+        counted = self._counted(visit.member, "sends") or 0
+        opened = self._counted(visit.member, "opens") or 0
+        return pages(max(0, counted - opened))

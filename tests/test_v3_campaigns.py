@@ -1,0 +1,429 @@
+"""v3: campaigns and what recipients did, read where counters have moved and nowhere else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from singer import Collector, Output, catalog, config, everything, sync
+
+from sandbox import Account, Call, Sandbox, Trouble, moments
+from sandbox.world.tracking import OPENS, SENDS, Hit
+from tap_constantcontact.state.known import Known, Seen
+from tap_constantcontact.tap import TapConstantContact
+from tap_constantcontact.v3.counters import KINDS, counts_of, read_counts, write_counts
+from tap_constantcontact.v3.numbering import RowNumbers, repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sandbox import Reply
+    from tap_constantcontact.v3.stream import V3Stream
+
+    Serving = Callable[..., Sandbox]
+
+STREAMS = cast("dict[str, V3Stream]", everything("v3").streams)
+TRACKING = [
+    f"campaign_{kind}"
+    for kind in ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
+]
+FAMILY = [name for name in STREAMS if name.startswith(("campaign", "event"))]
+NOON = dt.datetime(2026, 1, 10, 12, tzinfo=dt.UTC)
+
+
+def read(box: Sandbox, *streams: str, **options: Any) -> Output:
+    return sync(box, *streams, version="v3", **options)
+
+
+def keys_of(output: Output, stream: str) -> Counter[Any]:
+    names = STREAMS[stream].primary_keys
+    rows = [tuple(row[name] for name in names) for row in output.rows(stream)]
+    return Counter(row[0] if len(names) == 1 else row for row in rows)
+
+
+def paths(calls: Iterable[Call]) -> list[str]:
+    return [call.path.removeprefix("/v3") for call in calls]
+
+
+def test_everything_there_is_arrives(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    box = serving(contacts=120, campaigns=40, recipients=40)
+    box.account.resend_campaigns(3)
+    found = read(box, *FAMILY)
+    for stream in FAMILY:
+        rows = keys_of(found, stream)
+        assert set(rows) == box.account.v3_ids(stream), stream
+        assert rows, stream
+        assert max(rows.values()) == 1, stream
+    assert "not in the schema" not in caplog.text
+    assert "unexpected kind" not in caplog.text
+
+
+@pytest.mark.parametrize("selected", [["campaigns"], ["campaign_opens"], ["campaign_activities"]])
+def test_parts_that_nobody_selected_are_not_asked_for(
+    serving: Serving, selected: list[str]
+) -> None:
+    box = serving(contacts=60, campaigns=10, recipients=10)
+    found = read(box, *selected)
+    (stream,) = selected
+    assert set(keys_of(found, stream)) == box.account.v3_ids(stream)
+    asked = {path.rpartition("/")[2] for path in paths(box.calls) if "/tracking/" in path}
+    assert asked == ({"opens"} if stream == "campaign_opens" else set())
+    if stream == "campaigns":
+        assert paths(box.calls) == ["/account/user/privileges", "/emails"]
+
+
+def test_sums_in_the_forms_of_the_guide(serving: Serving) -> None:
+    box = serving(contacts=60, campaigns=10, recipients=10, trouble=Trouble(guide_forms=True))
+    box.observe = None  # The guide's forms are not the contract's.
+    found = read(box, *FAMILY)
+    (row, *_) = found.rows("campaign_summaries")
+    assert isinstance(row["unique_counts"]["sends"], int)
+    (stats, *_) = found.rows("campaign_activity_stats")
+    assert stats["stats"]["em_opens_all_mobile"] >= 0
+    for stream in TRACKING:
+        assert set(keys_of(found, stream)) == box.account.v3_ids(stream)
+
+
+def test_ids_that_the_stats_do_not_know_are_left_out(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = serving(contacts=60, campaigns=20, recipients=10)
+    gone = next(iter(box.account.v3_ids("campaign_stats")))
+
+    def interfere(call: Call, _: Callable[[], Reply]) -> None:
+        is_stats = call.path.startswith("/v3/reports/stats/email_campaigns/")
+        box.trouble.vanish = {gone} if is_stats else set()
+
+    box.interfere = interfere
+    found = read(box, "campaign_stats", *TRACKING)
+    assert set(keys_of(found, "campaign_stats")) == box.account.v3_ids("campaign_stats") - {gone}
+    assert f"The API has no counters for campaign {gone}." in caplog.text
+    for stream in TRACKING:
+        assert set(keys_of(found, stream)) == box.account.v3_ids(stream), "it is read all the same"
+
+
+def test_removed_campaigns_are_listed_and_cost_nothing(serving: Serving) -> None:
+    box = serving(contacts=60, campaigns=20, recipients=10)
+    first = read(box, *FAMILY)
+    gone = {box.account.mailings.by_id[each].uuid for each in box.account.delete_campaigns(2)}
+    box.calls.clear()
+    again = read(box, *FAMILY, state=first.state)
+    removed = {
+        row["campaign_id"] for row in again.rows("campaigns") if row["current_status"] == "Removed"
+    }
+    assert gone <= removed
+    assert not [path for path in paths(box.calls) if any(each in path for each in gone)]
+
+
+# -- days --------------------------------------------------------------------------------------
+
+
+class Days:
+    """An account of a year ago, read day by day by the account's own clock."""
+
+    def __init__(self, serving: Serving, **sizes: Any) -> None:
+        self.now = NOON
+        self.box = serving(now=NOON, clock=lambda: self.now, **sizes)
+        self.state: dict[str, Any] | None = None
+        self.found: dict[str, Counter[Any]] = {name: Counter() for name in STREAMS}
+
+    def run(self, *streams: str, **options: Any) -> int:
+        """Read once; how many calls that took."""
+        before = len(self.box.calls)
+        writer = Collector()
+        read(self.box, *streams, state=self.state, into=writer, **options)
+        self.keep(writer.output)
+        return len(self.box.calls) - before
+
+    def keep(self, output: Output) -> None:
+        self.state = output.states[-1] if output.states else self.state
+        for stream in STREAMS:
+            self.found[stream] |= keys_of(output, stream)
+
+    def missing(self, stream: str, until: dt.datetime | None = None) -> set[Any]:
+        """What was there up to a moment, and has not arrived."""
+        text = moments.text(moments.millis(until or self.now))
+        there = self.box.account.v3_ids(stream)
+        return {key for key in there - set(self.found[stream]) if key[-2] < text}
+
+    def surplus(self, stream: str) -> set[Any]:
+        return set(self.found[stream]) - self.box.account.v3_ids(stream)
+
+
+@pytest.fixture
+def days(serving: Serving) -> Callable[..., Days]:
+    return lambda **sizes: Days(serving, **sizes)
+
+
+def test_a_day_on_which_somebody_opened_a_mail_costs_few_calls(days: Callable[..., Days]) -> None:
+    """13 weekly campaigns in the window, 400 in all; five late opens."""
+    at = days(contacts=300, campaigns=26, recipients=40, events=1)
+    by_default = list(
+        TapConstantContact(config={"api_version": "v3"}, validate_config=False).streams
+    )
+    at.run(*by_default)
+    at.now += dt.timedelta(days=1)
+    campaign = next(iter(at.box.account.mailings.tracked()))
+    before = len(at.box.account.v3_ids("campaign_opens"))
+    open_mails(at.box.account, campaign, 5, at.now)
+    assert len(at.box.account.v3_ids("campaign_opens")) == before + 5
+    calls = at.run(*by_default)
+    assert not at.missing("campaign_opens")
+    assert calls == 22
+    assert len(json.dumps(at.state)) < 8000
+
+
+def open_mails(account: Account, campaign: Any, count: int, now: dt.datetime) -> None:
+    """Let some recipients open a mail at a moment."""
+    reports = account.tracking.of(campaign)
+    at = moments.millis(now)
+    for send in list(reports[SENDS])[:count]:
+        reports.add(OPENS, Hit(send.contact_id, send.email, at))
+
+
+def test_a_resend_weeks_later_is_read_whole(days: Callable[..., Days]) -> None:
+    at = days(contacts=100, campaigns=6, recipients=20)
+    at.run(*FAMILY)
+    at.now += dt.timedelta(days=40)
+    at.box.account.resend_campaigns(2)
+    at.box.account.add_tracking(30)
+    at.now += dt.timedelta(hours=3)
+    at.run(*FAMILY)
+    for stream in (*TRACKING, "campaign_activities", "campaign_resends", "campaign_send_history"):
+        assert not at.box.account.v3_ids(stream) - set(at.found[stream]), stream
+
+
+def test_counters_that_lag_behind_rows_lose_nothing(days: Callable[..., Days]) -> None:
+    """The counter moves two days after the rows: they are read down to when it was true."""
+    at = days(contacts=100, campaigns=6, recipients=20)
+    at.run(*TRACKING)
+    at.box.trouble.stats_lag_hours = 50
+    at.now += dt.timedelta(hours=1)
+    at.box.account.add_tracking(40)
+    for _ in range(4):
+        at.now += dt.timedelta(days=1)
+        at.run(*TRACKING)
+    for stream in TRACKING:
+        assert not at.missing(stream), stream
+        assert not at.surplus(stream), stream
+
+
+def test_a_campaign_is_read_once_more_when_it_leaves_the_window(days: Callable[..., Days]) -> None:
+    at = days(contacts=100, campaigns=3, recipients=20)
+    at.run(*TRACKING)
+    at.now += dt.timedelta(days=80)
+    at.box.account.add_tracking(24)
+    # The counters never show it.
+    at.box.trouble.stats_lag_hours = 24 * 120
+    at.run(*TRACKING)
+    at.now += dt.timedelta(days=30)
+    calls = at.run(*TRACKING)
+    for stream in TRACKING:
+        assert not at.missing(stream), stream
+    assert calls > 4
+    at.now += dt.timedelta(days=1)
+    assert at.run(*TRACKING) <= 4, "and then never again"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_month_of_days(days: Callable[..., Days], seed: int) -> None:
+    """Sends, late opens, resends, deletions, counters that lag, one run in ten cut off."""
+    dice = random.Random(seed)  # noqa: S311 - what happens is of no matter
+    at = days(contacts=150, campaigns=12, recipients=20)
+    lag = dt.timedelta(hours=5)
+    at.box.trouble.stats_lag_hours = 5
+    at.run(*TRACKING)
+    calls = []
+    for day in range(30):
+        account = at.box.account
+        for _ in range(3):
+            at.now += dt.timedelta(hours=7)
+            account.add_tracking(dice.randrange(0, 12))
+        if day % 7 == 3:
+            account.send_campaigns(1)
+        if day % 9 == 4:
+            account.resend_campaigns(1)
+        if day % 11 == 5:
+            account.remove_contacts(2)
+            account.delete_campaigns(1)
+        at.now += dt.timedelta(hours=3)
+        if dice.random() < 0.1:
+            at.run(*TRACKING, max_calls=dice.randrange(4, 12))
+            continue
+        calls.append(at.run(*TRACKING))
+        for stream in TRACKING:
+            assert not at.missing(stream, at.now - lag), (day, stream)
+    at.box.trouble.stats_lag_hours = 0
+    at.run(*TRACKING)
+    for stream in TRACKING:
+        assert not at.missing(stream), stream
+    assert sum(calls) / len(calls) < 40
+
+
+# -- a report under way --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arrive", [1, 3])
+def test_rows_that_arrive_while_a_report_is_paged(serving: Serving, arrive: int) -> None:
+    later = NOON + dt.timedelta(hours=1)
+    box = serving(contacts=3000, campaigns=1, recipients=2500, now=NOON, clock=lambda: later)
+    account = box.account
+    (campaign,) = account.mailings.tracked()
+    pages = 0
+
+    def interfere(call: Call, _: Callable[[], Reply]) -> None:
+        nonlocal pages
+        if call.path.endswith("/opens") and call.params.get("limit") != "1":
+            pages += 1
+            open_mails(account, campaign, arrive, NOON + dt.timedelta(minutes=pages))
+
+    box.interfere = interfere
+    first = read(box, "campaign_opens", max_parallel_requests=1)
+    box.interfere = None
+    assert pages > 2
+    rows = keys_of(first, "campaign_opens")
+    assert max(rows.values()) == 1
+    there = account.v3_ids("campaign_opens")
+    assert set(rows) <= there, "no row comes twice under another number"
+    again = read(box, "campaign_opens", state=first.state)
+    assert set(rows) | set(keys_of(again, "campaign_opens")) == there
+
+
+def test_equal_rows_at_the_edge_of_a_page_are_two(serving: Serving) -> None:
+    box = serving(contacts=3000, campaigns=1, recipients=2500)
+    (campaign,) = box.account.mailings.tracked()
+    reports = box.account.tracking.of(campaign)
+    edge = list(reports[OPENS])[499]
+    minute = edge.at - edge.at % moments.MINUTE
+    others = [hit for hit in reports[OPENS] if hit.at - hit.at % moments.MINUTE == minute]
+    twin = Hit(edge.contact_id, edge.email, edge.at - 1000 if edge.at > minute else edge.at + 1000)
+    reports.fill(OPENS, [*reports[OPENS], twin])
+    assert others
+    rows = keys_of(read(box, "campaign_opens"), "campaign_opens")
+    assert set(rows) == box.account.v3_ids("campaign_opens")
+    assert any(key[-1] == 2 for key in rows)
+
+
+# -- cut off -------------------------------------------------------------------------------------
+
+
+def in_slices(box: Sandbox, streams: list[str], calls: int) -> Iterator[Output]:
+    state, before = None, -1
+    while len(box.calls) - before > calls - 1 or before < 0:
+        before = len(box.calls)
+        output = read(box, *streams, state=state, max_calls=calls)
+        state = output.state
+        yield output
+
+
+def test_a_first_run_in_slices_misses_nothing_and_wastes_little(serving: Serving) -> None:
+    box = serving(contacts=200, campaigns=60, recipients=30)
+    read(box, *TRACKING)
+    alone = len(box.calls)
+    box.calls.clear()
+    found = list(in_slices(box, TRACKING, 60))
+    for stream in TRACKING:
+        rows = {key for each in found for key in keys_of(each, stream)}
+        assert rows == box.account.v3_ids(stream), stream
+    overhead = 3 * (len(found) - 1)
+    assert len(box.calls) - overhead <= 1.05 * alone
+
+
+def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving) -> None:
+    def of(at_once: int) -> tuple[Counter[str], list[str]]:
+        box = serving(contacts=100, campaigns=30, recipients=20, now=NOON, clock=lambda: NOON)
+        box.account.resend_campaigns(2)
+        output = read(box, *FAMILY, max_parallel_requests=at_once)
+        lines = [
+            json.dumps({k: v for k, v in each.items() if k != "time_extracted"})
+            for each in output.messages
+            if each["type"] == "RECORD"
+        ]
+        return Counter(paths(box.calls)), lines
+
+    (calls, rows), (ahead, same_rows) = of(1), of(6)
+    assert ahead - calls == calls - ahead == Counter()
+    assert rows == same_rows
+
+
+def test_a_plan_is_near_the_run(serving: Serving) -> None:
+    box = serving(contacts=1500, campaigns=60, recipients=700)
+    streams = [name for name in FAMILY if name != "campaign_did_not_opens"]
+    named = ["campaign_previews"]
+    given = config(box, "v3", optional_streams=named)
+    tap = TapConstantContact(config=given, catalog=catalog(*streams, version="v3"))
+    plan = tap.plan()
+    asked = len(box.calls)
+    box.calls.clear()
+    read(box, *streams)
+    assert abs(plan.calls - len(box.calls)) <= 0.2 * len(box.calls)
+    assert asked < 12
+
+
+def test_a_state_is_small_with_many_campaigns(serving: Serving) -> None:
+    box = serving(contacts=30, campaigns=2000, recipients=1)
+    state = read(box, "campaigns", *TRACKING, start_date="2026-06-01T00:00:00Z").state
+    assert len(json.dumps(state)) < 8000
+
+
+# -- small parts ---------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.sampled_from(KINDS), st.integers(0, 10**12)))
+def test_counters_come_back_as_they_were(counts: dict[str, int]) -> None:
+    text = write_counts(counts)
+    assert read_counts(text) == counts
+    assert " " not in text
+
+
+@given(st.text())
+def test_what_is_no_counters_is_none(text: str) -> None:
+    assert set(read_counts(text)) <= set(KINDS)
+
+
+def test_counters_have_many_forms() -> None:
+    assert counts_of({"em_opens.all": "7", "em_sends": 3, "em_clicks_all": None}) == {
+        "opens": 7,
+        "sends": 3,
+    }
+    assert counts_of(None) == counts_of([]) == {}
+
+
+@given(st.dictionaries(st.text(min_size=1), st.sampled_from(["a", "b.c"]), max_size=90))
+def test_what_is_known_comes_back(texts: dict[str, str]) -> None:
+    known = Known()
+    for member, text in texts.items():
+        known.put(member, Seen(NOON, text))
+    again = Known(known.dump())
+    assert sum(again.get(member) == Seen(NOON, text) for member, text in texts.items()) == min(
+        len(texts), 80
+    )
+    again.retain([])
+    assert again.dump() == []
+
+
+@pytest.mark.parametrize("value", [None, 5, [5], [{"to": "soon", "of": "x"}], {"a": 1}], ids=str)
+def test_what_is_not_known_is_nothing(value: Any) -> None:
+    assert Known(value).dump() == []
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=8), st.integers(0, 4))
+def test_equal_rows_get_their_numbers(letters: list[str], shift: int) -> None:
+    numbers = RowNumbers(("x", "row_number"))
+    rows = [numbers.numbered({"x": each}) for each in letters]
+    assert len({tuple(row.values()) for row in rows}) == len(rows)
+    assert repeated(letters, [*letters[shift:], "new"]) <= len(letters)
+
+
+@given(st.lists(st.integers(), unique=True, min_size=1), st.integers(0, 20))
+def test_a_shift_is_seen(rows: list[int], shift: int) -> None:
+    shift = min(shift, len(rows))
+    following = [*rows[len(rows) - shift :], -(10**9)]
+    assert repeated(rows, following) == shift
