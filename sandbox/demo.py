@@ -88,6 +88,34 @@ PEOPLE_BY_TAG: Final = """
     group by all order by contacts desc
 """
 
+OPENED_AND_CLICKED: Final = """
+    with sent as (
+        select campaign_id, count(distinct contact_id) as people from campaign_sends group by all
+    ), opened as (
+        select campaign_id, count(distinct contact_id) as people from campaign_opens group by all
+    ), clicked as (
+        select campaign_id, count(distinct contact_id) as people from campaign_clicks group by all
+    ), bounced as (
+        select campaign_id, count(distinct contact_id) as people from campaign_bounces group by all
+    )
+    select
+        campaigns.name as "campaign, newest first",
+        sent.people as sent,
+        sent.people - coalesce(bounced.people, 0) as delivered,
+        coalesce(opened.people, 0) as opened,
+        coalesce(clicked.people, 0) as clicked,
+        format('{:.1f} %', 100 * opened.people / nullif(delivered, 0)) as "open rate",
+        format('{:.1f} %', 100 * clicked.people / nullif(delivered, 0)) as "click rate",
+    from campaigns
+    join campaign_summaries as summaries on summaries.campaign_id = campaigns.campaign_id
+    join sent on sent.campaign_id = campaigns.campaign_id
+    left join opened on opened.campaign_id = campaigns.campaign_id
+    left join clicked on clicked.campaign_id = campaigns.campaign_id
+    left join bounced on bounced.campaign_id = campaigns.campaign_id
+    order by summaries.last_sent_date desc
+    limit 8
+"""
+
 
 @dataclass(frozen=True)
 class Show:
@@ -123,7 +151,7 @@ class Show:
 
 
 V2: Final = Show("sandbox", (BY_LIST, BY_CAMPAIGN))
-V3: Final = Show("sandbox-v3", (PEOPLE_BY_LIST, PEOPLE_BY_TAG))
+V3: Final = Show("sandbox-v3", (PEOPLE_BY_LIST, PEOPLE_BY_TAG, OPENED_AND_CLICKED))
 
 
 class Clock:

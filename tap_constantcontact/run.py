@@ -44,6 +44,7 @@ class Run:
         stop: Whether the run is to end early.
         skipped_areas: Parts of the product that turned out to be closed to the account.
         open_areas: Those that were seen to be open.
+        lacking: Rights that the token's user does not have, as far as that is known.
         once: What several streams want to know.
     """
 
@@ -60,6 +61,7 @@ class Run:
         self.stop = Stop()
         self.skipped_areas: set[str] = set()
         self.open_areas: set[str] = set()
+        self.lacking: set[str] = set()
         self.once = Once()
 
     @cached_property

@@ -240,12 +240,13 @@ class TapConstantContact(Tap):
         if granted is None:
             return
         closed: dict[str, list[str]] = {}
-        for each in self._selected:
+        for each in self.streams.values():
             if not isinstance(each, OptionalAreaStream):
                 continue
             lacking = [name for name in each.privileges if name not in granted]
             (self.run.skipped_areas if lacking else self.run.open_areas).add(each.area)
-            for name in lacking[:1]:
+            self.run.lacking.update(lacking)
+            for name in lacking[:1] if each.selected else ():
                 closed.setdefault(name, []).append(each.name)
         for privilege, names in closed.items():
             self.logger.warning(

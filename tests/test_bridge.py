@@ -152,16 +152,12 @@ def test_recipients_did_the_same(db: duckdb.DuckDBPyConnection, stream: str) -> 
         from v2.{stream} as v2 join people on people.v2_id = v2.contact_id group by all
     """  # noqa: S608
     old = set(rows(db, query))
-    new = set(
-        rows(
-            db,
-            f"""
+    query = f"""
         select same.v2_id, v3.contact_id, count(*)
         from v3.{stream} as v3
         join same_campaigns as same using (campaign_activity_id) group by all
-    """,
-        )
-    )  # noqa: S608
+    """  # noqa: S608
+    new = set(rows(db, query))
     assert old == new
     assert old
 

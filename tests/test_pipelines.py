@@ -38,6 +38,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
 ) -> None:
     """All streams, the optional ones too, on a machine whose clock is not in UTC."""
     box = serving(contacts=70, activities=20, campaigns=12, events=3)
+    box.account.resend_campaigns(1)
     source = tmp_path / "ids.csv"
     source.write_text(
         "kind,id\n" + "".join(f"contact,{each}\n" for each in box.account.ids("contacts"))
@@ -50,6 +51,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
         version,
         requests_per_second=1000,
         optional_streams=OPTIONAL_STREAMS[version],
+        landing_page_ids=[box.account.gatherings.page.uuid],
         id_map_source=str(source),
     )
 
@@ -157,15 +159,16 @@ def test_the_job_and_its_schedule_are_there() -> None:
     assert job["tasks"] == ["tap-constantcontact target-duckdb-file"]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_pipeline_that_is_killed_loses_nothing(
-    serving: Serving, tmp_path: Path, warehouse: Warehouse, kills: int
+    serving: Serving, tmp_path: Path, warehouse: Warehouse, kills: int, version: str
 ) -> None:
     """Moments follow from the calls that were seen; `python -m benchmarks.kills` tries many."""
     if not kills:
         pytest.skip("PostgreSQL's share is with the benchmark")
     box = serving(contacts=1200, campaigns=14, events=2)
     dice = random.Random(warehouse.target)  # noqa: S311 - which moments is of no matter
-    pipeline = Pipeline(box, tmp_path, warehouse)
+    pipeline = Pipeline(box, tmp_path, warehouse, version)
 
     for number in range(kills):
         # The whole machine goes down at times, at others just the tap.
@@ -177,7 +180,10 @@ def test_a_pipeline_that_is_killed_loses_nothing(
     for _ in range(2):
         assert not pipeline.run()
 
-    assert counts(warehouse, BY_DEFAULT) == truth_of(box, BY_DEFAULT)
+    streams = selected_by_default(version)
+    if version == "v3":
+        streams.discard("campaign_resends")  # Nothing was sent again.
+    assert counts(warehouse, streams) == truth_of(box, streams, version)
 
 
 class Pipeline:

@@ -121,6 +121,21 @@ def test_removed_campaigns_are_listed_and_cost_nothing(serving: Serving) -> None
     assert not [path for path in paths(box.calls) if any(each in path for each in gone)]
 
 
+def test_without_the_right_to_reports_campaigns_are_read_all_the_same(serving: Serving) -> None:
+    box = serving(
+        contacts=60, campaigns=20, recipients=10, trouble=Trouble(lack={"ui:campaign:metrics"})
+    )
+    found = read(box, *FAMILY)
+    for stream in ("campaigns", "campaign_activities", "campaign_send_history", "events"):
+        assert set(keys_of(found, stream)) == box.account.v3_ids(stream), stream
+    assert not found.rows("campaign_opens")
+    assert {call.status for call in box.calls} <= {200, 404, 409}
+    box.trouble.lack = set()
+    again = read(box, *FAMILY, state=found.state)
+    for stream in TRACKING:
+        assert set(keys_of(again, stream)) == box.account.v3_ids(stream), "marks stood still"
+
+
 # -- days --------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,8 @@ SUMMARY_PAGE = 500
 SUMMARY_ENVELOPE = paged("bulk_email_campaign_summaries")
 STATS = "/reports/stats/email_campaigns"
 STATS_ENVELOPE = paged("results")
+#: What it takes to read them.
+PRIVILEGE = "ui:campaign:metrics"
 #: How many campaigns a call for stats takes.
 STATS_BATCH = 150
 _KEY = "campaign_id"
@@ -47,6 +49,11 @@ class Sums:
     def summaries(self) -> dict[str, Record]:
         """Sent campaigns by their ids, the one sent last first (API docs: v3 §11)."""
         return self._run.once("summaries", self._ask_summaries)
+
+    @property
+    def are_open(self) -> bool:
+        """Whether the token's user may read sums, as far as is known."""
+        return PRIVILEGE not in self._run.lacking
 
     def _ask_summaries(self) -> dict[str, Record]:
         path = f"{SUMMARIES}?limit={SUMMARY_PAGE}"

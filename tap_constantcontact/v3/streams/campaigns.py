@@ -139,7 +139,8 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
 
     @property
     def _needs_sums(self) -> bool:
-        return any(cast("CampaignFamilyStream", each).needs_sums for each in self.family.values())
+        streams = cast("list[CampaignFamilyStream]", list(self.family.values()))
+        return self.sums.are_open and any(each.needs_sums for each in streams)
 
     @override
     def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
