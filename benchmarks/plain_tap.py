@@ -58,7 +58,7 @@ class PlainStream(RESTStream["ParseResult"]):
         return {"Authorization": f"Bearer {self.config['access_token']}"}
 
     @override
-    def get_new_paginator(self) -> NextLink:
+    def get_new_paginator(self) -> BaseHATEOASPaginator:
         return NextLink()
 
     @override

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from singer_sdk import RESTStream, StreamSchema, Tap
+from singer_sdk import StreamSchema, Tap
 from singer_sdk import typing as th
-from singer_sdk.helpers.jsonpath import extract_jsonpath
 from singer_sdk.pagination import BaseHATEOASPaginator
 from typing_extensions import override
 
+from benchmarks.plain_tap import PlainStream
 from tap_constantcontact.records.schemas import schemas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from urllib.parse import ParseResult
 
     import requests
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Context
     from singer_sdk.streams import Stream
 
 INCLUDES = "custom_fields,list_memberships,phone_numbers,street_addresses,taggings,notes"
@@ -35,7 +33,7 @@ class NextLink(BaseHATEOASPaginator):
         return link
 
 
-class Contacts(RESTStream["ParseResult"]):
+class Contacts(PlainStream):
     """People."""
 
     name = "contacts"
@@ -45,19 +43,8 @@ class Contacts(RESTStream["ParseResult"]):
     schema = StreamSchema(schemas_of("v3"))
     records_jsonpath = "$.contacts[*]"
 
-    @property
     @override
-    def url_base(self) -> str:
-        url: str = self.config["api_url"]
-        return url
-
-    @property
-    @override
-    def http_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.config['access_token']}"}
-
-    @override
-    def get_new_paginator(self) -> NextLink:
+    def get_new_paginator(self) -> BaseHATEOASPaginator:
         return NextLink()
 
     @override
@@ -66,12 +53,7 @@ class Contacts(RESTStream["ParseResult"]):
     ) -> dict[str, Any]:
         if next_page_token:
             return dict(parse_qsl(urlsplit(next_page_token.geturl()).query))
-        return {"status": "all", "include": INCLUDES, "limit": 500}
-
-    @override
-    def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        body = response.json(parse_float=decimal.Decimal)
-        yield from extract_jsonpath(self.records_jsonpath, input=body)
+        return {"status": "all", "include": INCLUDES, "limit": self.limit}
 
 
 class PlainV3Tap(Tap):
