@@ -190,3 +190,26 @@ def test_values_of_another_kind_are_named_once() -> None:
 
     assert rows[0] == {"id": "1", "contact_count": None, "created_date": None}
     assert len(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("2015-08-10", "2015-08-10"),
+        ("2015-08-10T13:00:00Z", "2015-08-10"),
+        ("", None),
+        ("yesterday", None),
+        (5, None),
+        (None, None),
+    ],
+)
+def test_days_are_days(sent: Any, kept: str | None) -> None:
+    said: list[str] = []
+    schema = {"properties": {"day": {"type": ["string", "null"], "format": "date"}}}
+    shape = Shaper(schema, said.append)
+    assert shape({"day": sent}) == {"day": kept}
+    row = {"day": sent}
+    if isinstance(sent, str):
+        shape.date(row)
+        assert row == {"day": kept}
+    assert bool(said) == (sent in {"yesterday", 5})

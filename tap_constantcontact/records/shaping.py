@@ -22,9 +22,9 @@ Notice: TypeAlias = Callable[[str], None]
 
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
-# What `times.write` makes, but for the years in which "never" lies.
+# What `times.write` makes, with or without milliseconds, but for the years in which "never" lies.
 _IN_FORM = re.compile(
-    r"(?!1969|1970)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+    r"(?!1969|1970)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z"
 ).fullmatch
 
 
@@ -72,8 +72,8 @@ def _caster(schema: Schema, path: str, notice: Notice) -> Cast:
     kinds = schema.get("type", ())
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     kinds.discard("null")
-    if kinds == {"string"} and schema.get("format") == "date-time":
-        return _date(path, notice)
+    if kinds == {"string"} and (made := _FORMATS.get(schema.get("format", ""))):
+        return made(path, notice)
     if kinds == {"object"}:
         return _nullable(_object(schema, path, notice), Mapping, path, notice)
     if kinds == {"array"}:
@@ -103,9 +103,9 @@ def _date(path: str, notice: Notice) -> Cast:
         if not value:
             return None
         try:
-            if value.__class__ is str and _IN_FORM(value):
+            if value.__class__ is str and (in_form := _IN_FORM(value)):
                 dt.datetime.fromisoformat(value)
-                return value
+                return value if in_form[1] else f"{value[:-1]}.000Z"
             moment = times.parse(value)
         except (TypeError, ValueError):
             notice(f"Field '{path}' holds something that is no date: null in the rows")
@@ -115,6 +115,23 @@ def _date(path: str, notice: Notice) -> Cast:
     return cast
 
 
+def _day(path: str, notice: Notice) -> Cast:
+    def cast(value: Any) -> str | None:
+        if not value:
+            return None
+        try:
+            # Where a day is due, a moment has its own in front.
+            return dt.date.fromisoformat(value[:10]).isoformat()
+        except (TypeError, ValueError):
+            notice(f"Field '{path}' holds something that is no day: null in the rows")
+            return None
+
+    return cast
+
+
+_FORMATS = {"date-time": _date, "date": _day}
+
+
 def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any]], None]:
     """Casts all dates in an object, and nothing else."""
     prefix = f"{path}." if path else ""
@@ -122,9 +139,9 @@ def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any
     inner: list[tuple[str, Callable[[dict[str, Any]], None]]] = []
     for name, each in schema.get("properties", {}).items():
         held = each.get("items", each)
-        if each.get("format") == "date-time":
-            dates.append((name, _date(prefix + name, notice)))
-        elif "date-time" in str(held):
+        if made := _FORMATS.get(each.get("format", "")):
+            dates.append((name, made(prefix + name, notice)))
+        elif "'format'" in str(held):
             suffix = "[]" if "items" in each else ""
             inner.append((name, _dates(held, prefix + name + suffix, notice)))
 
