@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.request import Request, urlopen
 
 if TYPE_CHECKING:
@@ -49,6 +49,18 @@ class Measured:
     largest_state: int = 0
     state: dict[str, Any] = field(default_factory=dict)
     log: str = ""
+
+
+class Served(Protocol):
+    """Where a sandbox is: in another process, or in this one."""
+
+    @property
+    def url(self) -> str:
+        """The address of v2."""
+
+    @property
+    def v3_url(self) -> str:
+        """The address of v3."""
 
 
 class Box:
@@ -102,7 +114,7 @@ def sandbox(*options: str) -> Iterator[Box]:
 
 
 @contextlib.contextmanager
-def settings_file(box: Box, **settings: Any) -> Iterator[str]:
+def settings_file(box: Served, **settings: Any) -> Iterator[str]:
     """A config file for the sandbox, in a folder of its own."""
     api = {"api_key": KEY, "api_url": box.url}
     if settings.get("api_version") == "v3":
@@ -115,7 +127,7 @@ def settings_file(box: Box, **settings: Any) -> Iterator[str]:
 
 
 def run(
-    box: Box,
+    box: Served,
     *,
     command: Sequence[str] = TAP,
     state: dict[str, Any] | None = None,

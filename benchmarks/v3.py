@@ -1,14 +1,20 @@
-"""Campaigns of v3 in calls, measured: `python -m benchmarks.tracking_v3`.
+"""v3 in calls and rows, measured: `python -m benchmarks.v3`.
 
 A first run of 400 campaigns and their six reports, at once and in slices of 300 calls; the next
-day's; and contacts that change while they are paged.
+day's; contacts in slices, and contacts that change while they are paged.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.running import Box, Measured, run, sandbox
+from benchmarks.running import KEY, TOKEN, Box, Measured, run, sandbox
+from sandbox import Account, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.wire import Call
 
 FAMILY = [
     f"campaign_{kind}"
@@ -62,6 +68,33 @@ def contacts() -> str:
     )
 
 
+def moving() -> str:
+    """100,000 contacts, 1,500 edits, 300 deletions and 200 arrivals while they are paged."""
+    account = Account(contacts=100_000, campaigns=0)
+    pages = 0
+
+    def happen(call: Call, _: Callable[[], Any]) -> None:
+        nonlocal pages
+        if call.path == "/v3/contacts" and pages < 100:  # noqa: PLR2004 - half of its pages
+            pages += 1
+            account.edit_contacts(15)
+            account.remove_contacts(3)
+            account.add_contacts(2)
+
+    with serve(account, api_key=KEY, access_token=TOKEN) as box:
+        box.interfere = happen
+        first = run(box, streams=["contacts"], **FAST)
+        alone = len(box.calls)
+        box.interfere = None
+        again = run(box, streams=["contacts"], state=first.state, **FAST)
+        missing = account.v3_ids("contacts") - first.ids["contacts"] - again.ids["contacts"]
+        return (
+            f"{first.rows['contacts']:,} rows in {alone} calls, then {again.rows['contacts']:,} in"
+            f" {len(box.calls) - alone}; {len(missing)} of {len(account.v3_ids('contacts')):,}"
+            " missing"
+        )
+
+
 if __name__ == "__main__":
-    for show in (backfill, contacts):
+    for show in (backfill, contacts, moving):
         print(f"{(show.__doc__ or '').rstrip('.')}:\n    {show()}", flush=True)  # noqa: T201
