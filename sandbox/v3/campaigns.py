@@ -37,22 +37,12 @@ def hulls(world: World) -> list[Campaign]:
     return sorted(found, key=lambda each: (each.created, each.id), reverse=True)
 
 
-def parts_of(world: World, hull: Campaign) -> list[Campaign]:
-    """What was sent of a campaign: itself, and its resends."""
-    return [hull, *(each for each in world.mailings.by_id.values() if each.resend_of is hull)]
-
-
-def changed(world: World, hull: Campaign) -> int:
-    """When a campaign was last changed: by an edit or a resend."""
-    return max(each.modified for each in parts_of(world, hull))
-
-
 def activities(world: World) -> dict[str, Campaign]:
     """What can be asked for by the id of an activity: none of those removed."""
     return {each.activity_uuid: each for each in world.mailings.by_id.values()}
 
 
-def _hull(world: World, each: Campaign) -> dict[str, Any]:
+def _hull(each: Campaign) -> dict[str, Any]:
     is_code = each.variant % _CODE_EVERY == 0
     return {
         "campaign_id": each.uuid,
@@ -61,14 +51,14 @@ def _hull(world: World, each: Campaign) -> dict[str, Any]:
         "name": each.name,
         "type": "CUSTOM_CODE_EMAIL" if is_code else "NEWSLETTER",
         "type_code": 26 if is_code else 10,
-        "updated_at": moments.text(changed(world, each)),
+        "updated_at": moments.text(each.changed),
     }
 
 
 def all_campaigns(world: World, ask: Ask) -> bytes:
     """Answer `/emails`: its links have parameters, and an offset with `*` for `=`."""
     since = ask.moment("after_date")
-    rows = [each for each in hulls(world) if since is None or changed(world, each) >= since]
+    rows = [each for each in hulls(world) if since is None or each.changed >= since]
     begin = _offset(ask.position)
     link = None
     if len(rows) > begin + ask.limit:
@@ -77,7 +67,7 @@ def all_campaigns(world: World, ask: Ask) -> bytes:
         if since is not None:
             fields["after_date"] = moments.text(since)
         link = f"{ask.path}?{urlencode(fields, safe='*')}"
-    found = (msgspec.json.encode(_hull(world, each)) for each in rows[begin : begin + ask.limit])
+    found = (msgspec.json.encode(_hull(each)) for each in rows[begin : begin + ask.limit])
     return envelope(ask, "campaigns", found, link)
 
 
@@ -93,14 +83,13 @@ def _offset(text: str) -> int:
 def one_campaign(world: World, ask: Ask) -> bytes:
     """Answer `/emails/{campaign_id}`: with its activities; the status in upper case."""
     each = ask.find({each.uuid: each for each in hulls(world)}, "campaign_id")
-    row = _hull(world, each)
+    row = _hull(each)
     row["current_status"] = row["current_status"].upper()
     found = [{"campaign_activity_id": each.activity_uuid, "role": "primary_email"}]
     permalink = stable_uuid("permalink", each.id)
     found.append({"campaign_activity_id": permalink, "role": "permalink"})
     found += [
-        {"campaign_activity_id": other.activity_uuid, "role": "resend"}
-        for other in parts_of(world, each)[1:]
+        {"campaign_activity_id": other.activity_uuid, "role": "resend"} for other in each.resends
     ]
     return msgspec.json.encode(row | {"campaign_activities": found})
 
@@ -211,7 +200,7 @@ def resends(world: World, ask: Ask) -> bytes:
             "resend_date": moments.text(other.last_run or other.modified),
             "resend_status": "DONE",
         }
-        for other in parts_of(world, each)[1:]
+        for other in each.resends
     ]
     return msgspec.json.encode(rows)
 

@@ -65,7 +65,7 @@ def _report(name: str) -> Keys:
 def _in_window(world: World) -> Iterator[Campaign]:
     """Campaigns that were sent, or sent again, in the last 90 days, as a reader usually has it."""
     oldest = moments.millis(world.now()) - 90 * moments.DAY
-    return (each for each in hulls(world) if each.tracked and last_sent(world, each) >= oldest)
+    return (each for each in hulls(world) if each.tracked and last_sent(each) >= oldest)
 
 
 def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from sandbox.v3.asking import Ask, by_number, minutes
-from sandbox.v3.campaigns import activities, hulls, parts_of
+from sandbox.v3.campaigns import activities, hulls
 from sandbox.v3.refusals import no_stats
 from sandbox.world import moments
 from sandbox.world.campaigns import Campaign
@@ -80,16 +80,16 @@ def _refreshed(ask: Ask) -> str:
 def _sent(world: World) -> list[Campaign]:
     """Campaigns that were sent, the one sent last first."""
     found = [each for each in hulls(world) if each.tracked]
-    return sorted(found, key=lambda each: last_sent(world, each), reverse=True)
+    return sorted(found, key=last_sent, reverse=True)
 
 
-def last_sent(world: World, hull: Campaign) -> int:
+def last_sent(hull: Campaign) -> int:
     """When a campaign or its resend was sent last."""
-    return max(each.last_run or 0 for each in parts_of(world, hull))
+    return max(each.last_run or 0 for each in hull.parts)
 
 
-def _summary(world: World, ask: Ask, each: Campaign) -> bytes:
-    parts = parts_of(world, each)
+def _summary(ask: Ask, each: Campaign) -> bytes:
+    parts = each.parts
     counts = _counted(ask, parts)
     unique: dict[str, Any] = {
         name: counts[f"em_{name}"]
@@ -103,7 +103,7 @@ def _summary(world: World, ask: Ask, each: Campaign) -> bytes:
         {
             "campaign_id": each.uuid,
             "campaign_type": "Newsletter",
-            "last_sent_date": moments.text(last_sent(world, each)),
+            "last_sent_date": moments.text(last_sent(each)),
             "unique_counts": unique,
         }
     )
@@ -118,7 +118,7 @@ def summaries(world: World, ask: Ask) -> bytes:
         ask,
         "bulk_email_campaign_summaries",
         _sent(world),
-        partial(_summary, world, ask),
+        partial(_summary, ask),
         aggregate_percents=percents,
     )
 
@@ -131,7 +131,7 @@ def campaign_stats(world: World, ask: Ask) -> bytes:
         raise no_stats()
     rows = []
     for each in map(known.__getitem__, ids):
-        counts = _counted(ask, parts_of(world, each))
+        counts = _counted(ask, each.parts)
         sends = max(counts["em_sends"], 1)
         percents = {
             "bounce": round(100 * counts["em_bounces"] / sends, 1),

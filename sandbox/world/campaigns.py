@@ -1,6 +1,7 @@
 """E-mail campaigns: what was written, scheduled and sent."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from sandbox.world import moments
@@ -32,7 +33,7 @@ class Link:
     url: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Campaign:
     """One e-mail campaign.
 
@@ -41,6 +42,7 @@ class Campaign:
         schedules: When it is going to be sent, as (id, time).
         variant: A number by which campaigns differ in lesser settings.
         resend_of: The campaign whose non-openers it goes to; None if it is no resend.
+        resends: The campaigns that are resends of it.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Campaign:
     last_run: int | None = None
     spam_reports: int = 0
     resend_of: "Campaign | None" = None
+    resends: list["Campaign"] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def hull(self) -> "Campaign":
@@ -65,11 +68,21 @@ class Campaign:
         return self.resend_of or self
 
     @property
+    def parts(self) -> list["Campaign"]:
+        """What was sent of it: itself, and its resends."""
+        return [self, *self.resends]
+
+    @property
+    def changed(self) -> int:
+        """When it was last changed there: by an edit or a resend."""
+        return max(each.modified for each in self.parts)
+
+    @cached_property
     def uuid(self) -> str:
         """The id of that in the newer version of the API."""
         return stable_uuid("campaign", self.hull.id)
 
-    @property
+    @cached_property
     def activity_uuid(self) -> str:
         """The id of what reports are about there."""
         return stable_uuid("activity", self.id)

@@ -278,16 +278,16 @@ class World:
     def resend_campaigns(self, n: int) -> list[str]:
         """Send some campaigns once more, to those who did not open them."""
         now = moments.whole_second(self._stamp())
-        resent = {id(each.resend_of) for each in self.mailings.by_id.values() if each.resend_of}
         open_ = [
             each
             for each in self.mailings.with_status("SENT")
-            if each.resend_of is None and id(each) not in resent
+            if each.resend_of is None and not each.resends
         ]
         made = []
         for campaign in self._dice.some(open_, n):
             again = self.mailings.make("SENT", now, now)
             again.resend_of = campaign
+            campaign.resends.append(again)
             opened = {hit.contact_id for hit in self.tracking.of(campaign)[OPENS]}
             sent = {hit.contact_id for hit in self.tracking.of(campaign)[SENDS]} - opened
             people = [row for row in self.people.mailable() if row.id in sent]
