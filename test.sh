@@ -3,6 +3,8 @@
 # in between. Further arguments go to pytest.
 set -eu
 cd "$(dirname "$0")"
+# Set in many containers; hundreds of processes of the tap would each compile it and the SDK anew.
+unset PYTHONDONTWRITEBYTECODE
 ./scripts/uv sync --quiet --inexact
 if [ "${1:-}" = --quick ]; then
     shift

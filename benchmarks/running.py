@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KEY, TOKEN = "benchmark-key", "benchmark-token"
 TAP = (sys.executable, "-m", "tap_constantcontact")
+# What is installed is compiled; with this each run would compile it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @dataclass

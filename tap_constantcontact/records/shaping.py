@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from tap_constantcontact.records import times
@@ -98,19 +99,25 @@ def _text(value: Any) -> str | None:
     return str(value) if isinstance(value, (str, int)) else json.dumps(value, ensure_ascii=False)
 
 
+# The dates of one row are mostly the same few.
+@lru_cache(1024)
+def _in_form(text: str) -> str | None:
+    if found := _IN_FORM(text):
+        dt.datetime.fromisoformat(text)
+        return text if found[1] else f"{text[:-1]}.000Z"
+    moment = times.parse(text)
+    return times.write(moment) if moment else None
+
+
 def _date(path: str, notice: Notice) -> Cast:
     def cast(value: Any) -> str | None:
         if not value:
             return None
         try:
-            if value.__class__ is str and (in_form := _IN_FORM(value)):
-                dt.datetime.fromisoformat(value)
-                return value if in_form[1] else f"{value[:-1]}.000Z"
-            moment = times.parse(value)
+            return _in_form(value)
         except (TypeError, ValueError):
             notice(f"Field '{path}' holds something that is no date: null in the rows")
             return None
-        return times.write(moment) if moment else None
 
     return cast
 
