@@ -169,7 +169,7 @@ def deleting(box: Sandbox, how_many: int = 1) -> None:
 
 @pytest.mark.slow
 def test_campaigns_that_shift_out_of_a_list_are_read_by_the_next_run(serving: Serving) -> None:
-    box = serving(campaigns=240, recipients=4, contacts=40)
+    box = serving(campaigns=120, recipients=4, contacts=40)
     found: dict[str, set[Any]] = {stream: set() for stream in KINDS}
     state = None
     calls = []
