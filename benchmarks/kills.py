@@ -1,7 +1,7 @@
 """Pipelines killed many times, at moments of chance, into both warehouses: nothing may be missing.
 
 `python -m benchmarks.kills [how often]`: 20 times each by default, for two minutes or so. The test
-suite does the same a few times only.
+suite does the same once only.
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def kills(request: pytest.FixtureRequest, warehouse: Warehouse) -> int:
-    """How often: a few times by default, and PostgreSQL in the benchmark only."""
+    """How often: once by default, and PostgreSQL in the benchmark only."""
     asked: int | None = request.config.getoption("--kills")
-    return (2 if isinstance(warehouse, DuckDB) else 0) if asked is None else asked
+    return int(isinstance(warehouse, DuckDB)) if asked is None else asked
 
 
 @pytest.fixture(autouse=True)

@@ -96,7 +96,7 @@ STATUSES = [201, 202, 206, 226, 300, 302, 307, 400, 401, 403, 404, 405, 406, 408
 STATUSES += [418, 429, 451, 500, 501, 502, 503, 504, 520, 522, 599]
 
 
-@settings(max_examples=at_most(30))
+@settings(max_examples=at_most(15))
 @given(
     place=st.integers(0, 75),
     times=st.sampled_from([1, 3, 99]),
@@ -121,7 +121,7 @@ def test_any_answer_to_any_call(
     run(box, spoil)
 
 
-@settings(max_examples=at_most(15))
+@settings(max_examples=at_most(8))
 @given(place=st.integers(0, 75), cut=st.floats(0, 0.999), always=st.booleans())
 def test_an_answer_cut_anywhere(box: Sandbox, place: int, cut: float, *, always: bool) -> None:
     seen: list[str] = []
