@@ -34,8 +34,8 @@ class OptionalAreaStream(ConstantContactStream):
     refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
 
     @property
+    @override
     def is_open(self) -> bool:
-        """Whether the area is, as far as is known."""
         return self.area not in self.run.skipped_areas
 
     @override

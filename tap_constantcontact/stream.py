@@ -36,7 +36,15 @@ from tap_constantcontact.records.typed import TypedPages
 from tap_constantcontact.state.marks import Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from collections.abc import Set as AbstractSet
 
     import requests
@@ -77,6 +85,11 @@ class ConstantContactStream(RESTStream[str | None]):
         """
         self.run = run
         super().__init__(tap, schema=run.api.schemas.get_schema(self.name))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the API lets the stream be read, as far as is known."""
+        return True
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -537,44 +550,24 @@ class ConstantContactStream(RESTStream[str | None]):
             link: Leads to the page; None for the first one.
             envelope: What pages look like; the stream's own if not said.
         """
-        return self._page_ahead(context, link, envelope or self.own_envelope, set())
 
-    def _page_ahead(
-        self, context: Context | None, link: str | None, envelope: Envelope, seen: set[str]
-    ) -> Call:
-        def follow(response: requests.Response) -> Call | None:
-            found = bodies.link_of(response.content, envelope)
-            if not found or found in seen or self.is_enough(response, context):
-                return None
-            seen.add(found)
-            try:
-                return self._page_ahead(context, found, envelope, seen)
-            except FatalAPIError:
-                return None  # It is judged where it is taken.
+        def page(link: str | None) -> requests.PreparedRequest:
+            page = NextLinkPaginator(self.pages.read, link)
+            return self._prepare_request(context=context, page=page)
 
-        page = NextLinkPaginator(self.pages.read, link)
-        return Call(self._prepare_request(context=context, page=page), follow)
+        def is_enough(response: requests.Response) -> bool:
+            return self.is_enough(response, context)
+
+        return _following(page(link), envelope or self.own_envelope, page, is_enough)
 
     def list_ahead(self, path: str, envelope: Envelope) -> Call:
         """The call for a list, as `fetch_all` makes it, which finds those for its other pages."""
         first = self.request_for(path)
-        return self._list_ahead(first, first.url or "", envelope, set())
 
-    def _list_ahead(
-        self, request: requests.PreparedRequest, first: str, envelope: Envelope, seen: set[str]
-    ) -> Call:
-        def follow(response: requests.Response) -> Call | None:
-            link = bodies.link_of(response.content, envelope)
-            if not link or link in seen:
-                return None
-            seen.add(link)
-            try:
-                following = self._request_to(self._followed(link, first))
-            except FatalAPIError:
-                return None  # It is judged where it is taken.
-            return self._list_ahead(following, first, envelope, seen)
+        def page(link: str) -> requests.PreparedRequest:
+            return self._request_to(self._followed(link, first.url or ""))
 
-        return Call(request, follow)
+        return _following(first, envelope, page)
 
     def detail_ahead(self, path: str) -> Call:
         """The call for what is at a path, as `detail` and `fetch` make it."""
@@ -625,6 +618,28 @@ class ConstantContactStream(RESTStream[str | None]):
         most = pages * (self.limit(context) or PAGE)
         rows = list(itertools.islice(self.request_records(context), most))
         return rows, self.run.session.calls - before if len(rows) < most else None
+
+
+def _following(
+    first: requests.PreparedRequest,
+    envelope: Envelope,
+    page: Callable[[str], requests.PreparedRequest],
+    is_enough: Callable[[requests.Response], bool] = lambda _: False,
+) -> Call:
+    """The call for a first page, which finds those for the pages after it by their links."""
+    seen: set[str] = set()
+
+    def follow(response: requests.Response) -> Call | None:
+        link = bodies.link_of(response.content, envelope)
+        if not link or link in seen or is_enough(response):
+            return None
+        seen.add(link)
+        try:
+            return Call(page(link), follow)
+        except FatalAPIError:
+            return None  # It is judged where it is taken.
+
+    return Call(first, follow)
 
 
 def peek(response: requests.Response | None, envelope: Envelope, key: str = "id") -> list[Record]:

@@ -9,7 +9,7 @@ import os
 import signal
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 import requests
@@ -45,13 +45,13 @@ from tap_constantcontact.v3 import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
     from types import FrameType
     from typing import TextIO
 
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
+    from tap_constantcontact.account import AccountStream
     from tap_constantcontact.plan import Costing
     from tap_constantcontact.stream import ConstantContactStream
 
@@ -60,14 +60,6 @@ _APIS = {each.VERSION: each.api for each in (v2, v3)}
 
 # By these, somebody asks for more than a run's own words. (Meltano sets the SDK's log config.)
 _ASKING_FOR_MORE = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
-
-
-class _Account(Protocol):
-    """The stream that knows whose account it is."""
-
-    selected: bool
-    owner: str | None
-    granted: AbstractSet[str] | None
 
 
 class TapConstantContact(Tap):
@@ -236,7 +228,7 @@ class TapConstantContact(Tap):
             )
 
     def _leave_out_what_is_closed(self) -> None:
-        granted = cast("_Account", self.streams[owner.ACCOUNT]).granted
+        granted = self._account.granted
         if granted is None:
             return
         closed: dict[str, list[str]] = {}
@@ -246,8 +238,8 @@ class TapConstantContact(Tap):
             lacking = [name for name in each.privileges if name not in granted]
             (self.run.skipped_areas if lacking else self.run.open_areas).add(each.area)
             self.run.lacking.update(lacking)
-            for name in lacking[:1] if each.selected else ():
-                closed.setdefault(name, []).append(each.name)
+            if lacking and each.selected:
+                closed.setdefault(lacking[0], []).append(each.name)
         for privilege, names in closed.items():
             self.logger.warning(
                 "The token's user lacks the privilege '%s', and these streams are skipped: %s.",
@@ -264,10 +256,14 @@ class TapConstantContact(Tap):
     def _selected(self) -> list[Stream]:
         return [each for each in self.streams.values() if each.selected]
 
+    @property
+    def _account(self) -> AccountStream:
+        return cast("AccountStream", self.streams[owner.ACCOUNT])
+
     def _ask_owner(self) -> str | None:
         """Whose account it is; None if the token's user may not know."""
-        account = cast("_Account", self.streams[owner.ACCOUNT])
-        if getattr(account, "area", None) in self.run.skipped_areas:
+        account = self._account
+        if not account.is_open:
             return None
         try:
             found = account.owner
@@ -280,7 +276,7 @@ class TapConstantContact(Tap):
         return found
 
     @staticmethod
-    def _is_spared(account: _Account) -> bool:
+    def _is_spared(account: AccountStream) -> bool:
         """Whether a run goes on although it may not know the account."""
         return not account.selected or isinstance(account, OptionalAreaStream)
 

@@ -70,11 +70,6 @@ class WalkedStream(ConstantContactStream):
     #: Whether a walk is under way: it writes the state itself, once a member.
     is_walking = False
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the API lets the stream be read, as far as is known."""
-        return True
-
     def covers(self, member: Record) -> bool:  # noqa: ARG002 - others do
         """Whether the stream may have rows of a member, as its row in the list says."""
         return True
@@ -520,6 +515,20 @@ class PartStream(WalkedStream):
     def _write_state_message(self) -> None:
         if not self.is_walking:
             super()._write_state_message()
+
+
+class HeldPartStream(PartStream):
+    """A part that comes in the detail of its member, and costs no call."""
+
+    path = ""
+
+    @override
+    def part_outlook(self, visit: Visit) -> Outlook:
+        return iter(())
+
+    @override
+    def calls_for(self, visit: Visit) -> int:
+        return 0
 
 
 @functools.cache

@@ -24,20 +24,21 @@ ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.run": {"api", "once", "http", "records", "state", "terminal"},
     "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
     "tap_constantcontact.areas": {"stream", "plan", "http"},
+    "tap_constantcontact.account": {"stream", "http"},
     "tap_constantcontact.people": {"stream", "run", "http", "records"},
     "tap_constantcontact.each": {"stream", "run", "plan", "http"},
     "tap_constantcontact.walk": {"stream", "run", "once", "plan", "http", "records", "state"},
     "tap_constantcontact.v2": {
-        "walk", "people", "each", "areas", "stream", "run", "api", "plan", "http", "records",
-        "state",
+        "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan", "http",
+        "records", "state",
     },
     "tap_constantcontact.v3": {
-        "walk", "people", "each", "areas", "stream", "run", "api", "plan", "http", "records",
-        "state",
+        "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan", "http",
+        "records", "state",
     },
     "tap_constantcontact.tap": {
-        "v2", "v3", "areas", "stream", "run", "plan", "settings", "http", "records", "state",
-        "terminal",
+        "v2", "v3", "account", "areas", "stream", "run", "plan", "settings", "http", "records",
+        "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip

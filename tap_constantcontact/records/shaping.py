@@ -73,8 +73,8 @@ def _caster(schema: Schema, path: str, notice: Notice) -> Cast:
     kinds = schema.get("type", ())
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     kinds.discard("null")
-    if kinds == {"string"} and (made := _FORMATS.get(schema.get("format", ""))):
-        return made(path, notice)
+    if kinds == {"string"} and (dated := _dated(schema, path, notice)):
+        return dated
     if kinds == {"object"}:
         return _nullable(_object(schema, path, notice), Mapping, path, notice)
     if kinds == {"array"}:
@@ -101,7 +101,7 @@ def _text(value: Any) -> str | None:
 
 # The dates of one row are mostly the same few.
 @lru_cache(1024)
-def _in_form(text: str) -> str | None:
+def _moment(text: str) -> str | None:
     if found := _IN_FORM(text):
         dt.datetime.fromisoformat(text)
         return text if found[1] else f"{text[:-1]}.000Z"
@@ -109,34 +109,32 @@ def _in_form(text: str) -> str | None:
     return times.write(moment) if moment else None
 
 
-def _date(path: str, notice: Notice) -> Cast:
+def _day(text: str) -> str:
+    # Where a day is due, a moment has its own in front.
+    return dt.date.fromisoformat(text[:10]).isoformat()
+
+
+# By format, what brings a text into it, and what a person calls it.
+_FORMATS: dict[str, tuple[Cast, str]] = {"date-time": (_moment, "date"), "date": (_day, "day")}
+
+
+def _dated(schema: Schema, path: str, notice: Notice) -> Cast | None:
+    """The cast of a field that has a format; None if it has none."""
+    if (found := _FORMATS.get(schema.get("format", ""))) is None:
+        return None
+    read, what = found
+
     def cast(value: Any) -> str | None:
         if not value:
             return None
         try:
-            return _in_form(value)
+            text: str | None = read(value)
         except (TypeError, ValueError):
-            notice(f"Field '{path}' holds something that is no date: null in the rows")
+            notice(f"Field '{path}' holds something that is no {what}: null in the rows")
             return None
+        return text
 
     return cast
-
-
-def _day(path: str, notice: Notice) -> Cast:
-    def cast(value: Any) -> str | None:
-        if not value:
-            return None
-        try:
-            # Where a day is due, a moment has its own in front.
-            return dt.date.fromisoformat(value[:10]).isoformat()
-        except (TypeError, ValueError):
-            notice(f"Field '{path}' holds something that is no day: null in the rows")
-            return None
-
-    return cast
-
-
-_FORMATS = {"date-time": _date, "date": _day}
 
 
 def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any]], None]:
@@ -146,8 +144,8 @@ def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any
     inner: list[tuple[str, Callable[[dict[str, Any]], None]]] = []
     for name, each in schema.get("properties", {}).items():
         held = each.get("items", each)
-        if made := _FORMATS.get(each.get("format", "")):
-            dates.append((name, made(prefix + name, notice)))
+        if dated := _dated(each, prefix + name, notice):
+            dates.append((name, dated))
         elif "'format'" in str(held):
             suffix = "[]" if "items" in each else ""
             inner.append((name, _dates(held, prefix + name + suffix, notice)))

@@ -18,6 +18,7 @@ from tap_constantcontact.v3.oauth import SignInError
 from tap_constantcontact.v3.store import Grant, StoreError
 from tap_constantcontact.v3.stores import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
+from tap_constantcontact.v3.streams.account import PRIVILEGES, Account, privileges_in
 
 if TYPE_CHECKING:
     import logging
@@ -119,11 +120,11 @@ class _Account:
         pace = Pace(config["requests_per_second"])
         base = str(config.get("api_url") or URL).rstrip("/")
         with Session(BearerToken(GivenToken(token)), pace, Stop(), timeout=timeout) as session:
-            self._summary = _asked(session, f"{base}/account/summary")
-            granted = _asked(session, f"{base}/account/user/privileges")
-        self.privileges: set[str] | None = None
+            self._summary = _asked(session, f"{base}{Account.path}")
+            granted = _asked(session, f"{base}{PRIVILEGES}")
+        self.privileges: frozenset[str] | None = None
         if isinstance(granted, list):
-            self.privileges = {str(each.get("privilege_name")) for each in objects(granted)}
+            self.privileges = privileges_in(objects(granted))
 
     @property
     def id(self) -> str:

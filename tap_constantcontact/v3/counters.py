@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from singer_sdk.helpers.types import Record
+
 #: The kinds of reports, in the order in which their counters stand in a state.
 KINDS = ("sends", "opens", "clicks", "bounces", "forwards", "optouts")
 # What the API counts of each: rows, not people.
@@ -19,13 +21,22 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _UNKNOWN = "-"
 
 
+def with_plain_names(row: Record) -> Record:
+    """A row of sums with the contract's names; the guide prints some of its counters with dots."""
+    stats = row.get("stats")
+    return {**row, "stats": _plain_names(stats)} if isinstance(stats, dict) else row
+
+
+def _plain_names(stats: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.replace(".", "_"): value for name, value in stats.items()}
+
+
 def counts_of(stats: Any) -> dict[str, int]:
     """The counters of a campaign's stats, by kind; those that are missing or no number left out.
 
     The guide prints some with dots, and numbers as text (API docs: v3 §11, §18).
     """
-    held = stats if isinstance(stats, dict) else {}
-    by_name = {str(name).replace(".", "_"): value for name, value in held.items()}
+    by_name = _plain_names(stats) if isinstance(stats, dict) else {}
     found = {}
     for kind, name in _COUNTED_BY.items():
         text = str(by_name.get(name, "")).removesuffix(".0")

@@ -10,10 +10,11 @@ from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import peek
+from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.bodies import paged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from singer_sdk.helpers.types import Record
 
@@ -30,6 +31,7 @@ PRIVILEGE = "ui:campaign:metrics"
 #: How many campaigns a call for stats takes.
 STATS_BATCH = 150
 _KEY = "campaign_id"
+_ALL_SUMMARIES = f"{SUMMARIES}?limit={SUMMARY_PAGE}"
 
 
 class Sums:
@@ -56,9 +58,8 @@ class Sums:
         return PRIVILEGE not in self._run.lacking
 
     def _ask_summaries(self) -> dict[str, Record]:
-        path = f"{SUMMARIES}?limit={SUMMARY_PAGE}"
-        rows = self._stream.fetch_all(path, SUMMARY_ENVELOPE)
-        return {row[_KEY]: row for row in self._stream.identified(rows, _KEY)}
+        rows = self._stream.fetch_all(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
+        return _by_id(self._stream.identified(rows, _KEY))
 
     def stats(self) -> dict[str, Record]:
         """The counters of campaigns in the window, by their ids."""
@@ -66,7 +67,7 @@ class Sums:
 
     def _ask_stats(self) -> dict[str, Record]:
         found: dict[str, Record] = {}
-        for batch in _batches(self.lively(self.summaries().values())):
+        for batch in batched(self.lively(self.summaries().values()), STATS_BATCH):
             found |= self._of_batch(batch)
         return found
 
@@ -82,7 +83,7 @@ class Sums:
                 return {}
             half = len(ids) // 2
             return self._of_batch(ids[:half]) | self._of_batch(ids[half:])
-        return {row[_KEY]: row for row in self._stream.identified(rows, _KEY)}
+        return _by_id(self._stream.identified(rows, _KEY))
 
     def lively(self, summaries: Iterable[Record]) -> list[str]:
         """The ids of campaigns that were sent so lately that news is expected of them."""
@@ -96,14 +97,13 @@ class Sums:
     ) -> Generator[Call | None, None, tuple[dict[str, Record], dict[str, Record]]]:
         """Expect the calls for summaries, and for `stats`, whoever makes them; wait for both."""
         expected: dict[str, Call] = self._run.once("calls for sums", dict)
-        path = f"{SUMMARIES}?limit={SUMMARY_PAGE}"
-        if path not in expected:
-            expected[path] = self._stream.list_ahead(path, SUMMARY_ENVELOPE)
-            yield expected[path]
-        rows = yield from self._stream.rows_ahead(expected[path], SUMMARY_ENVELOPE, _KEY)
-        summaries = {str(row[_KEY]): row for row in rows}
+        if _ALL_SUMMARIES not in expected:
+            expected[_ALL_SUMMARIES] = self._stream.list_ahead(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
+            yield expected[_ALL_SUMMARIES]
+        rows = yield from self._stream.rows_ahead(expected[_ALL_SUMMARIES], SUMMARY_ENVELOPE, _KEY)
         counted: dict[str, Record] = {}
-        batches = [_stats_path(ids) for ids in _batches(self.lively(rows))] if stats else []
+        lively = self.lively(rows) if stats else []
+        batches = [_stats_path(ids) for ids in batched(lively, STATS_BATCH)]
         for path in batches:
             if path not in expected:
                 expected[path] = self._stream.detail_ahead(path)
@@ -111,8 +111,8 @@ class Sums:
         for path in batches:
             response = yield from arrival(expected[path])
             if response is not None:
-                counted |= {str(row[_KEY]): row for row in peek(response, STATS_ENVELOPE, _KEY)}
-        return summaries, counted
+                counted |= _by_id(peek(response, STATS_ENVELOPE, _KEY))
+        return _by_id(rows), counted
 
 
 def sent_at(summary: Record | None) -> dt.datetime | None:
@@ -127,9 +127,9 @@ def unique_count(summary: Record | None, kind: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
+def _by_id(rows: Iterable[Record]) -> dict[str, Record]:
+    return {row[_KEY]: row for row in rows}
+
+
 def _stats_path(ids: list[str]) -> str:
     return f"{STATS}/{','.join(ids)}"
-
-
-def _batches(ids: list[str]) -> Iterator[list[str]]:
-    return (ids[begin : begin + STATS_BATCH] for begin in range(0, len(ids), STATS_BATCH))

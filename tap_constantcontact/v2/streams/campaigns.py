@@ -12,16 +12,14 @@ from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v2.sampling import CampaignSample, sent_date
-from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
+from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.state.passes import ReadTo
-    from tap_constantcontact.walk import Visit
 
 # All that a list row of a campaign has; the rest takes a call per campaign.
 _LISTED = frozenset({"id", "name", "status", "modified_date"})
@@ -227,11 +225,10 @@ class CampaignPartStream(CampaignFamilyStream, PartStream):
     member_key = Campaigns.member_key
 
 
-class CampaignLinks(CampaignPartStream, GrowingCampaignStream):
+class CampaignLinks(HeldPartStream, CampaignPartStream, GrowingCampaignStream):
     """Links in a campaign with their clicks; they come in its detail and cost no call."""
 
     name = "campaign_links"
-    path = ""
     primary_keys = ("campaign_id", "url_uid")
 
     @override
@@ -246,14 +243,6 @@ class CampaignLinks(CampaignPartStream, GrowingCampaignStream):
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
         return bodies.objects(self.visit.member.get("click_through_details"))
-
-    @override
-    def part_outlook(self, visit: Visit) -> Outlook:
-        return iter(())
-
-    @override
-    def calls_for(self, visit: Visit) -> int:
-        return 0
 
 
 class CampaignSchedules(CampaignPartStream):

@@ -19,8 +19,15 @@ from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.state.revisits import token
+from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.bodies import paged
-from tap_constantcontact.v3.counters import KINDS, counts_of, read_counts, write_counts
+from tap_constantcontact.v3.counters import (
+    KINDS,
+    counts_of,
+    read_counts,
+    with_plain_names,
+    write_counts,
+)
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.sums import Sums, sent_at, unique_count
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
@@ -312,8 +319,16 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         return len(self.activities(visit.member))
 
 
-class CampaignActivities(ActivityPartStream):
-    """What was written for a campaign and its resends; of removed campaigns nothing is left."""
+class WrittenPartStream(ActivityPartStream):
+    """Something of what was written for a campaign; of removed campaigns nothing is left."""
+
+    @override
+    def covers(self, member: Record) -> bool:
+        return status_of(member) != _REMOVED
+
+
+class CampaignActivities(WrittenPartStream):
+    """What was written for a campaign and its resends."""
 
     name = "campaign_activities"
     path = "/emails/activities/{campaign_activity_id}"
@@ -322,10 +337,6 @@ class CampaignActivities(ActivityPartStream):
     params: ClassVar[Mapping[str, str]] = {
         "include": "physical_address_in_footer,permalink_url,html_content,document_properties"
     }
-
-    @override
-    def covers(self, member: Record) -> bool:
-        return status_of(member) != _REMOVED
 
 
 class CampaignSchedules(ActivityPartStream):
@@ -377,7 +388,7 @@ class CampaignResends(SentPartStream):
     roles = _PRIMARY
 
 
-class CampaignAbTests(ActivityPartStream):
+class CampaignAbTests(WrittenPartStream):
     """Tests of two subjects; where there was none, the API knows no such thing."""
 
     name = "campaign_ab_tests"
@@ -386,12 +397,8 @@ class CampaignAbTests(ActivityPartStream):
     primary_keys = ("campaign_activity_id",)
     roles = _PRIMARY
 
-    @override
-    def covers(self, member: Record) -> bool:
-        return status_of(member) != _REMOVED
 
-
-class CampaignPreviews(ActivityPartStream):
+class CampaignPreviews(WrittenPartStream):
     """A campaign as its recipients see it: large, and a call each."""
 
     name = "campaign_previews"
@@ -399,22 +406,13 @@ class CampaignPreviews(ActivityPartStream):
     envelope = bodies.ONE
     primary_keys = ("campaign_activity_id",)
 
-    @override
-    def covers(self, member: Record) -> bool:
-        return status_of(member) != _REMOVED
 
-
-class MovingPartStream(ActivityPartStream):
+class MovingPartStream(SentPartStream):
     """Something that goes on changing for as long as recipients do anything."""
 
     privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "campaign:read")
-    needs_sums = True
     #: The kinds of reports whose counters say that it has changed.
     kinds: ClassVar[tuple[str, ...]] = KINDS
-
-    @override
-    def covers(self, member: Record) -> bool:
-        return was_sent(member)
 
     @override
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
@@ -488,17 +486,13 @@ class CampaignActivityStats(MovingPartStream):
     def part_contexts(self, visit: Visit) -> list[Context]:
         ids, context = self.activities(visit.member), self.part_context(visit)
         return [
-            {**context, "campaign_activity_ids": ",".join(ids[begin : begin + _STATS_BATCH])}
-            for begin in range(0, len(ids), _STATS_BATCH)
+            {**context, "campaign_activity_ids": ",".join(batch)}
+            for batch in batched(ids, _STATS_BATCH)
         ]
 
     @override
     def of_activity(self, row: Record, context: Context) -> Record:
-        stats = row.get("stats")
-        if isinstance(stats, dict):
-            # The guide prints them with dots.
-            row = {**row, "stats": {name.replace(".", "_"): n for name, n in stats.items()}}
-        return row
+        return with_plain_names(row)
 
     @override
     def get_url(self, context: Context | None) -> str:

@@ -16,7 +16,7 @@ from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.state.revisits import token
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.stream import V3Stream
-from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
+from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -141,25 +141,16 @@ def _track_of(event: Record) -> str | None:
     return bodies.id_of(track.get("track_id")) if isinstance(track, dict) else None
 
 
-class EventTracks(EventPartStream):
+class EventTracks(HeldPartStream, EventPartStream):
     """How one registers for an event; it comes in its detail and costs no call."""
 
     name = "event_tracks"
-    path = ""
     primary_keys = ("event_id", "track_id")
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
         track: Any = self.visit.member.get(_TRACK)
         return [{**track, "event_id": self.visit.member["id"]}] if isinstance(track, dict) else []
-
-    @override
-    def part_outlook(self, visit: Visit) -> Outlook:
-        return iter(())
-
-    @override
-    def calls_for(self, visit: Visit) -> int:
-        return 0
 
 
 class EventRegistrations(EventPartStream):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from typing_extensions import override
 
+from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -72,7 +73,7 @@ class IdMap(V3Stream):
         return [
             (kind, batch)
             for kind, how in _KINDS.items()
-            for batch in _batched(_once(rows, kind), how.most)
+            for batch in batched(_once(rows, kind), how.most)
         ]
 
     def _path_of(self, kind: str, ids: Sequence[str]) -> str:
@@ -109,7 +110,3 @@ class IdMap(V3Stream):
 
 def _once(rows: Iterable[tuple[str, str]], kind: str) -> list[str]:
     return list(dict.fromkeys(found for each, found in rows if each == kind))
-
-
-def _batched(ids: list[str], most: int) -> Iterator[list[str]]:
-    return (ids[begin : begin + most] for begin in range(0, len(ids), most))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from tap_constantcontact.plan import pages
+from tap_constantcontact.v3.counters import with_plain_names
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.sums import (
+    STATS,
     STATS_BATCH,
     STATS_ENVELOPE,
     SUMMARIES,
@@ -53,7 +55,7 @@ class CampaignStats(V3Stream):
     """All counters of campaigns of which news is still expected."""
 
     name = "campaign_stats"
-    path = "/reports/stats/email_campaigns"
+    path = STATS
     envelope = STATS_ENVELOPE
     privileges = ("ui:campaign:metrics",)
     primary_keys = ("campaign_id",)
@@ -64,10 +66,7 @@ class CampaignStats(V3Stream):
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
-        stats: Any = row.get("stats")
-        if isinstance(stats, dict):
-            return {**row, "stats": {name.replace(".", "_"): n for name, n in stats.items()}}
-        return row
+        return with_plain_names(row)
 
     @override
     def outlook(self) -> Outlook:
