@@ -9,6 +9,7 @@ from typing_extensions import override
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.plan import pages
+from tap_constantcontact.state.marks import moment_of_pass
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.http.bodies import Envelope
+    from tap_constantcontact.state.marks import Marks
 
 # Written more often, states would outnumber the rows.
 _MEMBERS_A_STATE = 50
@@ -65,7 +67,7 @@ class EachStream(ConstantContactStream):
         self.logger.warning(
             "This stream costs a call for each of %d %s.", len(members), self.members
         )
-        started = marks.unfinished or self.run.session.began
+        started = self._moment(marks)
         before = self.run.session.calls
         try:
             begun = None
@@ -84,6 +86,10 @@ class EachStream(ConstantContactStream):
             self.run.progress.arrive()
         finally:
             state["reach"] = marks.dump()
+
+    def _moment(self, marks: Marks) -> dt.datetime:
+        """What marks the pass that goes on or begins."""
+        return marks.unfinished or moment_of_pass(self.run.session.began, [marks.last])
 
     def others_are_behind(self) -> bool:
         """Whether calls that are short are better spent on a report that was read less lately."""
@@ -154,7 +160,7 @@ class EachStream(ConstantContactStream):
         marks = self.marks(members)
         if marks.unfinished is None and self.others_are_behind():
             return
-        started = marks.unfinished or self.run.session.began
+        started = self._moment(marks)
         for position, member in enumerate(members):
             read_to = marks.read_to(position)
             if read_to != started:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from singer import Collector, Output, a_week_later, sync
+from singer import Collector, Output, a_week_later, config, sync
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 from test_campaigns import FAMILY, KINDS, keys
+from test_contact_reports import keys as report_keys
 
 from sandbox import Reply
+from tap_constantcontact.http.session import Session
+from tap_constantcontact.records import times
 from tap_constantcontact.state import bookmarks
 from tap_constantcontact.state.marks import Marks
+from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -430,6 +434,34 @@ def test_a_machine_whose_clock_is_ahead_opens_no_gap(serving: Serving) -> None:
     for stream in KINDS:
         assert keys(first, stream) | keys(second, stream) == box.account.ids(stream), stream
     assert edited <= second.ids("contacts")
+
+
+@pytest.mark.parametrize(("stream", "few"), [("contact_activity", 30), ("campaign_opens", 15)])
+def test_passes_of_the_same_moment_are_told_apart(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, stream: str, few: int
+) -> None:
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    monkeypatch.setattr(Session, "began", property(lambda _: moment))
+    box = serving(contacts=60, campaigns=20, recipients=40)
+    output = sync(box, stream)
+    box.account.add_tracking(200)
+
+    key_of = report_keys if stream == "contact_activity" else keys
+    found = key_of(output, stream)
+    for calls in (few, 1000):
+        box.calls.clear()
+        output = sync(box, stream, state=output.state, max_calls=calls)
+        assert (len(box.calls) == calls) == (calls == few)
+        found |= key_of(output, stream)
+    assert found == box.account.ids(stream)
+
+
+def test_a_run_began_at_a_moment_that_a_state_can_hold(serving: Serving) -> None:
+    tap = TapConstantContact(config=config(serving()))
+    for _ in range(9):
+        began = tap.run.session.began
+        assert times.parse(times.write(began)) == began
+        tap.run.__dict__.pop("session")
 
 
 # -- whose state it is ----------------------------------------------------------------------

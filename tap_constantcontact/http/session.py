@@ -149,9 +149,11 @@ class Session(requests.Session):
 
         What is read is read as of the API's clock. By that of a machine that is ahead, all that
         happens until the API's has caught up would seem to have been read. Before an answer has
-        told the API's time, it is this machine's.
+        told the API's time, it is this machine's. States hold milliseconds, and so does this: two
+        moments that a state could not tell apart are the same here, too.
         """
-        return self._began - (self._clock_ahead or dt.timedelta())
+        began = self._began - (self._clock_ahead or dt.timedelta())
+        return began - dt.timedelta(microseconds=began.microsecond % 1000)
 
     def _cleaned(self, error: Exception) -> requests.RequestException:
         if fault := self._untrusted(error):

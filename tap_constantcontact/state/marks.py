@@ -8,16 +8,31 @@ for everything.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Self
 
 from tap_constantcontact.records import times
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 # A mark names the last few ids above it, so that it holds although one of them gets deleted.
 _WITNESSES = 3
+
+
+def moment_of_pass(began: dt.datetime, last: Collection[dt.datetime | None]) -> dt.datetime:
+    """What marks a pass that begins: the moment at which the run did, or just before that.
+
+    Two passes of the same moment would be taken for one: the second for read where only the first
+    has been. An API's clock may stand still, or tell whole seconds.
+
+    Args:
+        began: When the run began.
+        last: What marks the passes before it.
+    """
+    while began in last:
+        began -= dt.timedelta(milliseconds=1)
+    return began
 
 
 class Marks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, TypeAlias
 
+from tap_constantcontact.state.marks import moment_of_pass
 from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.revisits import Revisit
 
@@ -53,9 +54,7 @@ class Pass:
             unseen: Those that by their place seem to have been read, and were not.
             revisits: Those that were left out, and when it is their turn.
         """
-        while any(each.last == began for each in marks.values()):
-            # An API whose clock stands still must not make this pass seem to be the last one.
-            began -= dt.timedelta(milliseconds=1)
+        began = moment_of_pass(began, [each.last for each in marks.values()])
         self.members = members
         self.marks = marks
         self.moments = {name: each.unfinished or began for name, each in marks.items()}
