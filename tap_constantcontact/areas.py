@@ -69,11 +69,17 @@ class OptionalAreaStream(ConstantContactStream):
         if not self.is_open:
             return
         for call in super().outlook():
-            yield call
-            if call and self.area not in self.run.open_areas:
-                # A refusal of the first call spares the account all others.
-                yield from arrival(call)
-                self.run.open_areas.add(self.area)
+            if call is None or self.area in self.run.open_areas:
+                yield call
+                continue
+            # A refusal of the first call spares the account all others, whichever stream's it is.
+            first = self.run.first_calls.setdefault(self.area, call)
+            if first is call:
+                yield call
+            yield from arrival(first)
+            self.run.open_areas.add(self.area)
+            if first is not call:
+                yield call
 
     def _forget_progress(self) -> None:
         """Leave the bookmark where it was: what was read before the refusal is not all there is."""

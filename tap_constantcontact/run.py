@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
 
     from tap_constantcontact.api import Api
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.ahead import Call, Outlook
 
 
 class Foreseeing(Protocol):
@@ -46,6 +46,7 @@ class Run:
         open_areas: Those that were seen to be open.
         lacking: Rights that the token's user does not have, as far as that is known.
         once: What several streams want to know.
+        first_calls: Calls of which the answer tells whether an area is open.
     """
 
     def __init__(self, tap: Tap, api: Api) -> None:
@@ -62,6 +63,7 @@ class Run:
         self.skipped_areas: set[str] = set()
         self.open_areas: set[str] = set()
         self.lacking: set[str] = set()
+        self.first_calls: dict[str, Call] = {}
         self.once = Once()
 
     @cached_property
@@ -90,17 +92,19 @@ class Run:
 
     def read_ahead(self, streams: Sequence[Foreseeing]) -> None:
         """From now on, make calls before they are asked for."""
-        self.session.expect(self._outlook(streams))
+        names = [each.name for each in streams]
+        self.session.expect(
+            self._outlook(stream, frozenset(names[number:]))
+            for number, stream in enumerate(streams, start=1)
+        )
 
-    def _outlook(self, streams: Sequence[Foreseeing]) -> Outlook:
-        for number, stream in enumerate(streams, start=1):
-            later = {each.name for each in streams[number:]}
-            # Whatever goes wrong here is seen once more by who asks for the answer.
-            with contextlib.suppress(BrokenAnswerError, FatalAPIError):
-                for call in stream.outlook():
-                    if self.reading in later:
-                        break
-                    yield call
+    def _outlook(self, stream: Foreseeing, later: frozenset[str]) -> Outlook:
+        # Whatever goes wrong here is seen once more by who asks for the answer.
+        with contextlib.suppress(BrokenAnswerError, FatalAPIError):
+            for call in stream.outlook():
+                if self.reading in later:
+                    break
+                yield call
 
     @cached_property
     def progress(self) -> Progress:

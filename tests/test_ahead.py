@@ -21,7 +21,7 @@ from tap_constantcontact.http.ahead import Call, ReadAhead
 from tap_constantcontact.http.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sandbox import Sandbox
@@ -275,6 +275,8 @@ class Line:
         self.left = left
         self.ahead = ReadAhead(self.transmit, at_once, Pace(1e9), self.note_sent, lambda: self.left)
         self.fails: set[str] = set()
+        self.holds: dict[str, threading.Event] = {}
+        self.tells: dict[str, threading.Event] = {}
 
     def note_sent(self) -> None:
         if self.left is not None:
@@ -282,6 +284,10 @@ class Line:
 
     def transmit(self, request: requests.PreparedRequest) -> requests.Response:
         self.sent.append(str(request.url))
+        if tell := self.tells.get(str(request.url)):
+            tell.set()
+        if hold := self.holds.get(str(request.url)):
+            hold.wait(60)
         response = requests.Response()
         response.status_code = 503 if request.url in self.fails else 200
         response._content = b"x" * 100  # noqa: SLF001
@@ -294,7 +300,7 @@ def request(number: int) -> requests.PreparedRequest:
 
 def test_what_is_expected_and_asked_for_is_sent_once() -> None:
     line = Line()
-    line.ahead.expect(Call(request(number)) for number in range(40))
+    line.ahead.expect([(Call(request(number)) for number in range(40))])
     for number in range(40):
         assert line.ahead.take(request(number)).status_code == 200
     assert sorted(line.sent) == sorted(str(request(number).url) for number in range(40))
@@ -311,7 +317,7 @@ def test_a_repeat_is_sent_as_it_is_asked_for() -> None:
         return transmit(request)
 
     line.ahead = ReadAhead(keeping, 4, Pace(1e9), line.note_sent, lambda: None)
-    line.ahead.expect(Call(request(number)) for number in range(4))
+    line.ahead.expect([(Call(request(number)) for number in range(4))])
     line.ahead.take(request(0))
     line.ahead.take(request(1))
     line.fails, signed_anew = set(), request(1)
@@ -322,15 +328,60 @@ def test_a_repeat_is_sent_as_it_is_asked_for() -> None:
 def test_what_is_not_expected_is_sent_in_its_turn_and_not_again() -> None:
     line = Line()
     known = iter([Call(request(0)), None, Call(request(1)), Call(request(2))])
-    line.ahead.expect(known)
+    line.ahead.expect([known])
     for number in (0, 1, 2, 3):
         line.ahead.take(request(number))
     assert Counter(line.sent).most_common(1)[0][1] == 1
 
 
+def asking_while_two_outlooks_wait(line: Line) -> tuple[Call, list[Call | None]]:
+    """Ask for two calls of an outlook that says nothing more until the second has arrived."""
+    first, second = Call(request(0)), Call(request(1))
+    said: list[Call | None] = []
+
+    def waiting() -> Iterator[Call | None]:
+        yield first
+        yield second
+        while not second.has_arrived:
+            said.append(None)
+            yield None
+        yield from (Call(request(number)) for number in (2, 3))
+
+    later = [(Call(request(n)) for n in range(begin, begin + 90)) for begin in (100, 200)]
+    line.ahead.expect([waiting(), *later])
+    line.ahead.take(request(0))
+    line.ahead.take(request(1))
+    return second, said
+
+
+def test_while_an_outlook_waits_some_calls_of_the_next_leave() -> None:
+    line = Line(at_once=40)
+    answers = threading.Event()
+    line.holds["http://api.test/1"] = answers
+    line.tells["http://api.test/115"] = answers
+    asking_while_two_outlooks_wait(line)
+    early = [url for url in line.sent if url.partition("test/")[2] not in {"0", "1", "2", "3"}]
+    assert set(early) == {f"http://api.test/{number}" for number in range(100, 116)}
+
+
+def test_what_is_expected_first_leaves_first() -> None:
+    line = Line(at_once=1)
+    asking_while_two_outlooks_wait(line)
+    for number in (2, 3, 100):
+        line.ahead.take(request(number))
+    assert [url.partition("test/")[2] for url in line.sent] == ["0", "1", "2", "3", "100"]
+
+
+def test_nothing_leaves_out_of_turn_where_calls_are_counted() -> None:
+    line = Line(at_once=40, left=1000)
+    _, said = asking_while_two_outlooks_wait(line)
+    assert said
+    assert set(line.sent) == {"http://api.test/0", "http://api.test/1"}
+
+
 def test_few_wait_where_calls_are_short() -> None:
     line = Line(at_once=8, left=24)
-    line.ahead.expect(Call(request(number)) for number in range(100))
+    line.ahead.expect([(Call(request(number)) for number in range(100))])
     for number in range(24):
         line.ahead.take(request(number))
     assert line.left == 0
@@ -341,7 +392,7 @@ def test_an_answer_that_failed_is_told_to_who_asks_and_then_sent_anew() -> None:
     line = Line()
     line.fails = {"http://api.test/3"}
     calls = [Call(request(number)) for number in range(8)]
-    line.ahead.expect(iter(calls))
+    line.ahead.expect([iter(calls)])
     for number in range(3):
         line.ahead.take(request(number))
     assert line.ahead.take(request(3)).status_code == 503

@@ -350,21 +350,33 @@ def test_a_first_run_in_slices_misses_nothing_and_wastes_little(serving: Serving
     assert len(box.calls) - overhead <= 1.05 * alone
 
 
-def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving) -> None:
-    def of(at_once: int) -> tuple[Counter[str], list[str]]:
-        box = serving(contacts=100, campaigns=30, recipients=20, now=NOON, clock=lambda: NOON)
-        box.account.resend_campaigns(2)
-        output = read(box, *FAMILY, max_parallel_requests=at_once)
-        lines = [
-            json.dumps({k: v for k, v in each.items() if k != "time_extracted"})
-            for each in output.messages
-            if each["type"] == "RECORD"
-        ]
-        return Counter(paths(box.calls)), lines
+@pytest.mark.slow
+@pytest.mark.parametrize("lacking", ["", "ui:campaign:metrics", "contacts:read"])
+def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving, lacking: str) -> None:
+    streams = [name for name in STREAMS if name != "id_map"]
 
-    (calls, rows), (ahead, same_rows) = of(1), of(6)
-    assert ahead - calls == calls - ahead == Counter()
-    assert rows == same_rows
+    def of(at_once: int) -> list[tuple[Counter[str], list[str]]]:
+        box = serving(contacts=100, campaigns=30, recipients=20, now=NOON, clock=lambda: NOON)
+        box.trouble = Trouble(lack={lacking}, latency=0.002)
+        pages = [box.account.gatherings.page.uuid]
+        options = {"max_parallel_requests": at_once, "landing_page_ids": pages}
+        state, seen = None, []
+        for change in (box.account.resend_campaigns, box.account.edit_contacts):
+            change(2)
+            box.calls.clear()
+            output = read(box, *streams, state=state, **options)
+            state = output.state
+            lines = [
+                json.dumps({k: v for k, v in each.items() if k != "time_extracted"})
+                for each in output.messages
+                if each["type"] == "RECORD"
+            ]
+            seen.append((Counter(paths(box.calls)), lines))
+        return seen
+
+    for (calls, rows), (ahead, same_rows) in zip(of(1), of(6), strict=True):
+        assert ahead - calls == calls - ahead == Counter()
+        assert rows == same_rows
 
 
 def test_a_plan_is_near_the_run(serving: Serving) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from tap_constantcontact.http.refusals import GOOD, MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     import requests
 
@@ -31,6 +31,8 @@ _MOST_UNREAD = 256
 _MOST_BYTES = 16 * 2**20
 # Where calls are short, only so large a part of those left is made ahead.
 _SHARE_OF_THOSE_LEFT = 8
+# While an outlook waits, so many answers may wait for those who come after it.
+_MOST_OUT_OF_TURN = 16
 
 
 class Call:
@@ -39,7 +41,8 @@ class Call:
     Attributes:
         request: Signed and ready; calls are told apart by their whole address.
         follow: Finds the call for the next page in an answer.
-        rank: The place in the order in which calls are expected; its next pages share it.
+        lane: The outlook that expects it; None if none does.
+        rank: Its place in the order of that outlook; its next pages share it.
         is_sent: Whether it is under way or has arrived.
         is_late: Whether it was asked for before it was expected. Its answer is not seen here.
         was_asked: Whether it was asked for: from then on it leaves only if it is asked for again.
@@ -55,6 +58,7 @@ class Call:
         """Expect a call."""
         self.request = request
         self.follow = follow
+        self.lane: _Lane | None = None
         self.rank = 0
         self.is_sent = False
         self.is_late = False
@@ -92,6 +96,50 @@ class Call:
 Outlook: TypeAlias = "Iterator[Call | None]"
 
 
+class _Lane:
+    """What is expected by one outlook, of several that come one after the other."""
+
+    def __init__(self, outlook: Outlook) -> None:
+        self._outlook = outlook
+        self._numbers = itertools.count()
+        self._line: list[tuple[int, int, Call]] = []
+        self._is_unclear = False
+        #: Whether all that it will ever expect is known.
+        self.is_over = False
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._line) >= _MOST_UNREAD
+
+    def look_again(self) -> None:
+        """Something has happened on which it may depend what is expected."""
+        self._is_unclear = False
+
+    def pull(self) -> Call | None:
+        """Learn of one more call; None if there is none, or none is known yet."""
+        if self._is_unclear or self.is_over:
+            return None
+        try:
+            call = next(self._outlook)
+        except StopIteration:
+            self.is_over = True
+            return None
+        self._is_unclear = call is None
+        if call is not None:
+            call.lane, call.rank = self, next(self._numbers)
+        return call
+
+    def add(self, call: Call) -> None:
+        """Line a call up by its rank."""
+        heapq.heappush(self._line, (call.rank, next(self._numbers), call))
+
+    def first(self) -> Call | None:
+        """The call that is to leave first, of those that are lined up."""
+        while self._line and (self._line[0][2].is_sent or self._line[0][2].was_asked):
+            heapq.heappop(self._line)
+        return self._line[0][2] if self._line else None
+
+
 def arrival(call: Call) -> Generator[None, None, requests.Response | None]:
     """Wait for an answer in an outlook; None if there is no such thing, or nobody will see it."""
     while not call.has_arrived and not call.is_late:
@@ -125,10 +173,7 @@ class ReadAhead:
         self._note_sent = note_sent
         self._left = left
         self._known: dict[str, Call] = {}
-        self._line: list[tuple[int, int, Call]] = []
-        self._number = itertools.count()
-        self._outlook: Outlook = iter(())
-        self._is_unclear = False
+        self._lanes: list[_Lane] = []
         self._is_answered = False
         self._unexpected: Counter[int] = Counter()
         # Calls that failed, and whether that was told to who had asked for them.
@@ -139,9 +184,14 @@ class ReadAhead:
         self._to_send: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._arrived: queue.SimpleQueue[tuple[Call, Outcome]] = queue.SimpleQueue()
 
-    def expect(self, outlook: Outlook) -> None:
-        """Read ahead by what calls are going to be made; it is looked at a few calls ahead."""
-        self._outlook = outlook
+    def expect(self, outlooks: Iterable[Outlook]) -> None:
+        """Read ahead by what calls are going to be made, looked at a few calls ahead.
+
+        Args:
+            outlooks: In the order in which their calls will be asked for. While one waits, the next
+                is looked at.
+        """
+        self._lanes = [_Lane(each) for each in outlooks]
 
     def close(self) -> None:
         """Let the threads end, each when its call is through."""
@@ -157,7 +207,7 @@ class ReadAhead:
         """
         self._absorb_arrivals()
         # What is known also depends on how far those have come who ask.
-        self._is_unclear = False
+        self._look_again()
         call = self._asked(request)
         while call.outcome is None:
             self._go_on(call)
@@ -172,7 +222,7 @@ class ReadAhead:
 
     def _asked(self, request: requests.PreparedRequest) -> Call:
         url = request.url or ""
-        while url not in self._known and len(self._line) < _MOST_UNREAD and self._pull():
+        while url not in self._known and self._learn_in_turn():
             pass
         if url not in self._known:
             self._unexpected[hash(url)] += 1
@@ -215,12 +265,14 @@ class ReadAhead:
             return asked
         if self._failed or not self._has_room():
             return None
-        while not self._line or self._line[0][2].is_sent or self._line[0][2].was_asked:
-            if self._line:
-                heapq.heappop(self._line)
-            elif not self._pull():
-                return None
-        return self._line[0][2]
+        for lane in self._lanes:
+            while not (call := lane.first()) and self._learn(lane):
+                pass
+            if call:
+                return call
+            if not lane.is_over and not self._has_room_beyond(lane):
+                break
+        return None
 
     def _has_room(self) -> bool:
         if not self._is_answered:
@@ -230,23 +282,38 @@ class ReadAhead:
         size = sum(each.size for each in self._unread)
         return len(self._unread) < most and size < _MOST_BYTES
 
-    def _pull(self) -> bool:
-        """Learn of one more call; False if there is none, or none is known yet."""
-        call = None if self._is_unclear else next(self._outlook, None)
-        if call is None:
-            self._is_unclear = True
-            return False
-        self._add(call, next(self._number))
-        return True
+    def _has_room_beyond(self, waiting: _Lane) -> bool:
+        # Where calls are short, the run may end before anybody asks for these.
+        out_of_turn = sum(each.lane is not waiting for each in self._unread)
+        return self._left() is None and out_of_turn < _MOST_OUT_OF_TURN
 
-    def _add(self, call: Call, rank: int) -> None:
-        call.rank = rank
+    def _look_again(self) -> None:
+        for lane in self._lanes:
+            lane.look_again()
+
+    def _learn_in_turn(self) -> bool:
+        """Learn of one more call, unless what comes before it is not known yet."""
+        for lane in self._lanes:
+            if not lane.is_full and self._learn(lane):
+                return True
+            if not lane.is_over:
+                break
+        return False
+
+    def _learn(self, lane: _Lane) -> bool:
+        """Learn of one more call; False if there is none, or none is known yet."""
+        call = lane.pull()
+        if call is not None:
+            self._add(call, lane)
+        return call is not None
+
+    def _add(self, call: Call, lane: _Lane) -> None:
         if self._unexpected[hash(call.url)]:
             self._unexpected[hash(call.url)] -= 1
             call.is_late = True
         elif call.url not in self._known:
             self._known[call.url] = call
-            heapq.heappush(self._line, (rank, next(self._number), call))
+            lane.add(call)
 
     def _send(self, call: Call) -> None:
         self._note_sent()
@@ -275,11 +342,12 @@ class ReadAhead:
     def _absorb(self, call: Call, outcome: Outcome) -> None:
         self._under_way -= 1
         call.outcome = outcome
-        self._is_unclear = False
+        self._look_again()
         if not call.has_arrived:
             # Nothing more leaves until it has been asked for, and something went well again.
             self._failed[call] = False
         elif call.response is not None and call.follow:
             call.next = call.follow(call.response)
-            if call.next:
-                self._add(call.next, call.rank)
+            if call.next and call.lane:
+                call.next.lane, call.next.rank = call.lane, call.rank
+                self._add(call.next, call.lane)

@@ -17,6 +17,8 @@ from typing_extensions import override
 from tap_constantcontact.http.ahead import ReadAhead
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tap_constantcontact.http.ahead import Outlook
     from tap_constantcontact.http.credentials import Credentials
     from tap_constantcontact.http.pace import Pace
@@ -78,9 +80,9 @@ class Session(requests.Session):
         self._ahead = ReadAhead(self._transmit, at_once, pace, self._note_sent, lambda: self.left)
         self._is_sequential = at_once == 1
 
-    def expect(self, outlook: Outlook) -> None:
-        """Make calls ahead of time, by what is going to be asked for."""
-        self._ahead.expect(outlook)
+    def expect(self, outlooks: Iterable[Outlook]) -> None:
+        """Make calls ahead of time, by what is going to be asked for, one outlook after another."""
+        self._ahead.expect(outlooks)
 
     @override
     def close(self) -> None:
