@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ import duckdb
 from sandbox import Account, Trouble, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sandbox import Sandbox
 
@@ -105,10 +106,12 @@ class Show:
     Attributes:
         environment: Meltano's, of which the files in `output` are named, too.
         questions: What is asked of the warehouse at the end.
+        url: Where the account is served.
     """
 
     environment: str
     questions: Sequence[str]
+    url: Callable[[Sandbox], str]
 
     @property
     def warehouse(self) -> Path:
@@ -136,8 +139,12 @@ V3_BY_CAMPAIGN: Final = by_campaign(
     "campaign_id",
     "join campaign_summaries as summaries on summaries.campaign_id = campaigns.campaign_id",
 )
-V2: Final = Show("sandbox", (BY_LIST, by_campaign("campaigns.last_run_date", "id")))
-V3: Final = Show("sandbox-v3", (PEOPLE_BY_LIST, PEOPLE_BY_TAG, V3_BY_CAMPAIGN))
+V2: Final = Show(
+    "sandbox", (BY_LIST, by_campaign("campaigns.last_run_date", "id")), attrgetter("url")
+)
+V3: Final = Show(
+    "sandbox-v3", (PEOPLE_BY_LIST, PEOPLE_BY_TAG, V3_BY_CAMPAIGN), attrgetter("v3_url")
+)
 
 
 class Clock:
@@ -185,12 +192,11 @@ def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
     variables = {
         "PATH": path,
         "NO_COLOR": "1",
-        "TAP_CONSTANTCONTACT_API_URL": box.url if show is V2 else box.v3_url,
-        "TAP_CONSTANTCONTACT_AUTH_URL": box.origin,
-        "TAP_CONSTANTCONTACT_TOKEN_STORE": str(show.tokens),
+        "TAP_CONSTANTCONTACT_API_URL": show.url(box),
     }
-    if show is V2:
-        variables = {k: v for k, v in variables.items() if not k.endswith(("AUTH_URL", "STORE"))}
+    if show is V3:
+        variables["TAP_CONSTANTCONTACT_AUTH_URL"] = box.origin
+        variables["TAP_CONSTANTCONTACT_TOKEN_STORE"] = str(show.tokens)
     with show.log.open("a") as log:
         done = subprocess.run(  # noqa: S603 - our own command
             ["meltano", f"--environment={show.environment}", *arguments],  # noqa: S607 - as above
@@ -287,7 +293,7 @@ def main() -> int:
         say("Since the last run: " + ", ".join(f"{n} {what}" for what, n in news.items()) + ".")
 
     with serve(account, Trouble(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
-        say(f"A made-up account is served at {box.url if show is V2 else box.v3_url}.")
+        say(f"A made-up account is served at {show.url(box)}.")
         code = sign_in(box, diary) if show is V3 else 0
         say("Meltano reads it into DuckDB ...")
         box.calls.clear()

@@ -1,12 +1,12 @@
 """What goes wrong with calls whatever API they are of: limits, failures, answers that go bad."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, Literal, TypeAlias
 
 from sandbox.state import State
-from sandbox.wire import Reply
+from sandbox.wire import Call, Reply
 
 HTML: Final = "text/html; charset=utf-8"
 
@@ -55,7 +55,7 @@ class Mishaps:
         self._failures = failures
         self._passed: Counter[str] = Counter()
         self._failed = 0
-        self._spoilt = 0
+        self._spoils = 0
 
     def due(self, kind: str, every: int | None) -> bool:
         """Say whether it is this call's turn to meet a certain kind of trouble."""
@@ -64,18 +64,25 @@ class Mishaps:
         self._passed[kind] += 1
         return self._passed[kind] % every == 0
 
-    def failure(self) -> Reply | None:
+    def befall(self, call: Call, answer: Callable[[], Reply]) -> Reply:
+        """Answer a call, unless it fails, somebody interferes, or the answer goes bad."""
+        if failure := self._failure():
+            return failure
+        interfere = self._state.interfere
+        return self._spoilt((interfere and interfere(call, answer)) or answer())
+
+    def _failure(self) -> Reply | None:
         """The failure that answers this call, if it is its turn."""
         if not self.due("fail", self._state.trouble.fail_every):
             return None
         self._failed += 1
         return self._failures[(self._failed - 1) % len(self._failures)]
 
-    def spoil(self, reply: Reply) -> Reply:
+    def _spoilt(self, reply: Reply) -> Reply:
         """Let a good answer go bad on its way, if it is its turn."""
         if self.due("garbage", self._state.trouble.garbage_every):
-            self._spoilt += 1
-            if self._spoilt % 2:
+            self._spoils += 1
+            if self._spoils % 2:
                 return reply._replace(body=reply.body[: len(reply.body) // 2])
             return reply._replace(body=b"<html><body>Please stand by.</body></html>")
         if self.due("drop", self._state.trouble.drop_every):

@@ -39,3 +39,9 @@ class State:
     observe: Observe | None = None
     refusals: int = 0
     calls_today: int = 0
+
+    def note(self, call: Call) -> None:
+        """Remember a call that has come in."""
+        with self.arrival:
+            self.calls.append(call)
+            self.arrival.notify_all()

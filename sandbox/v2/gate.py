@@ -64,9 +64,7 @@ class Gate:
         key = params.pop("api_key", None)
         token = params.pop("access_token", None)
         call = Call(scope["method"], scope["path"], params, 0, monotonic())
-        with self._state.arrival:
-            self._state.calls.append(call)
-            self._state.arrival.notify_all()
+        self._state.note(call)
         try:
             self._check_key(key, call.at)
             if self._state.trouble.latency:
@@ -74,7 +72,7 @@ class Gate:
             headers = dict(scope["headers"])
             self._check_token(headers.get(b"authorization", b"").decode("latin-1"), token)
             accept = headers.get(b"accept", b"*/*").decode("latin-1")
-            reply = self._mishaps.failure() or self._mishaps.spoil(self._interfered(call, accept))
+            reply = self._mishaps.befall(call, lambda: self._answer(call, accept))
         except ApiError as refusal:
             headers_ = tuple(refusal.headers.items())
             reply = Reply(refusal.status, refusal.body, headers=headers_)
@@ -105,11 +103,6 @@ class Gate:
         due = self._mishaps.due("unauthorized", self._state.trouble.unauthorized_every)
         if due or token != self._state.access_token:
             raise refusals.wrong_token()
-
-    def _interfered(self, call: Call, accept: str) -> Reply:
-        interfere = self._state.interfere
-        reply = interfere(call, lambda: self._answer(call, accept)) if interfere else None
-        return reply or self._answer(call, accept)
 
     def _answer(self, call: Call, accept: str) -> Reply:
         route, ids = _find(call.path.removeprefix(PREFIX))

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from sandbox.checks import Check, any_text, flag, moment
+from sandbox.paths import matcher
 from sandbox.v2 import (
     activities,
     campaigns,
@@ -56,8 +57,7 @@ class Route:
 
     def __post_init__(self) -> None:
         """Compile the path once."""
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
-        object.__setattr__(self, "match", re.compile(pattern).fullmatch)
+        object.__setattr__(self, "match", matcher(self.path))
 
     @property
     def area(self) -> str:

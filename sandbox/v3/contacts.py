@@ -5,7 +5,7 @@ meanwhile shifts the rest. Deleted contacts show only if they are asked for.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -311,10 +311,16 @@ def _of_segment(world: World, ask: Ask) -> bytes | Reply:
     return by_number(ask, "contacts", rows, lambda row: _as_sent(world, row, set()))
 
 
+def asked_for(world: World, ask: Ask) -> Person:
+    """The contact that the path names."""
+    written: Mapping[str, Person] = world.people.by_uuid
+    texted: Mapping[str, Person] = world.outreach.contacts
+    return ask.find(texted if ask.ids["contact_id"] in texted else written, "contact_id")
+
+
 def one_contact(world: World, ask: Ask) -> bytes:
     """Answer `/contacts/{contact_id}`; deleted ones too."""
-    people: dict[str, Person] = {**world.people.by_uuid, **world.outreach.contacts}
-    return _as_sent(world, ask.find(people, "contact_id"), ask.words("include"))
+    return _as_sent(world, asked_for(world, ask), ask.words("include"))
 
 
 def counts(world: World, _ask: Ask) -> bytes:
@@ -362,9 +368,7 @@ def texting(world: World, uuid: str) -> list[Document]:
 
 def sms_history(world: World, ask: Ask) -> bytes:
     """Answer `/contacts/sms_engagement_history/{contact_id}`: a bare array."""
-    people: dict[str, Person] = {**world.people.by_uuid, **world.outreach.contacts}
-    ask.find(people, "contact_id")
-    return msgspec.json.encode(texting(world, ask.ids["contact_id"]))
+    return msgspec.json.encode(texting(world, asked_for(world, ask).uuid))
 
 
 def xrefs(pairs: Iterable[tuple[str, dict[str, str]]]) -> bytes:

@@ -44,9 +44,7 @@ class Gate:
         """Answer one call."""
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         call = Call(scope["method"], scope["path"], params, 0, monotonic())
-        with self._state.arrival:
-            self._state.calls.append(call)
-            self._state.arrival.notify_all()
+        self._state.note(call)
         try:
             route, ids = self._routed(call)
             self._check_limits(call.at)
@@ -54,9 +52,7 @@ class Gate:
                 await asyncio.sleep(self._state.trouble.latency)
             header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
             self._check_rights(route, header)
-            reply = self._mishaps.failure() or self._mishaps.spoil(
-                self._interfered(call, route, ids)
-            )
+            reply = self._mishaps.befall(call, lambda: self._answer(call, route, ids))
         except RefusedError as refused:
             reply = refused.reply
         except Exception:
@@ -93,11 +89,6 @@ class Gate:
                 raise refusals.no_right()
         if route.privilege in self._state.trouble.lack:
             raise refusals.no_right()
-
-    def _interfered(self, call: Call, route: Route, ids: dict[str, str]) -> Reply:
-        interfere = self._state.interfere
-        reply = interfere(call, lambda: self._answer(call, route, ids)) if interfere else None
-        return reply or self._answer(call, route, ids)
 
     def _observed(self, call: Call, reply: Reply) -> Reply:
         if self._state.observe:

@@ -1,26 +1,18 @@
 """What single contacts did (v3 §13), and the ids of old campaigns (v3 §17)."""
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from sandbox.v3.asking import Ask, by_number, envelope, minutes
+from sandbox.v3.contacts import asked_for
+from sandbox.v3.mail_reports import TRACKED
 from sandbox.v3.refusals import no_types
-from sandbox.world.tracking import BOUNCES, CLICKS, FORWARDS, OPENS, SENDS, UNSUBSCRIBES, Row
+from sandbox.world.tracking import Row
 from sandbox.world.world import World
 
-if TYPE_CHECKING:
-    from sandbox.v3.contacts import Person
-
-KINDS: Final = {
-    SENDS.name: "em_sends",
-    OPENS.name: "em_opens",
-    CLICKS.name: "em_clicks",
-    BOUNCES.name: "em_bounces",
-    UNSUBSCRIBES.name: "em_optouts",
-    FORWARDS.name: "em_forwards",
-}
+KINDS: Final = {kind.name: f"em_{name}" for name, kind in TRACKED.items()}
 TYPES: Final = (
     *KINDS.values(),
     "p_contact_open",
@@ -31,9 +23,7 @@ TYPES: Final = (
 
 
 def _rows(world: World, ask: Ask) -> list[Row]:
-    people: dict[str, Person] = {**world.people.by_uuid, **world.outreach.contacts}
-    ask.find(people, "contact_id")
-    return rows_of(world, ask.ids["contact_id"])
+    return rows_of(world, asked_for(world, ask).uuid)
 
 
 def rows_of(world: World, uuid: str) -> list[Row]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from sandbox.checks import Check, any_text, flag, moment, one_of, some_of
+from sandbox.paths import matcher
 from sandbox.v3 import (
     activities,
     campaigns,
@@ -51,8 +52,7 @@ class Route:
 
     def __post_init__(self) -> None:
         """Compile the path once."""
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
-        object.__setattr__(self, "match", re.compile(pattern).fullmatch)
+        object.__setattr__(self, "match", matcher(self.path))
 
 
 _ACCOUNT: Final = ("account_read", "account:read")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sandbox.world import moments
-from sandbox.world.making import Dice, Pools
+from sandbox.world.making import Dice, Pools, edited
 
 _LANDING_KINDS: Final = ("opens", "clicks", "updates", "adds", "sms_optins")
 
@@ -106,5 +106,5 @@ class Gatherings:
 
     def edit(self, event: Gathering, now: int) -> None:
         """Change an event."""
-        event.title = f"{event.title.removesuffix(' (edited)')} (edited)"
+        event.title = edited(event.title)
         event.updated = now

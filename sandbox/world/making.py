@@ -132,3 +132,9 @@ def stable_uuid(kind: str, id_: str) -> str:
 def _name(text: str) -> Name:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return Name(text, "".join(filter(str.isalnum, plain.lower())) or "x")
+
+
+def edited(name: str, how: str = "edited") -> str:
+    """A name that shows that something was changed."""
+    mark = f" ({how})"
+    return f"{name.removesuffix(mark)}{mark}"

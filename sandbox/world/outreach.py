@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sandbox.world import moments
-from sandbox.world.making import Dice, Name, Pools
+from sandbox.world.making import Dice, Name, Pools, edited
 
 _TEXTING_SHARE: Final = 50
 
@@ -107,5 +107,5 @@ class Outreach:
 
     def edit_automation(self, automation: Automation, now: int) -> None:
         """Change an automation."""
-        automation.name = f"{automation.name.removesuffix(' (edited)')} (edited)"
+        automation.name = edited(automation.name)
         automation.updated = now

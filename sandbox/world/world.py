@@ -17,7 +17,7 @@ from sandbox.world.gatherings import Gatherings
 from sandbox.world.groups import Groups
 from sandbox.world.library import Library
 from sandbox.world.lists import Lists
-from sandbox.world.making import Dice, pools
+from sandbox.world.making import Dice, edited, pools
 from sandbox.world.outreach import Outreach
 from sandbox.world.profile import Profile
 from sandbox.world.tracking import OPENS, SENDS, Tracking
@@ -193,7 +193,7 @@ class World:
         now = self._stamp()
         picked = self._dice.some(list(self.contact_lists.by_id.values()), n)
         for found in picked:
-            found.name = f"{found.name.removesuffix(' (renamed)')} (renamed)"
+            found.name = edited(found.name, "renamed")
             found.modified = moments.whole_second(now)
         return [found.id for found in picked]
 
@@ -301,7 +301,7 @@ class World:
         now = moments.whole_second(self._stamp())
         picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
         for campaign in picked:
-            campaign.name = f"{campaign.name.removesuffix(' (edited)')} (edited)"
+            campaign.name = edited(campaign.name)
             campaign.modified = now
         return [campaign.id for campaign in picked]
 
