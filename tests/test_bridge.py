@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from reading_v3 import TRACKING
 from singer import KEY, TOKEN, sync
 from target_duckdb_file import TargetDuckDBFile
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parents[1] / "docs" / "moving-to-v3.md").read_text()
 QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-
-TRACKING = [
-    f"campaign_{kind}"
-    for kind in ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
-]
 
 
 def load(path: Path, schema: str, messages: list[dict[str, Any]]) -> None:

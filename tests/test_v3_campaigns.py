@@ -6,12 +6,13 @@ import datetime as dt
 import json
 import random
 from collections import Counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from singer import Collector, Output, catalog, config, everything, sync
+from reading_v3 import FAMILY, STREAMS, TRACKING, keys_of, paths, read
+from singer import Collector, Output, catalog, config
 
 from sandbox import Account, Call, Sandbox, Trouble, moments
 from sandbox.world.tracking import OPENS, SENDS, Hit
@@ -21,34 +22,13 @@ from tap_constantcontact.v3.counters import KINDS, counts_of, read_counts, write
 from tap_constantcontact.v3.numbering import RowNumbers, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from sandbox import Reply
-    from tap_constantcontact.v3.stream import V3Stream
 
     Serving = Callable[..., Sandbox]
 
-STREAMS = cast("dict[str, V3Stream]", everything("v3").streams)
-TRACKING = [
-    f"campaign_{kind}"
-    for kind in ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
-]
-FAMILY = [name for name in STREAMS if name.startswith(("campaign", "event"))]
 NOON = dt.datetime(2026, 1, 10, 12, tzinfo=dt.UTC)
-
-
-def read(box: Sandbox, *streams: str, **options: Any) -> Output:
-    return sync(box, *streams, version="v3", **options)
-
-
-def keys_of(output: Output, stream: str) -> Counter[Any]:
-    names = STREAMS[stream].primary_keys
-    rows = [tuple(row[name] for name in names) for row in output.rows(stream)]
-    return Counter(row[0] if len(names) == 1 else row for row in rows)
-
-
-def paths(calls: Iterable[Call]) -> list[str]:
-    return [call.path.removeprefix("/v3") for call in calls]
 
 
 def test_everything_there_is_arrives(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import Collector, Output, catalog, config, everything, sync
+from reading_v3 import STREAMS, ids_of, paths, read
+from singer import Collector, catalog, config, sync
 
 from sandbox import Account, Call, Sandbox, Trouble
 from tap_constantcontact import settings
@@ -17,29 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_constantcontact.v3.stream import V3Stream
-
     Serving = Callable[..., Sandbox]
 
-STREAMS = cast("dict[str, V3Stream]", everything("v3").streams)
 PEOPLE = [name for name in STREAMS if not name.startswith(("campaign", "event", "landing"))]
 # What the made-up account has nothing of unless a file names it.
 READ = [name for name in PEOPLE if name != "id_map"]
 BY_DEFAULT = [name for name in READ if name not in settings.OPTIONAL_STREAMS["v3"]]
-
-
-def read(box: Sandbox, *streams: str, **options: Any) -> Output:
-    return sync(box, *streams, version="v3", **options)
-
-
-def keys_of(output: Output, stream: str) -> set[Any]:
-    names = STREAMS[stream].primary_keys
-    rows = [tuple(row[name] for name in names) for row in output.rows(stream)]
-    return {row[0] if len(names) == 1 else row for row in rows}
-
-
-def paths(box: Sandbox, since: int = 0) -> list[str]:
-    return [call.path.removeprefix("/v3") for call in box.calls[since:]]
 
 
 def test_everything_there_is_arrives(serving: Serving) -> None:
@@ -47,7 +31,7 @@ def test_everything_there_is_arrives(serving: Serving) -> None:
     box.account.remove_lists(1)
     found = read(box, *READ)
     for stream in READ:
-        assert keys_of(found, stream) == box.account.v3_ids(stream), stream
+        assert ids_of(found, stream) == box.account.v3_ids(stream), stream
         assert found.counts[stream] == len(box.account.v3_ids(stream)), stream
         assert found.rows(stream), stream
 
@@ -62,12 +46,12 @@ def test_no_field_is_lost(serving: Serving, caplog: pytest.LogCaptureFixture) ->
 def test_a_run_costs_few_calls(serving: Serving) -> None:
     box = serving(contacts=1200)
     first = read(box, *BY_DEFAULT)
-    assert paths(box).count("/contacts") == 3
-    assert len(paths(box)) == 21, "3 segments and 3 automations take a call each"
+    assert paths(box.calls).count("/contacts") == 3
+    assert len(paths(box.calls)) == 21, "3 segments and 3 automations take a call each"
     before = len(box.calls)
     read(box, *BY_DEFAULT, state=first.state)
-    assert paths(box, before).count("/contacts") == 2, "what has changed, and who opted out"
-    assert len(paths(box, before)) <= 16
+    assert paths(box.calls[before:]).count("/contacts") == 2, "what has changed, and who opted out"
+    assert len(paths(box.calls[before:])) <= 16
 
 
 def test_a_stream_that_is_not_selected_costs_nothing(serving: Serving) -> None:
@@ -75,7 +59,7 @@ def test_a_stream_that_is_not_selected_costs_nothing(serving: Serving) -> None:
     state = read(box, "tags").state
     box.calls.clear()
     read(box, "tags", state=state)
-    assert paths(box) == ["/account/user/privileges", "/contact_tags"]
+    assert paths(box.calls) == ["/account/user/privileges", "/contact_tags"]
 
 
 # -- contacts --------------------------------------------------------------------------------
@@ -144,7 +128,7 @@ def test_what_happens_while_contacts_are_paged_loses_nobody(serving: Serving) ->
     first = read(box, "contacts")
     box.interfere = None
     again = read(box, "contacts", state=first.state)
-    assert keys_of(first, "contacts") | keys_of(again, "contacts") == account.v3_ids("contacts")
+    assert ids_of(first, "contacts") | ids_of(again, "contacts") == account.v3_ids("contacts")
     latest = {row["contact_id"]: row for out in (first, again) for row in out.rows("contacts")}
     for row in account.people.rows:
         assert ("deleted_at" in latest[row.uuid]) == (row.status == "REMOVED")
@@ -171,8 +155,8 @@ def test_a_read_in_slices_goes_on_where_it_stopped(serving: Serving) -> None:
     runs = [read(box, "contacts", max_calls=10)]
     while "cursor" in runs[-1].state["bookmarks"]["contacts"]:
         runs.append(read(box, "contacts", state=runs[-1].state, max_calls=10))
-    rows = {key for run in runs for key in keys_of(run, "contacts")}
-    assert rows == keys_of(whole, "contacts") == box.account.v3_ids("contacts")
+    rows = {key for run in runs for key in ids_of(run, "contacts")}
+    assert rows == ids_of(whole, "contacts") == box.account.v3_ids("contacts")
     assert len(runs) == 2
     assert len(box.calls) <= 1.1 * alone
 
@@ -185,7 +169,7 @@ def test_a_cursor_that_the_api_no_longer_knows_starts_over(
     state["bookmarks"]["contacts"]["cursor"]["next_link"] = "/v3/contacts?cursor=%21"
     found = read(box, "contacts", state=state)
     assert "The API no longer knows where. Starting over." in caplog.text
-    assert keys_of(found, "contacts") == box.account.v3_ids("contacts")
+    assert ids_of(found, "contacts") == box.account.v3_ids("contacts")
 
 
 def test_start_date_leaves_out_what_is_older(serving: Serving) -> None:
@@ -218,7 +202,7 @@ def test_only_what_was_edited_is_read_whole(
     rows = again.rows(stream)
     assert 1 <= len(rows) <= 2, "the one edited, and the one that made the bookmark"
     assert all(row[deep] for row in rows)
-    assert len(paths(box, before)) == 2 + len(rows)
+    assert len(paths(box.calls[before:])) == 2 + len(rows)
 
 
 def test_what_is_listed_takes_no_further_call(serving: Serving) -> None:
@@ -232,7 +216,7 @@ def test_what_is_listed_takes_no_further_call(serving: Serving) -> None:
     tap = TapConstantContact(config=config(box, "v3"), catalog=chosen, message_writer=writer)
     tap.sync_all()
     assert writer.output.counts["segments"] == 3
-    assert "/segments/1" not in paths(box)
+    assert "/segments/1" not in paths(box.calls)
 
 
 # -- what costs a call for each ----------------------------------------------------------------
@@ -244,7 +228,7 @@ def test_reports_on_contacts_go_on_where_a_run_was_cut_off(serving: Serving) -> 
     runs = [read(box, name, max_calls=15)]
     while runs[-1].state["bookmarks"][name]["reach"][-1]["down_to"]:
         runs.append(read(box, name, state=runs[-1].state, max_calls=15))
-    rows = {key for run in runs for key in keys_of(run, name)}
+    rows = {key for run in runs for key in ids_of(run, name)}
     assert rows == box.account.v3_ids("contact_summaries")
     assert len(runs) == 4, "of 41 contacts, 13 or 12 in each run"
 
@@ -262,7 +246,7 @@ def test_a_segment_that_is_being_worked_out_is_waited_for(
 ) -> None:
     box = serving(trouble=Trouble(slow_segments=8))
     found = read(box, "segment_members")
-    assert keys_of(found, "segment_members") == box.account.v3_ids("segment_members")
+    assert ids_of(found, "segment_members") == box.account.v3_ids("segment_members")
     assert len(waits) == 8, "longer than a fault is waited for"
 
 
@@ -288,7 +272,7 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
             campaign.uuid,
             campaign.activity_uuid,
         )
-    assert len(paths(box)) == 1 + 2 + 1 + 2, "privileges, and the ids in batches"
+    assert len(paths(box.calls)) == 1 + 2 + 1 + 2, "privileges, and the ids in batches"
 
 
 # -- rights ----------------------------------------------------------------------------------
@@ -340,7 +324,7 @@ def test_trouble_loses_nothing(serving: Serving, trouble: dict[str, Any]) -> Non
     box = serving(contacts=1200, trouble=Trouble(**trouble))
     found = read(box, *BY_DEFAULT, max_parallel_requests=2)
     for stream in ("contacts", "lists", "tags", "activities"):
-        assert keys_of(found, stream) == box.account.v3_ids(stream)
+        assert ids_of(found, stream) == box.account.v3_ids(stream)
 
 
 def test_the_days_calls_are_used_up(serving: Serving) -> None:
@@ -350,7 +334,7 @@ def test_the_days_calls_are_used_up(serving: Serving) -> None:
         read(box, *BY_DEFAULT, into=writer)
     box.trouble.quota = None
     rest = read(box, *BY_DEFAULT, state=writer.output.state)
-    both = keys_of(writer.output, "contacts") | keys_of(rest, "contacts")
+    both = ids_of(writer.output, "contacts") | ids_of(rest, "contacts")
     assert both == box.account.v3_ids("contacts")
 
 
