@@ -29,6 +29,7 @@ _COUNTS: Final = (
     ("drop-every", "break off every Nth answer in the middle of the body"),
     ("garbage-every", "answer every Nth call with something that is not JSON"),
     ("unauthorized-every", "answer every Nth call as if the token were wrong"),
+    ("slow-pages", "v3: answer pages of contacts that ask for more than N rows with 504"),
 )
 _SWITCHES: Final = (
     ("extra-row", "pages hold one row too many, which comes again on the next page"),

@@ -33,6 +33,7 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         library_info_array: Library usage comes as an array of one object.
         lack: Privileges of v3 that the token's user does not have.
         stats_lag_hours: How far the counters of v3 are behind the rows.
+        slow_pages: Pages of v3 contacts that ask for more rows than this take too long: 504.
         guide_forms: Sums of v3 come as its guide prints them: text, an array, keys with dots.
         slow_segments: So many of the next questions for a segment's members are answered with 202:
             they are still being worked out.
@@ -56,6 +57,7 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     library_info_array: bool = False
     lack: set[str] = msgspec.field(default_factory=set)
     stats_lag_hours: Annotated[int, msgspec.Meta(ge=0)] = 0
+    slow_pages: Count | None = None
     guide_forms: bool = False
     slow_segments: Annotated[int, msgspec.Meta(ge=0)] = 0
     stale_counters: bool = False

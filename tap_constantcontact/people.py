@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
+from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
     from tap_constantcontact.http.ahead import Outlook
 
+
+# Half of what takes the API too long is asked for, and half of that.
+_LARGEST_PAGE, _SMALLEST_PAGE = 500, 50
 
 #: The passes of a run: over what has changed, and over those who opted out.
 ALL, OPTED_OUT = "ALL", "OPTOUT"
@@ -98,7 +104,6 @@ class PeopleStream(ConstantContactStream):
     name = "contacts"
     # One bookmark for both passes.
     state_partitioning_keys = ()
-    page_size = 500
     shapes_pages = True
     keeps_marks = True
 
@@ -137,9 +142,18 @@ class PeopleStream(ConstantContactStream):
         going = self.going
         self.since = going.since
         status = str(context["status"]) if context else ALL
-        self._link = going.take_link(status)
+        self._link, self._is_through = going.take_link(status), False
         if going.newest:
             self.note_newest(going.newest)
+        while not self._is_through:
+            try:
+                yield from self._read_pass(context)
+            except RetriableAPIError as error:
+                if not self._asks_for_less(error):
+                    raise
+        self._arrive(status)
+
+    def _read_pass(self, context: Context | None) -> Iterable[Record]:
         if self._link:
             self.logger.info("Going on where an earlier run stopped.")
             try:
@@ -151,11 +165,42 @@ class PeopleStream(ConstantContactStream):
                 self._link = None
         if not self._pages:
             yield from self.request_records(context)
-        self._arrive(status)
+        self._is_through = True
 
-    #: The link to go on with, and how many pages of a pass were read.
+    # -- how much is asked for at once ------------------------------------------------------
+
+    @property
+    def rows_a_page(self) -> int:
+        """As many as the API gives at once, unless that took it too long."""
+        return int(self.run.bookmarks_of(self.name).get("page_size") or _LARGEST_PAGE)
+
+    @override
+    def limit(self, context: Context | None) -> int | None:
+        return self.rows_a_page
+
+    def pages_of(self, rows: float) -> int:
+        """How many calls so many contacts take."""
+        return pages(rows, self.rows_a_page)
+
+    def _asks_for_less(self, error: RetriableAPIError) -> bool:
+        """Whether to begin again with smaller pages: a cursor holds the size it was made with."""
+        smaller = self.rows_a_page // 2
+        status = None if error.response is None else error.response.status_code
+        if status != HTTPStatus.GATEWAY_TIMEOUT or smaller < _SMALLEST_PAGE:
+            return False
+        self.logger.warning(
+            "%d contacts at once take the API too long. Starting over with %d at once.",
+            self.rows_a_page,
+            smaller,
+        )
+        self.get_context_state(None)["page_size"] = smaller
+        self._link, self.going.rows = None, -self.run.progress.rows[self.name]
+        return True
+
+    #: The link to go on with, how many pages of a pass were read, and whether those were all.
     _link: str | None = None
     _pages = 0
+    _is_through = False
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:

@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
     "tap_constantcontact.areas": {"stream", "plan", "http"},
     "tap_constantcontact.account": {"stream", "http"},
-    "tap_constantcontact.people": {"stream", "run", "http", "records"},
+    "tap_constantcontact.people": {"stream", "run", "plan", "http", "records"},
     "tap_constantcontact.each": {"stream", "run", "plan", "http", "state"},
     "tap_constantcontact.walk": {"stream", "run", "once", "plan", "http", "records", "state"},
     "tap_constantcontact.v2": {

@@ -59,7 +59,7 @@ class TestCommand:
             "--lose-filter --clock-shift-hours 5 --vanish 1 --vanish 2 --refuse eventspot "
             "--refuse library --no-schedules-is-404 --library-info-array --stale-counters "
             "--stats-lag-hours 3 --guide-forms --slow-segments 2 --lack contacts:read "
-            "--lack account:read"
+            "--lack account:read --slow-pages 250"
         )
         with command(*flags.split()) as (_, said):
             trouble = requests.get(said["control"], timeout=5).json()["trouble"]
@@ -84,6 +84,7 @@ class TestCommand:
             "library_info_array": True,
             "lack": ["account:read", "contacts:read"],
             "slow_segments": 2,
+            "slow_pages": 250,
             "stats_lag_hours": 3,
             "guide_forms": True,
             "stale_counters": True,

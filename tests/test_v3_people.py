@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reading_v3 import STREAMS, ids_of, paths, read
+from reading_v3 import STREAMS, ids_of, keys_of, paths, read
 from singer import Collector, catalog, config, sync
+from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Call, Sandbox, Trouble
 from tap_constantcontact import settings
@@ -336,6 +337,42 @@ def test_the_days_calls_are_used_up(serving: Serving) -> None:
     rest = read(box, *BY_DEFAULT, state=writer.output.state)
     both = ids_of(writer.output, "contacts") | ids_of(rest, "contacts")
     assert both == box.account.v3_ids("contacts")
+
+
+def test_pages_that_take_the_api_too_long_are_made_smaller(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = serving(contacts=700, trouble=Trouble(slow_pages=130))
+    first = read(box, "contacts")
+    assert ids_of(first, "contacts") == box.account.v3_ids("contacts")
+    assert "Starting over with 125 at once" in caplog.text
+    assert max(keys_of(first, "contacts").values()) == 1
+
+    box.calls.clear()
+    box.account.edit_contacts(300)
+    following = read(box, "contacts", state=first.state)
+    assert following.counts["contacts"] >= 300
+    assert {call.status for call in box.calls} == {200}, "what took too long is not asked again"
+
+
+def test_a_pass_is_begun_again_where_a_page_takes_too_long_at_last(serving: Serving) -> None:
+    box = serving(contacts=1300)
+    first = read(box, "contacts", max_calls=2)
+    box.trouble.slow_pages = 400
+    rest = read(box, "contacts", state=first.state, max_calls=8)
+    last = read(box, "contacts", state=rest.state)
+    assert first.state["bookmarks"]["contacts"]["cursor"]
+    assert last.state["bookmarks"]["contacts"]["page_size"] == 250
+    assert "cursor" not in last.state["bookmarks"]["contacts"]
+    assert ids_of(rest, "contacts") | ids_of(last, "contacts") == box.account.v3_ids("contacts")
+
+
+def test_pages_are_not_made_smaller_for_ever(serving: Serving) -> None:
+    box = serving(contacts=100, trouble=Trouble(slow_pages=20))
+    with pytest.raises(FatalAPIError, match="Gave up after 6 tries"):
+        read(box, "contacts")
+    asked = {call.params["limit"] for call in box.calls if call.path.endswith("/contacts")}
+    assert asked == {"500", "250", "125", "62"}
 
 
 def test_a_state_of_v2_is_not_taken_for_one_of_v3(serving: Serving) -> None:

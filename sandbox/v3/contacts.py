@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from sandbox.v3.asking import Ask, by_number, envelope, seconds
-from sandbox.v3.refusals import missing, segment_with_others
+from sandbox.v3.refusals import TIMED_OUT, missing, segment_with_others
 from sandbox.wire import Reply
 from sandbox.world import moments
 from sandbox.world.contacts import Contact, Document
@@ -283,6 +283,8 @@ def _wanted(ask: Ask) -> Sequence[Person]:
 
 def all_contacts(world: World, ask: Ask) -> bytes | Reply:
     """Answer `/contacts`."""
+    if ask.limit > (ask.trouble.slow_pages or ask.limit):
+        return TIMED_OUT
     if "segment_id" in ask.given:
         return _of_segment(world, ask)
     email = ask.text("email")

@@ -105,11 +105,14 @@ def no_types() -> RefusedError:
     return bad_parameter("tracking_activities_list", "is required")
 
 
+TIMED_OUT: Final = Reply(504, b'{"message": "Endpoint request timed out"}')
+"""What the gateway says when something has taken too long."""
+
 FAILURES: Final = (
     Reply(500, msgspec.json.encode([_fault("unknown", "An internal error has occurred.")])),
     Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html"),
     Reply(503, msgspec.json.encode([_fault("unknown", "The service is unavailable.")])),
-    Reply(504, b'{"message": "Endpoint request timed out"}'),
+    TIMED_OUT,
     Reply(500, b"", "text/plain"),
 )
 """The ways in which calls fail, one after the other."""

@@ -100,6 +100,11 @@ def _counters(value: Any) -> str | None:
     return None if is_whole else "they are no numbers by member"
 
 
+def _size(value: Any) -> str | None:
+    is_size = isinstance(value, int) and value > 0
+    return None if is_size else f"{value!r} is no number of rows"
+
+
 def _cursor(value: Any) -> str | None:
     if not isinstance(value, dict):
         return "it is no cursor"
@@ -123,6 +128,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "revisits": _revisits,
     "counters": _counters,
     "cursor": _cursor,
+    "page_size": _size,
     "refreshed": _date,
     "owner": _text,
     "token": _text,

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import bodies
 from tap_constantcontact.people import ALL, OPTED_OUT, PeopleStream
-from tap_constantcontact.plan import PAGE, pages
+from tap_constantcontact.plan import PAGE
 from tap_constantcontact.records import times
 from tap_constantcontact.v2.streams.lists import Lists
 
@@ -53,19 +53,19 @@ class Contacts(PeopleStream):
         self.since = going.since
         if going.next_link:
             left = max(0, self._there_are - going.rows)
-            return pages(left), f"about {left:,} left of a run that was cut off"
+            return self.pages_of(left), f"about {left:,} left of a run that was cut off"
         if self.since is None:
-            return pages(self._there_are), f"about {self._there_are:,} contacts"
+            return self.pages_of(self._there_are), f"about {self._there_are:,} contacts"
         rows, calls = self.first_rows({"status": ALL}, _PAGES_ASKED)
         if calls is None:
             changed = self._share(lambda row: times.is_since(row.get("modified_date"), self.since))
-            calls = max(_PAGES_ASKED + 1, pages(changed * self._there_are))
+            calls = max(_PAGES_ASKED + 1, self.pages_of(changed * self._there_are))
             note = f"about {changed * self._there_are:,.0f} have changed"
         else:
             note = f"{len(rows):,} have changed"
         if not going.is_whole:
             opted_out = self._share(lambda row: row.get("status") == OPTED_OUT) * self._there_are
-            calls += pages(opted_out)
+            calls += self.pages_of(opted_out)
             note += f", about {opted_out:,.0f} opted out"
         return calls, note
 

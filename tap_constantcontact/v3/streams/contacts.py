@@ -8,7 +8,6 @@ from typing_extensions import override
 
 from tap_constantcontact.http import bodies
 from tap_constantcontact.people import ALL, PeopleStream
-from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.stream import V3Stream
@@ -57,7 +56,8 @@ class Contacts(V3Stream, PeopleStream):
         if going.next_link:
             there_are[0] = max(0, there_are[0] - going.rows)
         note = f"{sum(there_are):,} of them"
-        return sum(map(pages, there_are)), note + (", all" if going.is_whole else "")
+        calls = sum(map(self.pages_of, there_are))
+        return calls, note + (", all" if going.is_whole else "")
 
     def _how_many(self, context: Context) -> int:
         """How many contacts there are in a pass: the API counts them if asked to."""
