@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.state.marks import Marks
+from tap_constantcontact.state.marks import Marks, moment_of_pass
 
 MORNING = dt.datetime(2026, 1, 1, 6, tzinfo=dt.UTC)
 IDS = [str(number) for number in range(20, 0, -1)]
@@ -111,3 +111,17 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
             assert read_to is None or read_to <= truth[each]
         if is_whole:
             assert all(each == moment for each in read(marks, order))
+
+
+@given(
+    last=st.lists(st.integers(-3000, 3000), max_size=6),
+    nobody=st.booleans(),
+)
+def test_a_pass_is_told_from_those_before_it(last: list[int], *, nobody: bool) -> None:
+    before = [MORNING + dt.timedelta(milliseconds=each) for each in last]
+    moment = moment_of_pass(MORNING, [*before, *([None] if nobody else [])])
+    assert moment not in before
+    assert moment >= MORNING
+    early = [each for each in before if each - MORNING < dt.timedelta(seconds=1)]
+    assert all(moment > each for each in early), "a clock that tells seconds does not go back"
+    assert moment - MORNING <= len(last) * dt.timedelta(seconds=1)

@@ -336,12 +336,14 @@ def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving, lacki
     streams = [name for name in STREAMS if name != "id_map"]
 
     def of(at_once: int) -> list[tuple[Counter[str], list[str]]]:
-        box = serving(contacts=100, campaigns=30, recipients=20, now=NOON, clock=lambda: NOON)
+        now = [NOON]
+        box = serving(contacts=100, campaigns=30, recipients=20, now=NOON, clock=lambda: now[0])
         box.trouble = Trouble(lack={lacking}, latency=0.002)
         pages = [box.account.gatherings.page.uuid]
         options = {"max_parallel_requests": at_once, "landing_page_ids": pages}
         state, seen = None, []
         for change in (box.account.resend_campaigns, box.account.edit_contacts):
+            now[0] += dt.timedelta(hours=7)
             change(2)
             box.calls.clear()
             output = read(box, *streams, state=state, **options)

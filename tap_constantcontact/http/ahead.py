@@ -181,8 +181,8 @@ class ReadAhead:
         self._under_way = 0
         self._unread: set[Call] = set()
         self._threads = 0
-        self._to_send: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._arrived: queue.SimpleQueue[tuple[Call, Outcome]] = queue.SimpleQueue()
+        self._to_send: queue.Queue[Call | None] = queue.Queue()
+        self._arrived: queue.Queue[tuple[Call, Outcome]] = queue.Queue()
 
     def expect(self, outlooks: Iterable[Outlook]) -> None:
         """Read ahead by what calls are going to be made, looked at a few calls ahead.

@@ -14,24 +14,28 @@ from typing import TYPE_CHECKING, Any, Self
 from tap_constantcontact.records import times
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterable, Sequence
 
 # A mark names the last few ids above it, so that it holds although one of them gets deleted.
 _WITNESSES = 3
+# What the API's clock tells, and what a state can.
+_CLOCK_STEP, _STATE_STEP = dt.timedelta(seconds=1), dt.timedelta(milliseconds=1)
 
 
-def moment_of_pass(began: dt.datetime, last: Collection[dt.datetime | None]) -> dt.datetime:
-    """What marks a pass that begins: the moment at which the run did, or just before that.
+def moment_of_pass(began: dt.datetime, last: Iterable[dt.datetime | None]) -> dt.datetime:
+    """What marks a pass that begins: when the run did, and not before what marks the last one.
 
     Two passes of the same moment would be taken for one: the second for read where only the first
-    has been. An API's clock may stand still, or tell whole seconds.
+    has been. As the API's clock tells whole seconds, runs that follow each other within one seem to
+    have begun up to a second too early, and in any order.
 
     Args:
         began: When the run began.
         last: What marks the passes before it.
     """
-    while began in last:
-        began -= dt.timedelta(milliseconds=1)
+    for moment in sorted(filter(None, last)):
+        if dt.timedelta() <= moment - began < _CLOCK_STEP:
+            began = moment + _STATE_STEP
     return began
 
 
