@@ -172,7 +172,8 @@ class PeopleStream(ConstantContactStream):
     @property
     def rows_a_page(self) -> int:
         """As many as the API gives at once, unless that took it too long."""
-        return int(self.run.bookmarks_of(self.name).get("page_size") or _LARGEST_PAGE)
+        known = self.run.bookmarks_of(self.name).get("page_size")
+        return min(int(known or _LARGEST_PAGE), _LARGEST_PAGE)
 
     @override
     def limit(self, context: Context | None) -> int | None:

@@ -521,6 +521,7 @@ STATES = st.recursive(
                     "replication_key_value",
                     "members",
                     "cursor",
+                    "page_size",
                     "within",
                     "began",
                     "next_link",
@@ -559,6 +560,9 @@ def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -
         {"reach": [{"to": "2026-01-01", "down_to": "1"}]},
         {"members": "text"},
         {"within": {"after": "x"}},
+        {"page_size": "many"},
+        {"page_size": 0},
+        {"page_size": True},
     ],
     ids=str,
 )

@@ -101,7 +101,7 @@ def _counters(value: Any) -> str | None:
 
 
 def _size(value: Any) -> str | None:
-    is_size = isinstance(value, int) and value > 0
+    is_size = isinstance(value, int) and value is not True and value > 0
     return None if is_size else f"{value!r} is no number of rows"
 
 
