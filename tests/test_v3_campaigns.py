@@ -337,7 +337,7 @@ def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving, lacki
 
     def of(at_once: int) -> list[tuple[Counter[str], list[str]]]:
         now = [NOON]
-        box = serving(contacts=100, campaigns=30, recipients=20, now=NOON, clock=lambda: now[0])
+        box = serving(contacts=40, campaigns=20, recipients=20, now=NOON, clock=lambda: now[0])
         box.trouble = Trouble(lack={lacking}, latency=0.002)
         pages = [box.account.gatherings.page.uuid]
         options = {"max_parallel_requests": at_once, "landing_page_ids": pages}
