@@ -184,8 +184,8 @@ def test_a_pipeline_that_is_killed_loses_nothing(
         assert killed, "the run was still under way"
         box.account.add_tracking(2)
         box.account.edit_contacts(2)
-    # What came in after the pass had begun that is now continued is for the next, and then it is the
-    # turn of campaigns that rest.
+    # What came in after the pass had begun that is now continued is for the next. And campaigns
+    # that rest have their turn.
     for _ in range(2):
         pipeline.state = a_week_later(pipeline.state)
         assert not pipeline.run()
