@@ -14,6 +14,7 @@ from tap_constantcontact.http.pace import Pace, seconds_between_calls
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.stop import Stop
 from tap_constantcontact.once import Once
+from tap_constantcontact.state.writer import lasting
 from tap_constantcontact.terminal.logs import clear_before_logging, keep_out_of_logs
 from tap_constantcontact.terminal.progress import Progress
 
@@ -137,4 +138,4 @@ class Run:
 
     def write_last_state(self) -> None:
         """Write the state as the last word of a run that ends early."""
-        self._tap.write_message(StateMessage(value=self._tap.state))
+        self._tap.write_message(StateMessage(value=lasting(self._tap.state)))

@@ -37,6 +37,7 @@ from tap_constantcontact.records.writer import BlockWriter, OutputError
 from tap_constantcontact.run import Run
 from tap_constantcontact.state import bookmarks, owner
 from tap_constantcontact.state.owner import ForeignStateError
+from tap_constantcontact.state.writer import LastingStateWriter
 from tap_constantcontact.stream import map_fault
 from tap_constantcontact.terminal.logs import is_of_use
 from tap_constantcontact.v2 import api as v2
@@ -74,6 +75,7 @@ class TapConstantContact(Tap):
         self.logger.addFilter(is_of_use)
         try:
             super().__init__(**options)
+            self._state_writer = LastingStateWriter(self.message_writer)
             self._tell_of_the_unknown()
             if not any(map(os.environ.get, _ASKING_FOR_MORE)):
                 self.metrics_logger.setLevel(logging.WARNING)

@@ -11,6 +11,7 @@ from singer import Collector, catalog, config, selected_by_default, sync
 
 from sandbox import Trouble
 from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.settings import VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -210,6 +211,24 @@ def test_a_change_during_the_run_is_read_by_the_next_one(serving: Serving) -> No
 
     assert late
     assert set(late) <= second.ids("contacts")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_states_hold_only_what_the_next_run_goes_on_from(serving: Serving, version: str) -> None:
+    box = serving(contacts=1100, campaigns=6, recipients=20)
+    for calls in (45, 1000):
+        output = sync(box, *selected_by_default(version), version=version, max_calls=calls)
+        assert len(output.states) > 3
+        held = {
+            name
+            for state in output.states
+            for bookmark in state["bookmarks"].values()
+            for name in bookmark
+        }
+        assert held.isdisjoint(
+            {"progress_markers", "replication_key_signpost", "starting_replication_value"}
+        )
+        assert {"reach", "cursor", "replication_key_value"} <= held
 
 
 def test_a_catalog_may_ask_for_the_full_table(serving: Serving) -> None:
