@@ -572,6 +572,26 @@ def test_odd_marks_are_told_in_one_line(serving: Serving, marks: dict[str, Any])
         sync(serving(), "campaigns", state=state)
 
 
+def test_a_stream_can_be_taken_out_of_a_state(serving: Serving) -> None:
+    box = serving(campaigns=4)
+    state = sync(box, *FAMILY).state
+    del state["bookmarks"]["campaign_opens"]
+    output = sync(box, *FAMILY, state=state)
+    assert keys(output, "campaign_opens") == box.account.ids("campaign_opens")
+    assert not output.counts["campaign_bounces"]
+
+
+def test_streams_that_have_come_equally_far_go_on_apart(serving: Serving) -> None:
+    box = serving(campaigns=8, recipients=20, contacts=40)
+    first = sync(box, *FAMILY)
+    box.account.add_tracking(40)
+    second = sync(box, "campaign_clicks", state=a_week_later(first.state))
+    third = sync(box, *FAMILY, state=a_week_later(second.state))
+    for stream in KINDS:
+        found = keys(first, stream) | keys(second, stream) | keys(third, stream)
+        assert found == box.account.ids(stream), stream
+
+
 @pytest.mark.parametrize("year", ["0001", "1969", "9999"])
 def test_marks_of_any_year_are_reckoned_with(serving: Serving, year: str) -> None:
     box = serving(campaigns=4, contacts=20)
