@@ -209,6 +209,24 @@ def test_counters_that_lag_behind_rows_lose_nothing(days: Callable[..., Days]) -
         assert not at.surplus(stream), stream
 
 
+def test_a_target_may_keep_bookmarks_one_by_one(days: Callable[..., Days]) -> None:
+    at = days(campaigns=10, contacts=60, recipients=30)
+    at.run("campaigns", *TRACKING)
+    assert at.state
+    stored = at.state["bookmarks"]
+    found = {stream: at.found[stream].copy() for stream in TRACKING}
+    at.now += dt.timedelta(days=1)
+    at.box.account.add_tracking(60)
+    at.run("campaigns", *TRACKING)
+    # It came to store the campaigns, and no report.
+    at.found |= found
+    at.state["bookmarks"] |= {name: stored[name] for name in TRACKING}
+    at.now += dt.timedelta(days=1)
+    at.run("campaigns", *TRACKING)
+    for stream in TRACKING:
+        assert not at.missing(stream), stream
+
+
 def test_a_campaign_is_read_once_more_when_it_leaves_the_window(days: Callable[..., Days]) -> None:
     at = days(contacts=100, campaigns=3, recipients=20)
     at.run(*TRACKING)

@@ -424,7 +424,8 @@ class MovingPartStream(SentPartStream):
             # Once more, whatever is counted: counters are late.
             return self.read_to_of(member, read_to) < sent + window
         known, now = self.counters.get(member["id"]), counts_in(member)
-        if known is None or not now:
+        if known is None or not now or known.read_to > read_to:
+            # Also where a target has kept the campaigns' bookmark and not yet this stream's.
             return True
         before = read_counts(known.text)
         return any(now.get(kind) != before.get(kind) for kind in self.kinds)
