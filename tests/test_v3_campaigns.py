@@ -227,6 +227,18 @@ def test_a_target_may_keep_bookmarks_one_by_one(days: Callable[..., Days]) -> No
         assert not at.missing(stream), stream
 
 
+def test_streams_that_run_at_other_times_miss_nothing(days: Callable[..., Days]) -> None:
+    at = days(campaigns=6, contacts=60, recipients=30, events=3)
+    at.run(*FAMILY)
+    at.box.account.add_registrations(6)
+    at.box.account.add_tracking(30)
+    for streams in (["events", "campaigns", "campaign_opens"], FAMILY):
+        at.now += dt.timedelta(days=1)
+        at.run(*streams)
+    for stream in (*TRACKING, "event_registrations"):
+        assert set(at.found[stream]) >= at.box.account.v3_ids(stream), stream
+
+
 def test_a_campaign_is_read_once_more_when_it_leaves_the_window(days: Callable[..., Days]) -> None:
     at = days(contacts=100, campaigns=3, recipients=20)
     at.run(*TRACKING)

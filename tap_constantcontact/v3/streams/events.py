@@ -48,15 +48,19 @@ class EventFamilyStream(V3Stream, WalkedStream):
 
     @override
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        if read_to is None or self.has_moved(member):
+        if read_to is None or self.has_moved(member, read_to):
             return True
         changed = times.parse_or_none(member.get("last_update_time"))
         return changed is not None and changed >= self.with_lookback(read_to)
 
-    def has_moved(self, event: Record) -> bool:
-        """Whether what the list shows of an event is other than when it was read."""
+    def has_moved(self, event: Record, read_to: dt.datetime) -> bool:
+        """Whether what the list shows of an event is other than when it was read, as far as is known.
+
+        What is known may be younger than what a stream has read: it is known of all streams, and
+        runs may select only some of them, as targets may keep only some of their bookmarks.
+        """
         seen = self.known.get(event["id"])
-        return seen is None or seen.text != _look(event)
+        return seen is None or seen.text != _look(event) or seen.read_to > read_to
 
 
 class Events(EventFamilyStream, WalkingStream):
@@ -85,7 +89,8 @@ class Events(EventFamilyStream, WalkingStream):
 
     @override
     def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
-        is_sure = None in read_to.values() or self.has_moved(member) or self._is_time(member)
+        is_new = any(to is None or self.has_moved(member, to) for to in read_to.values())
+        is_sure = is_new or self._is_time(member)
         return Need.DETAIL if is_sure or not idle else Need.NOTHING
 
     @override
