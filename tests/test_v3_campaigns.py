@@ -9,7 +9,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from examples import at_most
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_v3 import FAMILY, STREAMS, TRACKING, keys_of, paths, read
 from singer import Collector, Output, catalog, config
@@ -289,6 +290,44 @@ def test_a_month_of_days(days: Callable[..., Days]) -> None:
     for stream in TRACKING:
         assert not at.missing(stream), stream
     assert sum(calls) / len(calls) < 30
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.sets(st.sampled_from(FAMILY), min_size=1),
+        st.integers(0, 6),
+        st.sampled_from([None, 4, 9, 20]),
+        st.sets(st.sampled_from(FAMILY)),
+    ),
+    max_size=5,
+)
+
+
+@pytest.mark.slow
+@given(RUNS)
+@settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_streams_run_whenever_nothing_is_lost(
+    days: Callable[..., Days], runs: list[tuple[set[str], int, int | None, set[str]]]
+) -> None:
+    """Some runs are cut off, and of some not all bookmarks are kept."""
+    at = days(campaigns=9, contacts=60, recipients=20, events=3)
+    everything_else: list[Any] = [(set(FAMILY), 8, None, set())] * 2
+    for number, (streams, pause, calls, unkept) in enumerate([*runs, *everything_else]):
+        before = {} if at.state is None else at.state["bookmarks"]
+        found = {stream: at.found[stream].copy() for stream in unkept}
+        at.run(*sorted(streams), **({} if calls is None else {"max_calls": calls}))
+        if at.state and unkept:
+            at.found |= found
+            kept = {k: v for k, v in at.state["bookmarks"].items() if k not in unkept}
+            at.state = {"bookmarks": kept | {k: before[k] for k in unkept if k in before}}
+        at.now += dt.timedelta(days=pause)
+        if number < len(runs):
+            at.box.account.add_tracking(10)
+            at.box.account.add_registrations(3)
+            at.box.account.edit_campaigns(1)
+            at.box.account.resend_campaigns(number % 2)
+    for stream in FAMILY:
+        assert set(at.found[stream]) >= at.box.account.v3_ids(stream), stream
 
 
 # -- a report under way --------------------------------------------------------------------------

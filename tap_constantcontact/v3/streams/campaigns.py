@@ -200,7 +200,9 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         lately = self.with_lookback(moment)
         is_late = self.is_since(member, lately) or self.was_sent_since(member, lately)
         if visit.due or not is_late:
-            self._edits_now.put(member["id"], Seen(moment, _edit_of(member)) if is_late else None)
+            # What some have read of it before in this pass was perhaps another edit.
+            is_same = is_late and going.marks.keys() <= read_to.keys()
+            self._edits_now.put(member["id"], Seen(moment, _edit_of(member)) if is_same else None)
         if not self._needs_sums or not was_sent(member):
             return
         window, sent = self.sums.window, sent_date(member)
@@ -233,11 +235,13 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         moments = [moment]
         refreshed = times.parse_or_none((member.get(_STATS) or {}).get("last_refresh_time"))
         for stream in self._tracking:
+            if stream.name not in read_to:
+                continue  # Its rows were read before in this pass, and so were its counters.
             if stream.kind in now:
                 counts[stream.kind] = now[stream.kind]
             else:
                 counts.pop(stream.kind, None)
-            if stream.name not in visit.due and stream.name in read_to:
+            if stream.name not in visit.due:
                 before = stream.read_to_of(member, read_to[stream.name])
                 # What has not moved was not read; the counters vouch for it up to their own time.
                 moments += [max(filter(None, (before, refreshed)), default=moment)]

@@ -54,7 +54,7 @@ class EventFamilyStream(V3Stream, WalkedStream):
         return changed is not None and changed >= self.with_lookback(read_to)
 
     def has_moved(self, event: Record, read_to: dt.datetime) -> bool:
-        """Whether what the list shows of an event is other than when it was read, as far as is known.
+        """Whether what the list shows of an event is perhaps other than when it was read.
 
         What is known may be younger than what a stream has read: it is known of all streams, and
         runs may select only some of them, as targets may keep only some of their bookmarks.
@@ -112,7 +112,9 @@ class Events(EventFamilyStream, WalkingStream):
     @override
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
         if visit.due:
-            seen = Seen(min(going.moments.values()), _look(visit.member))
+            # What some have read of it before in this pass was perhaps less.
+            is_same = going.marks.keys() <= read_to.keys()
+            seen = Seen(min(going.moments.values()), _look(visit.member)) if is_same else None
             self._known_now.put(visit.member["id"], seen)
 
     @override
