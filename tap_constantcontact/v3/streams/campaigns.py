@@ -471,7 +471,9 @@ class CampaignLinks(MovingPartStream):
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
         if read_to is None:
             return self.was_sent_since(member, self.start_date)
-        return super().is_due(member, read_to)
+        # What was sent again has links that nobody has clicked yet.
+        is_new = self.was_sent_since(member, self.with_lookback(read_to))
+        return is_new or super().is_due(member, read_to)
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
