@@ -94,10 +94,15 @@ class CampaignFamilyStream(WalkedStream):
 
     def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
-        if read_to and (seen := self.edits.get(campaign["id"])) and seen.read_to <= read_to:
+        if read_to and (edit := self.edit_read(campaign, read_to)):
             # The look-back would read it again each time.
-            return seen.text != _edit_of(campaign)
+            return edit != _edit_of(campaign)
         return self.is_since(campaign, self.with_lookback(read_to) if read_to else self.start_date)
+
+    def edit_read(self, campaign: Record, read_to: dt.datetime) -> str | None:
+        """Which edit, and sending, of a campaign was read up to a moment; None if nobody knows."""
+        seen = self.edits.get(campaign["id"])
+        return seen.text if seen and seen.read_to <= read_to else None
 
     def is_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
         """Whether what the stream reads of a campaign was made after a moment."""
@@ -473,6 +478,7 @@ class CampaignLinks(MovingPartStream):
             return self.was_sent_since(member, self.start_date)
         # What was sent again has links that nobody has clicked yet.
         is_new = self.was_sent_since(member, self.with_lookback(read_to))
+        is_new = is_new and self.edit_read(member, read_to) != _edit_of(member)
         return is_new or super().is_due(member, read_to)
 
     @override
