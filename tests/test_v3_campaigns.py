@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import random
@@ -214,7 +215,7 @@ def test_a_target_may_keep_bookmarks_one_by_one(days: Callable[..., Days]) -> No
     at = days(campaigns=10, contacts=60, recipients=30)
     at.run("campaigns", *TRACKING)
     assert at.state
-    stored = at.state["bookmarks"]
+    stored = copy.deepcopy(at.state["bookmarks"])
     found = {stream: at.found[stream].copy() for stream in TRACKING}
     at.now += dt.timedelta(days=1)
     at.box.account.add_tracking(60)
@@ -313,7 +314,7 @@ def test_whatever_streams_run_whenever_nothing_is_lost(
     at = days(campaigns=9, contacts=60, recipients=20, events=3)
     everything_else: list[Any] = [(set(FAMILY), 8, None, set())] * 2
     for number, (streams, pause, calls, unkept) in enumerate([*runs, *everything_else]):
-        before = {} if at.state is None else at.state["bookmarks"]
+        before = copy.deepcopy(at.state["bookmarks"]) if at.state else {}
         found = {stream: at.found[stream].copy() for stream in unkept}
         at.run(*sorted(streams), **({} if calls is None else {"max_calls": calls}))
         if at.state and unkept:
