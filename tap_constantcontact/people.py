@@ -142,12 +142,13 @@ class PeopleStream(ConstantContactStream):
         going = self.going
         self.since = going.since
         status = str(context["status"]) if context else ALL
-        self._link, self._is_through = going.take_link(status), False
+        self._link = going.take_link(status)
         if going.newest:
             self.note_newest(going.newest)
-        while not self._is_through:
+        while True:
             try:
                 yield from self._read_pass(context)
+                break
             except RetriableAPIError as error:
                 if not self._asks_for_less(error):
                     raise
@@ -165,7 +166,6 @@ class PeopleStream(ConstantContactStream):
                 self._link = None
         if not self._pages:
             yield from self.request_records(context)
-        self._is_through = True
 
     # -- how much is asked for at once ------------------------------------------------------
 
@@ -198,10 +198,9 @@ class PeopleStream(ConstantContactStream):
         self._link, self.going.rows = None, -self.run.progress.rows[self.name]
         return True
 
-    #: The link to go on with, how many pages of a pass were read, and whether those were all.
+    #: The link to go on with, and how many pages of a pass were read.
     _link: str | None = None
     _pages = 0
-    _is_through = False
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:

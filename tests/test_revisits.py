@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most
+from examples import at_most, partly_kept, runs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from singer import a_week_later, sync
@@ -21,6 +21,8 @@ from tap_constantcontact.state.revisits import Revisit, Revisits, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from examples import Run
 
     from sandbox import Sandbox
 
@@ -140,37 +142,24 @@ def test_a_stream_that_was_left_out_catches_up_at_once(serving: Serving) -> None
 
 
 PARTS = [stream for stream in FAMILY if stream != "campaigns"]
-RUNS = st.lists(
-    st.tuples(
-        st.sets(st.sampled_from(PARTS), min_size=1),
-        st.integers(0, 6),
-        st.sampled_from([None, 4, 9, 20]),
-        st.sets(st.sampled_from(FAMILY)),
-    ),
-    min_size=2,
-    max_size=5,
-)
 
 
 @pytest.mark.slow
-@given(RUNS)
+@given(runs(PARTS, FAMILY, least=2))
 @settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_streams_run_whenever_nothing_is_lost(
-    serving: Serving, runs: list[tuple[set[str], int, int | None, set[str]]]
-) -> None:
+def test_whatever_streams_run_whenever_nothing_is_lost(serving: Serving, runs: list[Run]) -> None:
     """Some runs are cut off, and of some not all bookmarks are kept."""
     days = Days(serving, campaigns=9, recipients=20, contacts=60)
     found = {stream: set[Any]() for stream in KINDS}
-    first: Any = (set(FAMILY), 1, None, set())
-    whole: Any = (set(FAMILY), 8, None, set())
+    first: Run = (set(FAMILY), 1, None, set())
+    whole: Run = (set(FAMILY), 8, None, set())
     for number, (streams, pause, calls, unkept) in enumerate([first, *runs, whole, whole, whole]):
-        before = copy.deepcopy(days.state["bookmarks"]) if days.state else {}
+        before = copy.deepcopy(days.state)
         output, _ = days.run(*streams, **({} if calls is None else {"max_calls": calls}))
         for stream in found.keys() - unkept:
             found[stream] |= keys(output, stream)
         assert days.state
-        kept = {k: held for k, held in days.state["bookmarks"].items() if k not in unkept}
-        days.state = {"bookmarks": kept | {k: before[k] for k in unkept & before.keys()}}
+        days.state = partly_kept(before, days.state, unkept)
         days.box.account.add_tracking(10 if number <= len(runs) else 0)
         days.now += pause * DAY
     for stream, rows in found.items():

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most
+from examples import at_most, partly_kept, runs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_v3 import FAMILY, STREAMS, TRACKING, keys_of, paths, read
@@ -25,6 +25,8 @@ from tap_constantcontact.v3.numbering import RowNumbers, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from examples import Run
 
     from sandbox import Reply
 
@@ -215,14 +217,14 @@ def test_a_target_may_keep_bookmarks_one_by_one(days: Callable[..., Days]) -> No
     at = days(campaigns=10, contacts=60, recipients=30)
     at.run("campaigns", *TRACKING)
     assert at.state
-    stored = copy.deepcopy(at.state["bookmarks"])
+    stored = copy.deepcopy(at.state)
     found = {stream: at.found[stream].copy() for stream in TRACKING}
     at.now += dt.timedelta(days=1)
     at.box.account.add_tracking(60)
     at.run("campaigns", *TRACKING)
     # It came to store the campaigns, and no report.
     at.found |= found
-    at.state["bookmarks"] |= {name: stored[name] for name in TRACKING}
+    at.state = partly_kept(stored, at.state, TRACKING)
     at.now += dt.timedelta(days=1)
     at.run("campaigns", *TRACKING)
     for stream in TRACKING:
@@ -293,34 +295,22 @@ def test_a_month_of_days(days: Callable[..., Days]) -> None:
     assert sum(calls) / len(calls) < 30
 
 
-RUNS = st.lists(
-    st.tuples(
-        st.sets(st.sampled_from(FAMILY), min_size=1),
-        st.integers(0, 6),
-        st.sampled_from([None, 4, 9, 20]),
-        st.sets(st.sampled_from(FAMILY)),
-    ),
-    max_size=5,
-)
-
-
 @pytest.mark.slow
-@given(RUNS)
+@given(runs(FAMILY, FAMILY))
 @settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_streams_run_whenever_nothing_is_lost(
-    days: Callable[..., Days], runs: list[tuple[set[str], int, int | None, set[str]]]
+    days: Callable[..., Days], runs: list[Run]
 ) -> None:
     """Some runs are cut off, and of some not all bookmarks are kept."""
     at = days(campaigns=9, contacts=60, recipients=20, events=3)
-    everything_else: list[Any] = [(set(FAMILY), 8, None, set())] * 2
-    for number, (streams, pause, calls, unkept) in enumerate([*runs, *everything_else]):
-        before = copy.deepcopy(at.state["bookmarks"]) if at.state else {}
+    whole: Run = (set(FAMILY), 8, None, set())
+    for number, (streams, pause, calls, unkept) in enumerate([*runs, whole, whole]):
+        before = copy.deepcopy(at.state)
         found = {stream: at.found[stream].copy() for stream in unkept}
         at.run(*sorted(streams), **({} if calls is None else {"max_calls": calls}))
-        if at.state and unkept:
-            at.found |= found
-            kept = {k: v for k, v in at.state["bookmarks"].items() if k not in unkept}
-            at.state = {"bookmarks": kept | {k: before[k] for k in unkept if k in before}}
+        at.found |= found
+        assert at.state
+        at.state = partly_kept(before, at.state, unkept)
         at.now += dt.timedelta(days=pause)
         if number < len(runs):
             at.box.account.add_tracking(10)

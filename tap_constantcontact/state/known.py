@@ -48,6 +48,15 @@ class Known:
         """What was seen of a member; None if that is not known."""
         return self._seen.get(token(member))
 
+    def as_read(self, member: str, read_to: dt.datetime) -> Seen | None:
+        """What was seen of a member when it was read up to a moment; None if that is not known.
+
+        What is known may be younger than what one stream has read, since all streams of a list
+        share it: runs may select only some of them, and targets keep only some of their bookmarks.
+        """
+        seen = self.get(member)
+        return seen if seen and seen.read_to <= read_to else None
+
     def put(self, member: str, seen: Seen | None) -> None:
         """Keep what was seen of a member, if there is room; None forgets it."""
         key = token(member)

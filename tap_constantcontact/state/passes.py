@@ -65,6 +65,15 @@ class Pass:
         self.visited: set[str] = set()
         self._covered = max((each.end for each in marks.values()), default=0)
 
+    @property
+    def moment(self) -> dt.datetime:
+        """Up to when all streams have read what they read in this pass."""
+        return min(self.moments.values())
+
+    def is_for_all(self, read_to: ReadTo) -> bool:
+        """Whether no stream has read a member before in this pass, by who has not yet."""
+        return self.marks.keys() <= read_to.keys()
+
     def unread(self, position: int) -> ReadTo:
         """The streams that have not read a member in this pass, and up to when they have."""
         member = self.members[position]
@@ -92,7 +101,7 @@ class Pass:
             position: Its place.
             after: For how long, by when it was read; None for not at all.
         """
-        moment = min(self.moments.values())
+        moment = self.moment
         pause = after(moment)
         revisit = None if pause is None else Revisit(moment, moment + pause)
         self.revisits.put(self.members[position], revisit)

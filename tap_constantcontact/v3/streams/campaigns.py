@@ -94,15 +94,10 @@ class CampaignFamilyStream(WalkedStream):
 
     def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
-        if read_to and (edit := self.edit_read(campaign, read_to)):
+        if read_to and (seen := self.edits.as_read(campaign["id"], read_to)):
             # The look-back would read it again each time.
-            return edit != _edit_of(campaign)
+            return seen.text != _edit_of(campaign)
         return self.is_since(campaign, self.with_lookback(read_to) if read_to else self.start_date)
-
-    def edit_read(self, campaign: Record, read_to: dt.datetime) -> str | None:
-        """Which edit, and sending, of a campaign was read up to a moment; None if nobody knows."""
-        seen = self.edits.get(campaign["id"])
-        return seen.text if seen and seen.read_to <= read_to else None
 
     def is_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
         """Whether what the stream reads of a campaign was made after a moment."""
@@ -201,12 +196,12 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
 
     @override
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
-        member, moment = visit.member, min(going.moments.values())
+        member, moment = visit.member, going.moment
         lately = self.with_lookback(moment)
         is_late = self.is_since(member, lately) or self.was_sent_since(member, lately)
         if visit.due or not is_late:
             # What some have read of it before in this pass was perhaps another edit.
-            is_same = is_late and going.marks.keys() <= read_to.keys()
+            is_same = is_late and going.is_for_all(read_to)
             self._edits_now.put(member["id"], Seen(moment, _edit_of(member)) if is_same else None)
         if not self._needs_sums or not was_sent(member):
             return
@@ -432,9 +427,8 @@ class MovingPartStream(SentPartStream):
         if window is not None and sent is not None and sent + window <= self.run.session.began:
             # Once more, whatever is counted: counters are late.
             return self.read_to_of(member, read_to) < sent + window
-        known, now = self.counters.get(member["id"]), counts_in(member)
-        if known is None or not now or known.read_to > read_to:
-            # Also where a target has kept the campaigns' bookmark and not yet this stream's.
+        known, now = self.counters.as_read(member["id"], read_to), counts_in(member)
+        if known is None or not now:
             return True
         before = read_counts(known.text)
         return any(now.get(kind) != before.get(kind) for kind in self.kinds)
@@ -477,8 +471,9 @@ class CampaignLinks(MovingPartStream):
         if read_to is None:
             return self.was_sent_since(member, self.start_date)
         # What was sent again has links that nobody has clicked yet.
-        is_new = self.was_sent_since(member, self.with_lookback(read_to))
-        is_new = is_new and self.edit_read(member, read_to) != _edit_of(member)
+        seen = self.edits.as_read(member["id"], read_to)
+        is_known = seen is not None and seen.text == _edit_of(member)
+        is_new = not is_known and self.was_sent_since(member, self.with_lookback(read_to))
         return is_new or super().is_due(member, read_to)
 
     @override

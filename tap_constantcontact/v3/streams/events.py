@@ -54,13 +54,9 @@ class EventFamilyStream(V3Stream, WalkedStream):
         return changed is not None and changed >= self.with_lookback(read_to)
 
     def has_moved(self, event: Record, read_to: dt.datetime) -> bool:
-        """Whether what the list shows of an event is perhaps other than when it was read.
-
-        What is known may be younger than what a stream has read: it is known of all streams, and
-        runs may select only some of them, as targets may keep only some of their bookmarks.
-        """
-        seen = self.known.get(event["id"])
-        return seen is None or seen.text != _look(event) or seen.read_to > read_to
+        """Whether what the list shows of an event is perhaps other than when it was read."""
+        seen = self.known.as_read(event["id"], read_to)
+        return seen is None or seen.text != _look(event)
 
 
 class Events(EventFamilyStream, WalkingStream):
@@ -113,8 +109,8 @@ class Events(EventFamilyStream, WalkingStream):
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
         if visit.due:
             # What some have read of it before in this pass was perhaps less.
-            is_same = going.marks.keys() <= read_to.keys()
-            seen = Seen(min(going.moments.values()), _look(visit.member)) if is_same else None
+            is_same = going.is_for_all(read_to)
+            seen = Seen(going.moment, _look(visit.member)) if is_same else None
             self._known_now.put(visit.member["id"], seen)
 
     @override
