@@ -48,7 +48,7 @@ class AccountStream(ConstantContactStream):
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        return [self.info] if self.is_open else []
+        return [self.info]
 
     @override
     def outlook(self) -> Outlook:

@@ -15,7 +15,7 @@ from tap_constantcontact.stream import ConstantContactStream
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.exceptions import FatalAPIError
 
     from tap_constantcontact.http.ahead import Outlook
 
@@ -36,21 +36,17 @@ class OptionalAreaStream(ConstantContactStream):
     @property
     @override
     def is_open(self) -> bool:
-        return self.area not in self.run.skipped_areas
+        return self.area not in self.run.skipped_areas and self.name not in self.run.closed_streams
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
-        if not self.is_open:
-            self._forget_progress()
-            return
-        try:
-            yield from super().read(context)
-        except RefusedError as error:
-            if error.verdict not in self.refused_by:
-                raise
-            self._forget_progress()
-            self.run.skipped_areas.add(self.area)
-            self.logger.warning("%s is not open to this token and is skipped. %s", self.area, error)
+    def is_denied(self, error: FatalAPIError) -> bool:
+        return isinstance(error, RefusedError) and error.verdict in self.refused_by
+
+    @override
+    def close(self, error: FatalAPIError) -> None:
+        """Skip the area for the rest of the run, with a warning."""
+        self.run.skipped_areas.add(self.area)
+        self.logger.warning("%s is not open to this token and is skipped. %s", self.area, error)
 
     @override
     def costs(self) -> Iterable[Cost]:
@@ -59,9 +55,9 @@ class OptionalAreaStream(ConstantContactStream):
         try:
             return list(super().costs())
         except RefusedError as error:
-            if error.verdict not in self.refused_by:
+            if not self.is_denied(error):
                 raise
-            self.run.skipped_areas.add(self.area)
+            self.close(error)
             return [Cost(self.name, 1, f"{self.area} is not open to this token")]
 
     @override
@@ -80,7 +76,3 @@ class OptionalAreaStream(ConstantContactStream):
             self.run.open_areas.add(self.area)
             if first is not call:
                 yield call
-
-    def _forget_progress(self) -> None:
-        """Leave the bookmark where it was: what was read before the refusal is not all there is."""
-        self.get_context_state(None).pop("progress_markers", None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
+from tap_constantcontact.http import retries
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.plan import pages
@@ -14,7 +17,7 @@ from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -59,7 +62,6 @@ class EachStream(ConstantContactStream):
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
         members = self.ids()
-        state = self.get_context_state(None)
         marks = self.marks(members)
         if marks.unfinished is None and self.others_are_behind():
             self.logger.info("Left for another run: another report's pass is to be ended first.")
@@ -69,6 +71,7 @@ class EachStream(ConstantContactStream):
         )
         started = self._moment(marks)
         before = self.run.session.calls
+        self.run.failures.requested += len(members)
         try:
             begun = None
             for position, member in enumerate(members):
@@ -77,15 +80,19 @@ class EachStream(ConstantContactStream):
                     continue
                 begun = position if begun is None else begun
                 self.run.progress.expect(self.members, position, len(members), begun, before)
-                yield from self._of_member(member, read_to)
+                has_failed = yield from self._of_member(member, read_to)
                 marks.advance(position, started)
+                if has_failed:
+                    marks.note_failure(position, read_to)
+                else:
+                    marks.forget_failure(position)
                 if position % _MEMBERS_A_STATE == 0:
-                    state["reach"] = marks.dump()
+                    self.keep_marks(marks)
                     self.run.write_state()
             marks.complete(started)
             self.run.progress.arrive()
         finally:
-            state["reach"] = marks.dump()
+            self.keep_marks(marks)
 
     def _moment(self, marks: Marks) -> dt.datetime:
         """What marks the pass that goes on or begins."""
@@ -126,18 +133,26 @@ class EachStream(ConstantContactStream):
         )
         return listing + left, f"{left:,} {self.members}"
 
-    def _of_member(self, member: str, read_to: dt.datetime | None) -> Iterable[Record]:
+    def _of_member(self, member: str, read_to: dt.datetime | None) -> Generator[Record, None, bool]:
+        """Read what there is of a member; returns whether that has failed."""
         context = self._context_of(member, read_to)
         self.since = context["since"]
         try:
-            for row in self.request_records(context):
-                yield {**row, self.member_field: member}
-        except RefusedError as error:
-            if error.verdict is not Verdict.MISSING:
-                raise
-            self.logger.warning(
-                "One of the %s has vanished since it was listed: %s.", self.members, member
-            )
+            with retries.giving_up():
+                for row in self.request_records(context):
+                    yield {**row, self.member_field: member}
+        except FatalAPIError as error:
+            is_missing = isinstance(error, RefusedError) and error.verdict is Verdict.MISSING
+            if is_missing and self.has_vanished(member):
+                return False
+            self.leave_behind(member, error)
+            return True
+        return False
+
+    def has_vanished(self, member: str) -> bool:
+        """Whether a member is gone, with a warning: of one that is there nothing may be missing."""
+        path = f"{self.members_path}/{quote(member, safe='')}"
+        return self.detail(path, member, self.member_id) is None
 
     def _context_of(self, member: str, read_to: dt.datetime | None) -> Context:
         since = None

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
-from tap_constantcontact.http.pagination import NextLinkPaginator
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http import retries
+from tap_constantcontact.http.retries import PaginationError, RefusedError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import ConstantContactStream
@@ -142,7 +141,7 @@ class PeopleStream(ConstantContactStream):
         going = self.going
         self.since = going.since
         status = str(context["status"]) if context else ALL
-        self._link = going.take_link(status)
+        self.first_link = going.take_link(status)
         if going.newest:
             self.note_newest(going.newest)
         while True:
@@ -155,17 +154,18 @@ class PeopleStream(ConstantContactStream):
         self._arrive(status)
 
     def _read_pass(self, context: Context | None) -> Iterable[Record]:
-        if self._link:
-            self.logger.info("Going on where an earlier run stopped.")
+        if self.first_link:
+            self.logger.info("Resuming at the page where an earlier run stopped.")
             try:
                 yield from self.request_records(context)
-            except RefusedError as error:
-                if self._pages or error.verdict not in {Verdict.END, Verdict.MISSING}:
+            except (RefusedError, PaginationError) as error:
+                if self.has_read_pages or not retries.concerns_one_object(error):
                     raise
-                self.logger.warning("The API no longer knows where. Starting over. %s", error)
-                self._link = None
-        if not self._pages:
-            yield from self.request_records(context)
+                self.logger.warning("The saved cursor cannot be used. Starting over. %s", error)
+                self.first_link = None
+            else:
+                return
+        yield from self.request_records(context)
 
     # -- how much is asked for at once ------------------------------------------------------
 
@@ -195,25 +195,19 @@ class PeopleStream(ConstantContactStream):
             smaller,
         )
         self.get_context_state(None)["page_size"] = smaller
-        self._link, self.going.rows = None, -self.run.progress.rows[self.name]
+        self.first_link, self.going.rows = None, -self.run.progress.rows[self.name]
         return True
-
-    #: The link to go on with, and how many pages of a pass were read.
-    _link: str | None = None
-    _pages = 0
-
-    @override
-    def get_new_paginator(self) -> NextLinkPaginator:
-        self._pages = 0
-        return NextLinkPaginator(self.pages.read, self._link)
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        self._pages += 1
         yield from super().parse_response(response)
         # Comes after the last row of the page was written.
-        if link := self.pages.read(response).next_link:
+        link = self.pages.read(response).next_link
+        if link and self.may_follow(link):
             self._keep_cursor(link)
+        elif link:
+            # The run is going to fail. The next one would fail at this link as well.
+            self.get_context_state(None).pop("cursor", None)
 
     def _keep_cursor(self, link: str) -> None:
         state = self.get_context_state(None)
@@ -229,7 +223,6 @@ class PeopleStream(ConstantContactStream):
             state.pop("cursor", None)
             if self.going.is_whole:
                 state["refreshed"] = times.write(self.latest)
-        self._pages = 0
 
     @override
     def outlook(self) -> Outlook:

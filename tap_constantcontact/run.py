@@ -10,6 +10,7 @@ from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
 from tap_constantcontact.http.bodies import BrokenAnswerError
+from tap_constantcontact.http.failures import Failures
 from tap_constantcontact.http.pace import Pace, seconds_between_calls
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.stop import Stop
@@ -45,6 +46,8 @@ class Run:
         stop: Whether the run is to end early.
         skipped_areas: Parts of the product that turned out to be closed to the account.
         open_areas: Those that were seen to be open.
+        closed_streams: Names of streams that the API did not let the token's user read.
+        failures: Objects that could not be synced.
         lacking: Rights that the token's user does not have, as far as that is known.
         once: What several streams want to know.
         first_calls: Calls of which the answer tells whether an area is open.
@@ -64,6 +67,8 @@ class Run:
         self.skipped_areas: set[str] = set()
         self.open_areas: set[str] = set()
         self.lacking: set[str] = set()
+        self.closed_streams: set[str] = set()
+        self.failures = Failures()
         self.first_calls: dict[str, Call] = {}
         self.once = Once()
 

@@ -27,7 +27,12 @@ from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.links import ForeignLinkError
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import PendingError, RefusedError, TooFastError
+from tap_constantcontact.http.retries import (
+    PaginationError,
+    PendingError,
+    RefusedError,
+    TooFastError,
+)
 from tap_constantcontact.plan import PAGE, Cost
 from tap_constantcontact.records import times
 from tap_constantcontact.records.pages import PageReader
@@ -148,7 +153,18 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:
-        return NextLinkPaginator(self.pages.read, is_last=self.is_enough)
+        self.paginator = NextLinkPaginator(self.pages.read, self.first_link, self.is_enough)
+        return self.paginator
+
+    #: The link at which pages start; None for the first page.
+    first_link: str | None = None
+    #: Where the list stands that is being read.
+    paginator: NextLinkPaginator | None = None
+
+    @property
+    def has_read_pages(self) -> bool:
+        """Whether a page was read of the list that is being read."""
+        return self.paginator is not None and self.paginator.count > 0
 
     def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:  # noqa: ARG002
         """Whether nothing is wanted of the pages behind an answer's.
@@ -231,7 +247,15 @@ class ConstantContactStream(RESTStream[str | None]):
             return self.run.api.root.follow(link, first.partition("?")[0])
         except ForeignLinkError as error:
             msg = f"{error}. It was not followed, since it would get the key and the token."
-            raise FatalAPIError(msg) from error
+            raise PaginationError(msg) from error
+
+    def may_follow(self, link: str) -> bool:
+        """Whether a next link of the list that is being read leads to a page of it."""
+        try:
+            self._followed(link, "")
+        except PaginationError:
+            return False
+        return self.paginator is None or not self.paginator.has_seen(link)
 
     def _request_to(self, url: str) -> requests.PreparedRequest:
         return self.build_prepared_request(method="GET", url=url, headers=self.http_headers)
@@ -255,6 +279,7 @@ class ConstantContactStream(RESTStream[str | None]):
         refusal = self._judge(response)
         if refusal is None:
             self._repeated_once = None
+            self.run.failures.note_success()
             return
         message = self.run.api.credentials.clean(refusal.message)
         if refusal.verdict is Verdict.SLOW_DOWN:
@@ -296,6 +321,7 @@ class ConstantContactStream(RESTStream[str | None]):
             request: requests.PreparedRequest, context: Context | None
         ) -> requests.Response:
             self.run.progress.calling(self.name)
+            self._requested_url = request.url or ""
             return func(request, context)
 
         repeated = retries.repeating(attempt, self.backoff_handler, self.backoff_jitter)
@@ -322,12 +348,76 @@ class ConstantContactStream(RESTStream[str | None]):
             self.run.reading = self.name
         self.since = self.first_change()
         try:
-            with retries.giving_up():
-                yield from self.read(context)
+            yield from self._read_or_fail(context)
         except FatalAPIError:
             # The SDK writes no state when a run fails. What is read so far shall count.
             self.run.write_last_state()
             raise
+
+    def _read_or_fail(self, context: Context | None) -> Iterable[Record]:
+        if not self.is_open:
+            self._forget_progress()
+            return
+        try:
+            with retries.giving_up():
+                yield from self.read(context)
+        except FatalAPIError as error:
+            if self.is_denied(error):
+                self._forget_progress()
+                self.close(error)
+            elif self.may_fail and retries.concerns_one_object(error):
+                self._forget_progress()
+                self.leave_behind(self.name, error)
+            else:
+                raise
+
+    def is_denied(self, error: FatalAPIError) -> bool:  # noqa: ARG002 - others do
+        """Whether an error means that the token's user may not read the stream."""
+        return False
+
+    def close(self, error: FatalAPIError) -> None:
+        """Skip the stream for the rest of the run, with a warning."""
+        raise error
+
+    #: Whether the run goes on with the other streams if this one cannot be read.
+    may_fail: ClassVar[bool] = False
+
+    def leave_behind(self, object_id: str, error: FatalAPIError) -> None:
+        """Warn about an object that cannot be synced; the run continues with the next one.
+
+        Args:
+            object_id: Its id, or the name of the stream if it is a whole list.
+            error: The reason.
+
+        Raises:
+            FatalAPIError: The same reason, if it concerns more than one object.
+        """
+        if not retries.concerns_one_object(error):
+            raise error
+        self.logger.warning(
+            "Stream '%s' could not sync '%s' (path: %s). It is skipped in this run. %s",
+            self.name,
+            object_id,
+            self.requested_path,
+            error,
+        )
+        self.give_up()
+        self.run.failures.add(self.name, object_id, error)
+
+    def give_up(self) -> None:
+        """Note that the latest request has failed for good."""
+        self.run.session.give_up(self._requested_url)
+
+    _requested_url = ""
+
+    @property
+    def requested_path(self) -> str:
+        """The path of the latest request."""
+        return urlsplit(self._requested_url).path
+
+    def _forget_progress(self) -> None:
+        """Keep the bookmark where it was: what was read before a failure is not all there is."""
+        self.get_context_state(None).pop("progress_markers", None)
 
     def read(self, context: Context | None) -> Iterable[Record]:
         """Read the API's objects for a context, page by page; streams with quirks override it."""
@@ -492,14 +582,25 @@ class ConstantContactStream(RESTStream[str | None]):
         is_incremental = isinstance(type(self).replication_key, str)
         return is_incremental and self.forced_replication_method == "FULL_TABLE"
 
+    def keep_marks(self, marks: Marks) -> None:
+        """Put into the state how far the stream has read a list, and what of it failed."""
+        state = self.get_context_state(None)
+        state["reach"] = marks.dump()
+        if failed := marks.dump_failed():
+            state["failed"] = failed
+        else:
+            state.pop("failed", None)
+
     def marks(self, order: Sequence[str]) -> Marks:
         """How far the stream has read a list, by its state, if it `keeps_marks` on one.
 
         A catalog that asks for the full table is heeded: what an earlier pass has read is read
         again, what a pass has read that was cut off is not.
         """
-        marks = self.run.bookmarks_of(self.name).get("reach")
-        return Marks.unfinished_of(marks, order) if self.is_full_table else Marks(marks, order)
+        state = self.run.bookmarks_of(self.name)
+        marks, failed = state.get("reach"), state.get("failed")
+        read = Marks.unfinished_of if self.is_full_table else Marks
+        return read(marks, order, failed)
 
     @property
     def bookmark(self) -> str | None:
@@ -584,6 +685,8 @@ class ConstantContactStream(RESTStream[str | None]):
         rows: list[Record] = []
         while call is not None:
             response = yield from arrival(call)
+            if call.is_given_up:
+                break
             rows += peek(response, envelope or self.own_envelope, key)
             call = call.next
         return rows

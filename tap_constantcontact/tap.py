@@ -28,15 +28,14 @@ from typing_extensions import override
 
 from tap_constantcontact import settings
 from tap_constantcontact.areas import OptionalAreaStream
+from tap_constantcontact.http import retries
 from tap_constantcontact.http.pace import seconds_between_calls
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.http.stop import RunStopped
 from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
 from tap_constantcontact.records.writer import BlockWriter, OutputError
 from tap_constantcontact.run import Run
 from tap_constantcontact.state import bookmarks, owner
-from tap_constantcontact.state.owner import ForeignStateError
+from tap_constantcontact.state.owner import ForeignStateError, UnprovenStateError
 from tap_constantcontact.state.writer import LastingStateWriter
 from tap_constantcontact.stream import map_fault
 from tap_constantcontact.terminal.logs import is_of_use
@@ -200,6 +199,8 @@ class TapConstantContact(Tap):
             self.run.progress.finish()
             self.run.session.close()
             self._summarise()
+        if self.run.failures:
+            raise FatalAPIError(self.run.failures.summary)
 
     def begin(self) -> None:
         """Make sure that the state is this account's, and that no clock has spoilt it.
@@ -213,21 +214,34 @@ class TapConstantContact(Tap):
         self._leave_out_what_is_closed()
         known = self.run.bookmarks_of(owner.ACCOUNT)
         is_selected = owner.ACCOUNT in self.run.selected
+        bookmarks_given = self.state.get("bookmarks", {})
+        if not known and any(bookmarks_given.values()):
+            self._ignore_state()
         try:
             marks = owner.check_version(known, self.run.api.version)
             identity = self.run.api.credentials.identity
             marks |= owner.identify(known, identity, self._ask_owner, must_ask=is_selected)
+        except UnprovenStateError:
+            self._ignore_state()
+            marks = owner.check_version({}, self.run.api.version)
+            marks |= owner.identify({}, identity, lambda: None, must_ask=False)
         except ForeignStateError as error:
             raise _invalid([str(error)]) from error
-        if any(cast("ConstantContactStream", each).keeps_marks for each in self._selected):
-            for name, mark in marks.items():
-                write_stream_state(self.state, owner.ACCOUNT, name, mark)
+        for name, mark in marks.items():
+            write_stream_state(self.state, owner.ACCOUNT, name, mark)
         for stream in bookmarks.distrust_future(dict(self.state), self.run.session.began):
             self.logger.warning(
                 "The state of stream '%s' holds a mark from the future, made by a clock that was"
                 " ahead. It is not believed: what it covers is read again.",
                 stream,
             )
+
+    def _ignore_state(self) -> None:
+        self.logger.warning(
+            "The state does not prove that it belongs to this account. It is not used, and"
+            " everything is read."
+        )
+        self.state["bookmarks"].clear()
 
     def _leave_out_what_is_closed(self) -> None:
         granted = self._account.granted
@@ -269,18 +283,19 @@ class TapConstantContact(Tap):
             return None
         try:
             found = account.owner
-        except RefusedError as error:
-            if error.verdict is not Verdict.FORBIDDEN or not self._is_spared(account):
+        except FatalAPIError as error:
+            if not account.may_fail:
                 raise
-            self.logger.warning("Whose account it is cannot be told. %s", error)
+            if account.is_denied(error) and account.selected:
+                account.close(error)
+            elif not (account.is_denied(error) or retries.concerns_one_object(error)):
+                raise
+            self.logger.warning(
+                "Could not determine the account (path: %s). %s", account.path, error
+            )
             return None
         self.run.api.credentials.note_owner(found or "")
         return found
-
-    @staticmethod
-    def _is_spared(account: AccountStream) -> bool:
-        """Whether a run goes on although it may not know the account."""
-        return not account.selected or isinstance(account, OptionalAreaStream)
 
     def plan(self) -> Plan:
         """Estimate what a run would cost, with the settings, catalog and state given.

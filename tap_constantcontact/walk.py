@@ -9,10 +9,11 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
+from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import bodies, retries
 from tap_constantcontact.http.ahead import arrival
 from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.refusals import Verdict
@@ -53,11 +54,13 @@ class Visit:
         due: The names of the streams that are due of it, each with the moment up to which its rows
             were read, None for never.
         once: What several streams read of the member.
+        failed: The names of the streams whose rows of it could not be read.
     """
 
     member: Record
     due: ReadTo
     once: Once = field(default_factory=Once)
+    failed: set[str] = field(default_factory=set)
 
 
 class WalkedStream(ConstantContactStream):
@@ -188,6 +191,12 @@ class WalkingStream(WalkedStream):
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
         self._walks(is_on=True)
+        try:
+            yield from self._read_members()
+        finally:
+            self._walks(is_on=False)
+
+    def _read_members(self) -> Iterable[Record]:
         members = self.listed()
         found = self.pass_over(members)
         yield from self._walk(members, found)
@@ -198,7 +207,6 @@ class WalkingStream(WalkedStream):
             # What was a pass of days ago is through. What came in since is read now, too.
             yield from self._walk(members, found)
             self._finish(found)
-        self._walks(is_on=False)
         self.run.write_state()
 
     def _walks(self, *, is_on: bool) -> None:
@@ -217,6 +225,13 @@ class WalkingStream(WalkedStream):
         """What stands for a member in the marks that a state holds."""
         return str(member["id"])
 
+    def key_of(self, member: Record) -> str:
+        """What stands for a member in the set of those that were read.
+
+        Where it changes, all of the member is read again.
+        """
+        return self.mark_of(member)
+
     def pass_over(self, members: Sequence[Record], *, is_real: bool = True) -> Pass:
         """The pass that is due, or that was cut off.
 
@@ -228,20 +243,21 @@ class WalkingStream(WalkedStream):
             BrokenAnswerError: If there is no telling without asking.
         """
         ids = [self.mark_of(member) for member in members]
+        keys = [self.key_of(member) for member in members]
         marks = {name: each.marks(ids) for name, each in self.family.items()}
         end = max((each.end for each in marks.values()), default=0)
         before = min((each.last for each in marks.values() if each.last), default=None)
         known = self.run.bookmarks_of(self.name).get("members")
         ask = (lambda: list(self.gone_since(before))) if is_real else list
-        found = compare(known, ids[:end], ask)
+        found = compare(known, keys[:end], ask)
         if found is None and not is_real:
             msg = "does not tell which members were read"
             raise BrokenAnswerError(msg)
         if found is None:
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
-            found = Members(), set(ids[:end])
+            found = Members(), set(keys[:end])
         revisits = Revisits(self.run.bookmarks_of(self.name).get("revisits"))
-        return Pass(ids, marks, self.run.session.began, *found, revisits)
+        return Pass(ids, marks, self.run.session.began, *found, revisits, keys)
 
     def _walk(self, members: Sequence[Record], going: Pass) -> Iterable[Record]:
         """Go down the list: those with something due, each with its parts in its wake."""
@@ -254,7 +270,7 @@ class WalkingStream(WalkedStream):
                 continue
             begun = position if begun is None else begun
             self.run.progress.expect(self.name, position, len(members), begun, before)
-            visit = self._visit(member, read_to, idle, self.ask_detail)
+            visit = self._visit_or_fail(member, read_to, idle)
             if visit is None:
                 going.note_as_vanished(position)
                 continue
@@ -268,9 +284,21 @@ class WalkingStream(WalkedStream):
             going.note_as_read(position)
             if visit.due:
                 going.advance(position, self._open(read_to))
+            going.note_failures(position, {name: read_to[name] for name in visit.failed})
+            going.forget_failures(position, self._open(read_to.keys() - visit.failed))
             self.settle(going, position, visit, read_to)
-            if visit.due:
+            if visit.due or visit.failed:
                 self._keep(going)
+
+    def _visit_or_fail(self, member: Record, read_to: ReadTo, idle: Counter[Any]) -> Visit | None:
+        """Find out what is due of a member; all of it has failed if that cannot be found out."""
+        self.run.failures.requested += 1
+        try:
+            with retries.giving_up():
+                return self._visit(member, read_to, idle, self.ask_detail)
+        except FatalAPIError as error:
+            self.leave_behind(member["id"], error)
+            return Visit(member, {}, failed=set(self._open(read_to)))
 
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:  # noqa: ARG002
         """Note what is to be known of a member of which all that was due has been read."""
@@ -312,8 +340,18 @@ class WalkingStream(WalkedStream):
 
     def ask_detail(self, member: Record) -> Record | None:
         """Read a member's detail; None if it has vanished."""
-        detail = self.detail(self.detail_path(member), member["id"], self.id_field)
-        return None if detail is None else {**member, **detail, "id": member["id"]}
+        path = self.detail_path(member)
+        detail = self.detail(path, member["id"], self.id_field)
+        if detail is not None:
+            return {**member, **detail, "id": member["id"]}
+        if not self.has_vanished(member):
+            msg = f"{path} is not found, although it is still listed"
+            raise retries.MissingPartError(msg)
+        return None
+
+    def has_vanished(self, member: Record) -> bool:  # noqa: ARG002 - others ask the list
+        """Whether a member is gone of which there is no detail."""
+        return True
 
     def detail_path(self, member: Record) -> str:
         """Where a member's detail is."""
@@ -328,7 +366,7 @@ class WalkingStream(WalkedStream):
 
     def _keep(self, going: Pass) -> None:
         for name, marks in going.marks.items():
-            self.family[name].get_context_state(None)["reach"] = marks.dump()
+            self.family[name].keep_marks(marks)
         state = self.get_context_state(None)
         state["members"] = going.read.dump()
         state["revisits"] = going.revisits.dump()
@@ -472,13 +510,25 @@ class PartStream(WalkedStream):
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        if self.name in self.visit.due:
-            try:
+        if self.name not in self.visit.due:
+            return
+        try:
+            with retries.giving_up():
                 yield from self.read_part(self.part_context(self.visit))
-            except RefusedError as error:
-                if error.verdict is not Verdict.MISSING:
-                    raise
+        except FatalAPIError as error:
+            if self.is_nothing(error):
                 self.miss()
+                return
+            self.leave_behind(self.visit.member["id"], error)
+            self.visit.failed.add(self.name)
+
+    def is_nothing(self, error: FatalAPIError) -> bool:
+        """Whether an error is how the API says that a member has no such part.
+
+        Only the first page of a part can say so.
+        """
+        is_missing = isinstance(error, RefusedError) and error.verdict is Verdict.MISSING
+        return is_missing and not self.has_read_pages
 
     def part_outlook(self, visit: Visit) -> Outlook:
         """The calls that the stream is going to make for a member of which it is due."""

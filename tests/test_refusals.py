@@ -181,7 +181,7 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
         ),
         pytest.param(
             Answer(400, sample("unknown_query_param")),
-            Verdict.END,
+            Verdict.REJECTED,
             "query.param.invalid: The query parameter email is not supported.",
             id="400",
         ),
@@ -191,7 +191,7 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
             "/v2/lists. If it should, check `api_url` (http://127.0.0.1:",
             id="404",
         ),
-        pytest.param(Answer(406, b""), Verdict.END, "HTTP 406", id="406"),
+        pytest.param(Answer(406, b""), Verdict.REJECTED, "HTTP 406", id="406"),
         pytest.param(
             Answer(301, b"", Location="http://127.0.0.1:9/v2"), Verdict.END, "`api_url`", id="301"
         ),
@@ -234,7 +234,7 @@ def test_a_circle_of_next_links_ends_the_run() -> None:
         link = f"/v2/contacts?next={other}"
         return Answer(200, {"meta": {"pagination": {"next_link": link}}, "results": []})
 
-    with Scripted(page) as server, pytest.raises(FatalAPIError, match="in a circle"):
+    with Scripted(page) as server, pytest.raises(FatalAPIError, match="Pagination loop"):
         sync(server, "contacts")
     assert len(server.requests) == 3
 

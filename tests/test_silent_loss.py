@@ -373,7 +373,7 @@ def test_a_cursor_that_the_api_has_forgotten_starts_over(
 
     output = sync(box, "contacts", state=state)
 
-    assert "The API no longer knows where. Starting over." in caplog.text
+    assert "The saved cursor cannot be used. Starting over." in caplog.text
     assert output.ids("contacts") == box.account.ids("contacts")
 
 

@@ -46,7 +46,7 @@ USED_UP = {"error_key": "quota_exceeded", "error_message": "Limit Exceeded"}
         (429, THROTTLED, Verdict.SLOW_DOWN),
         (429, USED_UP, Verdict.QUOTA),
         (429, "", Verdict.SLOW_DOWN),
-        (400, [{"error_key": "contacts.api.validation.error"}], Verdict.END),
+        (400, [{"error_key": "contacts.api.validation.error"}], Verdict.REJECTED),
         (500, "", Verdict.WAIT),
         (504, "<html></html>", Verdict.WAIT),
         (204, "", Verdict.WAIT),

@@ -169,7 +169,7 @@ def test_a_cursor_that_the_api_no_longer_knows_starts_over(
     state = read(box, "contacts", max_calls=4).state
     state["bookmarks"]["contacts"]["cursor"]["next_link"] = "/v3/contacts?cursor=%21"
     found = read(box, "contacts", state=state)
-    assert "The API no longer knows where. Starting over." in caplog.text
+    assert "The saved cursor cannot be used. Starting over." in caplog.text
     assert ids_of(found, "contacts") == box.account.v3_ids("contacts")
 
 
@@ -302,10 +302,12 @@ def test_a_scope_that_was_not_granted_closes_its_streams(
     box = serving()
     box.oauth.application.scopes = "account_read campaign_data offline_access"
     token = box.oauth.access()
-    found = read(box, access_token=token)
-    assert "contacts" not in found.counts
-    assert found.counts["automations"]
-    assert "What needs the privilege contacts:read is not open to this token" in caplog.text
+    into = Collector()
+    with pytest.raises(FatalAPIError, match="Access denied to the streams: activities, contacts"):
+        read(box, access_token=token, into=into)
+    assert "contacts" not in into.output.counts
+    assert into.output.counts["automations"]
+    assert "Access denied to stream 'contacts' (path: /v3/contacts)." in caplog.text
 
 
 # -- failures ----------------------------------------------------------------------------------

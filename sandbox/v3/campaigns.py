@@ -86,12 +86,16 @@ def one_campaign(world: World, ask: Ask) -> bytes:
     row = _hull(each)
     row["current_status"] = row["current_status"].upper()
     found = [{"campaign_activity_id": each.activity_uuid, "role": "primary_email"}]
-    permalink = stable_uuid("permalink", each.id)
-    found.append({"campaign_activity_id": permalink, "role": "permalink"})
+    found.append({"campaign_activity_id": permalink_id(each), "role": "permalink"})
     found += [
         {"campaign_activity_id": other.activity_uuid, "role": "resend"} for other in each.resends
     ]
     return msgspec.json.encode(row | {"campaign_activities": found})
+
+
+def permalink_id(hull: Campaign) -> str:
+    """Return the id of the activity that is a campaign's web copy."""
+    return stable_uuid("permalink", hull.id)
 
 
 def _activity(world: World, ask: Ask) -> Campaign:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from sandbox.v3.activities import kept
 from sandbox.v3.asking import minutes
-from sandbox.v3.campaigns import hulls, is_tested
+from sandbox.v3.campaigns import hulls, is_tested, permalink_id
 from sandbox.v3.contacts import everybody, texting
 from sandbox.v3.mail_reports import (
     LANDING,
@@ -44,6 +44,13 @@ def _contact_activity(world: World) -> Iterator[tuple[str, str, str, str, int]]:
 def _sent(world: World) -> Iterator[Campaign]:
     """Everything that was sent and can still be asked for, resends too."""
     return (each for each in world.mailings.tracked() if each.hull.status != "DELETED")
+
+
+def _activities(world: World) -> Iterator[str]:
+    for each in _kept(world):
+        yield each.activity_uuid
+        if each.resend_of is None:
+            yield permalink_id(each)
 
 
 def _report(name: str) -> Keys:
@@ -90,7 +97,7 @@ def _kept(world: World) -> Iterator[Campaign]:
 
 KEYS: Final[dict[str, Keys]] = {
     "campaigns": lambda world: (each.uuid for each in hulls(world)),
-    "campaign_activities": lambda world: (each.activity_uuid for each in _kept(world)),
+    "campaign_activities": _activities,
     "campaign_schedules": lambda world: (
         (each.activity_uuid, moments.text(at)) for each in _kept(world) for _, at in each.schedules
     ),

@@ -45,6 +45,7 @@ class Call:
         rank: Its place in the order of that outlook; its next pages share it.
         is_sent: Whether it is under way or has arrived.
         is_late: Whether it was asked for before it was expected. Its answer is not seen here.
+        is_given_up: Whether it failed for good.
         was_asked: Whether it was asked for: from then on it leaves only if it is asked for again.
         outcome: The answer, or why there is none.
         next: The call for the next page, once an answer has named it.
@@ -62,6 +63,7 @@ class Call:
         self.rank = 0
         self.is_sent = False
         self.is_late = False
+        self.is_given_up = False
         self.was_asked = False
         self.outcome: Outcome | None = None
         self.next: Call | None = None
@@ -142,7 +144,7 @@ class _Lane:
 
 def arrival(call: Call) -> Generator[None, None, requests.Response | None]:
     """Wait for an answer in an outlook; None if there is no such thing, or nobody will see it."""
-    while not call.has_arrived and not call.is_late:
+    while not (call.has_arrived or call.is_late or call.is_given_up):
         yield None
     return call.response
 
@@ -192,6 +194,12 @@ class ReadAhead:
                 is looked at.
         """
         self._lanes = [_Lane(each) for each in outlooks]
+
+    def give_up(self, url: str) -> None:
+        """Let go on what depends on a request that failed for good."""
+        if call := self._known.pop(url, None):
+            call.is_given_up = True
+            self._look_again()
 
     def close(self) -> None:
         """Let the threads end, each when its call is through."""

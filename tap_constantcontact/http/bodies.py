@@ -158,6 +158,23 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def fields_of(value: Any) -> dict[str, Any]:
+    """The fields of what should be an object; none if it is not."""
+    return value if isinstance(value, dict) else {}
+
+
+# Of a 64-bit number.
+_MOST_DIGITS = 18
+
+
+def count_of(value: Any) -> int | None:
+    """A count, which may come as text; None if it is not a count."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    text = str(value).removesuffix(".0")
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
 def id_of(value: Any) -> str | None:
     """An id as text, whatever kind of scalar it came as; None if it is none."""
     is_scalar = isinstance(value, (str, int, float)) and not isinstance(value, bool)

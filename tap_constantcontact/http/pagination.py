@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
+
+from tap_constantcontact.http.retries import PaginationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
         super().__init__(start)
         self._page_of = page_of
         self._is_last = is_last
-        self._seen: set[str] = set()
+        self._seen: set[str] = {start} if start else set()
 
     @override
     def get_next(self, response: requests.Response) -> str | None:
@@ -47,11 +48,15 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
         if link and self._is_last(response):
             return None
         if link in self._seen:
-            msg = "The API leads in a circle: it sent the same next link twice."
-            raise FatalAPIError(msg)
+            msg = "Pagination loop: the API returned the same next link twice."
+            raise PaginationError(msg)
         if link:
             self._seen.add(link)
         return link
+
+    def has_seen(self, link: str) -> bool:
+        """Whether a link was followed before."""
+        return link in self._seen
 
     @override
     def continue_if_empty(self, response: requests.Response) -> bool:

@@ -38,6 +38,7 @@ class Verdict(enum.Enum):
     QUOTA = "stop for today"
     FORBIDDEN = "the token's user lacks the right"
     MISSING = "there is no such thing"
+    REJECTED = "the API rejects what this request asks for"
     END = "give up"
 
 
@@ -180,7 +181,7 @@ class RefusalTable:
         elif status < HTTPStatus.BAD_REQUEST:
             found = (Verdict.END, f"The API sends callers elsewhere ({answer}). Check `api_url`.")
         else:
-            found = (Verdict.END, f"The API does not take this request ({answer})")
+            found = (Verdict.REJECTED, f"The API rejected the request ({answer})")
         return found
 
 

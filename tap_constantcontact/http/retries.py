@@ -12,6 +12,7 @@ import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
 from tap_constantcontact.http import refusals
+from tap_constantcontact.http.refusals import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from backoff.types import Details
     from singer_sdk.helpers.types import RequestFunc
 
-    from tap_constantcontact.http.refusals import Verdict
-
 MAX_TRIES = 6
 #: As long as somebody else may be using up the calls of each second, which ends.
 MAX_TRIES_OF_WHAT_PASSES = 30
+#: As long as the API may need for what it computes on request: some ten minutes.
+MAX_TRIES_OF_WHAT_IS_PENDING = 15
 LONGEST_BACKOFF = 60.0
 
 _REPEATED = (
@@ -60,6 +61,29 @@ class RefusedError(FatalAPIError):
         self.verdict = verdict
 
 
+class ExhaustedError(FatalAPIError):
+    """A request that failed in each attempt."""
+
+
+class PaginationError(FatalAPIError):
+    """A list of which the next page cannot be requested."""
+
+
+class MissingPartError(FatalAPIError):
+    """An object that lacks something without which its records cannot be read."""
+
+
+def concerns_one_object(error: FatalAPIError) -> bool:
+    """Whether a failure says nothing about requests for other objects.
+
+    A used up quota, a rejected token or an unknown certificate end the run. A report that always
+    answers 500 does not.
+    """
+    if isinstance(error, RefusedError):
+        return error.verdict in {Verdict.MISSING, Verdict.REJECTED}
+    return isinstance(error, (ExhaustedError, PaginationError, MissingPartError))
+
+
 def repeating(
     call: RequestFunc,
     notice: Callable[[Details], None],
@@ -72,14 +96,19 @@ def repeating(
         notice: Is told of each that failed and will be repeated.
         jitter: Makes of seconds to wait some that others will not choose too.
     """
-    patient = backoff.on_exception(
-        growing_waits,
-        PassingError,
-        max_tries=MAX_TRIES_OF_WHAT_PASSES,
-        jitter=_little_jitter,
-        on_backoff=notice,
-        logger=None,
-    )(call)
+    patient = call
+    for kind, max_tries in (
+        (TooFastError, MAX_TRIES_OF_WHAT_PASSES),
+        (PendingError, MAX_TRIES_OF_WHAT_IS_PENDING),
+    ):
+        patient = backoff.on_exception(
+            growing_waits,
+            kind,
+            max_tries=max_tries,
+            jitter=_little_jitter,
+            on_backoff=notice,
+            logger=None,
+        )(patient)
     return backoff.on_exception(
         growing_waits,
         _REPEATED,
@@ -110,7 +139,9 @@ def giving_up() -> Iterator[None]:
     try:
         yield
     except _REPEATED as error:
-        failure = FatalAPIError(
+        # Too many requests per second are the run's matter, and not that of one object.
+        kind = FatalAPIError if isinstance(error, TooFastError) else ExhaustedError
+        failure = kind(
             f"{error}. Gave up after {tries_for(error)} tries. If it lasts, check"
             f" {_what_to_check(error)}; the next run goes on from the last state."
         )
@@ -123,6 +154,8 @@ def giving_up() -> Iterator[None]:
 
 def tries_for(error: object) -> int:
     """How often a call is made in all that fails in a certain way."""
+    if isinstance(error, PendingError):
+        return MAX_TRIES_OF_WHAT_IS_PENDING
     return MAX_TRIES_OF_WHAT_PASSES if isinstance(error, PassingError) else MAX_TRIES
 
 

@@ -84,6 +84,10 @@ class Session(requests.Session):
         """Make calls ahead of time, by what is going to be asked for, one outlook after another."""
         self._ahead.expect(outlooks)
 
+    def give_up(self, url: str) -> None:
+        """Note that a failed request is not going to be repeated in this run."""
+        self._ahead.give_up(url)
+
     @override
     def close(self) -> None:
         self._ahead.close()

@@ -95,6 +95,17 @@ def _revisits(value: Any) -> str | None:
     return None
 
 
+def _failed(value: Any) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(group, dict) for group in value):
+        return "it is not a list of objects"
+    for group in value:
+        if not isinstance(group.get("ids"), str):
+            return "an entry has no ids"
+        if fault := _date(group.get("synced_until") or ""):
+            return fault
+    return None
+
+
 def _counters(value: Any) -> str | None:
     is_whole = isinstance(value, dict) and all(isinstance(each, int) for each in value.values())
     return None if is_whole else "they are no numbers by member"
@@ -123,6 +134,7 @@ def _partitions(value: Any) -> str | None:
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "replication_key_value": _date,
     "reach": _marks,
+    "failed": _failed,
     "members": _members,
     "within": _within,
     "revisits": _revisits,
@@ -158,6 +170,9 @@ def distrust_future(state: dict[str, Any], now: dt.datetime) -> Iterator[str]:
             ahead.append("reach")
         if _is_after((bookmark.get("cursor") or {}).get("began"), latest):
             ahead.append("cursor")
+        for group in bookmark.get("failed") or ():
+            if _is_after(group.get("synced_until"), latest):
+                group["synced_until"] = None  # It is read from the start.
         for name in ahead:
             if name != "reach":
                 del bookmark[name]

@@ -65,9 +65,9 @@ class Known:
         elif key in self._seen or len(self._seen) < _MOST:
             self._seen[key] = seen
 
-    def retain(self, members: Iterable[str]) -> None:
-        """Forget all but these members."""
-        kept = set(map(token, members))
+    def retain(self, tokens: Iterable[str]) -> None:
+        """Forget all but these members, by the tokens of their ids."""
+        kept = set(tokens)
         self._seen = {key: each for key, each in self._seen.items() if key in kept}
 
     def dump(self) -> list[dict[str, str]]:

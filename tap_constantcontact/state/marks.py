@@ -12,6 +12,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Self
 
 from tap_constantcontact.records import times
+from tap_constantcontact.state.revisits import token, tokens_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,14 +47,20 @@ class Marks:
     is younger than that. Members may be deleted anywhere.
     """
 
-    def __init__(self, marks: Any, order: Sequence[str]) -> None:
+    def __init__(self, marks: Any, order: Sequence[str], failed: Any = None) -> None:
         """Lay marks on the list of this run.
 
         Args:
             marks: What `dump` has made of an earlier run's marks; None before the first.
             order: The ids of the list's members, newest first.
+            failed: What `dump_failed` has made of the members that failed in an earlier run.
         """
         self._order = order
+        self._failed: dict[str, dt.datetime | None] = {
+            short_id: times.parse(group.get("synced_until") or "")
+            for group in failed or ()
+            for short_id in tokens_in(group["ids"])
+        }
         self._ends: list[tuple[int, dt.datetime]] = []
         place = {each: number for number, each in enumerate(order, start=1)}
         for mark in marks or ():
@@ -69,10 +76,10 @@ class Marks:
         self._whole = bool(marks) and marks[-1].get("down_to") is None
 
     @classmethod
-    def unfinished_of(cls, marks: Any, order: Sequence[str]) -> Self:
+    def unfinished_of(cls, marks: Any, order: Sequence[str], failed: Any = None) -> Self:
         """Only what a pass has read that was cut off; nothing if the last one came to its end."""
-        found = cls(marks, order)
-        return cls(marks[:1] if found.unfinished else None, order)
+        found = cls(marks, order, failed)
+        return cls(marks[:1], order, failed) if found.unfinished else cls(None, order)
 
     @property
     def end(self) -> int:
@@ -92,7 +99,18 @@ class Marks:
 
     def read_to(self, position: int) -> dt.datetime | None:
         """The moment up to which a member was read, the top being 0; None if it never was."""
+        if self._failed and (short_id := token(self._order[position])) in self._failed:
+            return self._failed[short_id]
         return next((moment for end, moment in self._ends if position < end), None)
+
+    def note_failure(self, position: int, read_to: dt.datetime | None) -> None:
+        """Keep the timestamp up to which a member was read: reading it failed in this pass."""
+        self._failed[token(self._order[position])] = read_to
+
+    def forget_failure(self, position: int) -> None:
+        """Note that nothing is due any more of a member that failed before."""
+        if self._failed:
+            self._failed.pop(token(self._order[position]), None)
 
     def advance(self, position: int, moment: dt.datetime) -> None:
         """Note that all members down to this one have been read up to a moment."""
@@ -103,6 +121,19 @@ class Marks:
         """Note that the whole list has been read up to a moment."""
         self._ends = [(len(self._order), moment)]
         self._whole = True
+        if self._failed:
+            listed = set(map(token, self._order))
+            self._failed = {key: to for key, to in self._failed.items() if key in listed}
+
+    def dump_failed(self) -> list[dict[str, Any]]:
+        """The members that failed, by the timestamp up to which they were read before."""
+        groups: dict[dt.datetime | None, str] = {}
+        for short_id, read_to in self._failed.items():
+            groups[read_to] = groups.get(read_to, "") + short_id
+        return [
+            {"synced_until": read_to and times.write(read_to), "ids": short_ids}
+            for read_to, short_ids in groups.items()
+        ]
 
     def dump(self) -> list[dict[str, Any]]:
         """The marks, as they go into a state."""

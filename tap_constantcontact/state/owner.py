@@ -29,6 +29,10 @@ class ForeignStateError(Exception):
         super().__init__(text or _OF_ANOTHER_ACCOUNT)
 
 
+class UnprovenStateError(Exception):
+    """Nothing tells whose account a state is of."""
+
+
 def fingerprint(text: str) -> str:
     """What stands in a state for something that is not to be told."""
     return hashlib.sha256(text.strip().lower().encode()).hexdigest()[:24]
@@ -76,16 +80,20 @@ def identify(
 
     Raises:
         ForeignStateError: It is another account's.
+        UnprovenStateError: It cannot be told.
     """
     marks = {"token": fingerprint(token)} if token else {}
-    is_same = known.get("token") in {None, marks.get("token")}
-    if must_ask or not token or (known.get("owner") and not is_same):
+    before, token_before = known.get("owner"), known.get("token")
+    is_proven = bool(token) and token_before == marks["token"]
+    if token and token_before and not is_proven and not before:
+        raise ForeignStateError
+    if must_ask or not token or (known and not is_proven):
         owner = ask_owner()
         if owner:
             marks["owner"] = fingerprint(owner)
-    before, now = known.get("owner"), marks.get("owner")
-    if before != now and not (is_same and None in {before, now}):
+    now = marks.get("owner")
+    if before and now and before != now:
         raise ForeignStateError
-    if not is_same and now is None:
-        raise ForeignStateError
+    if known and not is_proven and not (before and now):
+        raise UnprovenStateError
     return marks

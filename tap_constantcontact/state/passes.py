@@ -10,7 +10,7 @@ from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.revisits import Revisit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from tap_constantcontact.state.marks import Marks
     from tap_constantcontact.state.revisits import Revisits
@@ -43,11 +43,13 @@ class Pass:
         read: Members,
         unseen: set[str],
         revisits: Revisits,
+        keys: Sequence[str] | None = None,
     ) -> None:
         """Begin, or go on.
 
         Args:
             members: The ids of the list's members, newest first.
+            keys: What stands for each of them among those that were read; the ids if not said.
             marks: How far each stream has read them.
             began: When the run began.
             read: The members that were read at all.
@@ -56,6 +58,7 @@ class Pass:
         """
         began = moment_of_pass(began, [each.last for each in marks.values()])
         self.members = members
+        self.keys = members if keys is None else keys
         self.marks = marks
         self.moments = {name: each.unfinished or began for name, each in marks.items()}
         self.read = read
@@ -77,7 +80,7 @@ class Pass:
     def unread(self, position: int) -> ReadTo:
         """The streams that have not read a member in this pass, and up to when they have."""
         member = self.members[position]
-        if member in self.unseen:
+        if self.keys[position] in self.unseen:
             return dict.fromkeys(self.marks)
         read_to = {name: each.read_to(position) for name, each in self.marks.items()}
         unread = {name: to for name, to in read_to.items() if to != self.moments[name]}
@@ -108,17 +111,27 @@ class Pass:
 
     def note_as_read(self, position: int) -> None:
         """Remember that a member was read, unless it was among those covered, and read before."""
-        member = self.members[position]
-        if position >= self._covered or member in self.unseen:
-            self.read.add(member)
-            self.unseen.discard(member)
+        key = self.keys[position]
+        if position >= self._covered or key in self.unseen:
+            self.read.add(key)
+            self.unseen.discard(key)
 
     def note_as_vanished(self, position: int) -> None:
         """Remember that a member is gone: should it come back, all of it is to be read."""
-        member = self.members[position]
-        if position < self._covered and member not in self.unseen:
-            self.read.take(Members.token(member))
-        self.revisits.put(member, None)
+        key = self.keys[position]
+        if position < self._covered and key not in self.unseen:
+            self.read.take(Members.token(key))
+        self.revisits.put(self.members[position], None)
+
+    def note_failures(self, position: int, read_to: ReadTo) -> None:
+        """Keep up to when streams, by name, had read a member that they could not read now."""
+        for name, moment in read_to.items():
+            self.marks[name].note_failure(position, moment)
+
+    def forget_failures(self, position: int, streams: Iterable[str]) -> None:
+        """Note that streams have read all that was due of a member."""
+        for name in streams:
+            self.marks[name].forget_failure(position)
 
     def advance(self, position: int, streams: Collection[str]) -> None:
         """Note that streams have read all members down to this one, of which something was due."""

@@ -15,7 +15,7 @@ from tap_constantcontact.records import times
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # Others are simply asked in each run, so that a state stays small.
 _MOST = 100
@@ -50,8 +50,8 @@ class Revisits:
             if found is None or not isinstance(tokens, str) or len(tokens) % _TOKEN:
                 msg = "no list of members to come back to"
                 raise ValueError(msg)
-            for start in range(0, len(tokens), _TOKEN):
-                self._by_token[tokens[start : start + _TOKEN]] = found
+            for each in tokens_in(tokens):
+                self._by_token[each] = found
 
     def get(self, member: str) -> Revisit | None:
         """When a member was read and is to be read again; None if it is asked in each run."""
@@ -84,6 +84,11 @@ def _revisit(group: Any) -> Revisit | None:
         return None
     moments = [times.parse_or_none(group.get(name)) for name in ("to", "due")]
     return Revisit(moments[0], moments[1]) if moments[0] and moments[1] else None
+
+
+def tokens_in(text: str) -> Iterator[str]:
+    """The tokens in a text that holds one after the other."""
+    return (text[start : start + _TOKEN] for start in range(0, len(text), _TOKEN))
 
 
 def token(member: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     import requests
+    from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.ahead import Outlook
@@ -37,6 +38,21 @@ class V3Stream(OptionalAreaStream):
     def area(self) -> str:  # type: ignore[override]  # one for each set of privileges
         """Streams of the same privileges are open together, or closed."""
         return f"What needs the privilege {' and '.join(self.privileges)}"
+
+    may_fail = True
+
+    @override
+    def close(self, error: FatalAPIError) -> None:
+        # Its neighbors have their own paths. What the user lacks is known from the privileges.
+        self.run.closed_streams.add(self.name)
+        self.logger.warning(
+            "Access denied to stream '%s' (path: %s). The stream and its child streams are skipped"
+            " in this run. Deselect it, or log in with the scope and the privilege it requires. %s",
+            self.name,
+            self.requested_path,
+            error,
+        )
+        self.run.failures.skip(self.name)
 
     @override
     def get_url_params(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
+from singer_sdk.exceptions import FatalAPIError
+
+from tap_constantcontact.http import bodies, retries
 from tap_constantcontact.http.ahead import arrival
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import RefusedError
@@ -14,7 +18,7 @@ from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.bodies import paged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from singer_sdk.helpers.types import Record
 
@@ -34,11 +38,29 @@ _KEY = "campaign_id"
 _ALL_SUMMARIES = f"{SUMMARIES}?limit={SUMMARY_PAGE}"
 
 
+_T = TypeVar("_T")
+
+
+@dataclass
+class Stats:
+    """The counters of campaigns.
+
+    Attributes:
+        by_id: By the ids of the campaigns.
+        unknown: Campaigns of which the API has no counters.
+        failed: Why counters could not be read, by path.
+    """
+
+    by_id: dict[str, Record] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    failed: dict[str, FatalAPIError] = field(default_factory=dict)
+
+
 class Sums:
-    """The sums of reports, as one stream asks for them, and others know them then."""
+    """The sums of reports, as one stream requests them; all streams of a run share them."""
 
     def __init__(self, stream: ConstantContactStream) -> None:
-        """Ask nothing yet."""
+        """Use a stream for requests and warnings."""
         self._stream = stream
         self._run = stream.run
 
@@ -48,42 +70,94 @@ class Sums:
         days = int(self._run.config["tracking_window_days"])
         return dt.timedelta(days=days) if days else None
 
-    def summaries(self) -> dict[str, Record]:
-        """Sent campaigns by their ids, the one sent last first (API docs: v3 §11)."""
-        return self._run.once("summaries", self._ask_summaries)
-
     @property
     def are_open(self) -> bool:
         """Whether the token's user may read sums, as far as is known."""
         return PRIVILEGE not in self._run.lacking
 
+    def summaries(self) -> dict[str, Record]:
+        """Sent campaigns by their ids, the one sent last first (API docs: v3 §11).
+
+        Raises:
+            FatalAPIError: They cannot be read.
+        """
+        return _result(self._run.once("summaries", lambda: self._attempt(self._ask_summaries)))
+
+    def known_summaries(self) -> dict[str, Record]:
+        """The summaries for streams that do without them if need be, with a warning."""
+        try:
+            return self.summaries()
+        except FatalAPIError as error:
+            self._warn(SUMMARIES, error)
+            return {}
+
     def _ask_summaries(self) -> dict[str, Record]:
         rows = self._stream.fetch_all(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
         return _by_id(self._stream.identified(rows, _KEY))
 
-    def stats(self) -> dict[str, Record]:
-        """The counters of campaigns in the window, by their ids."""
+    def stats(self) -> Stats:
+        """The counters of campaigns in the window.
+
+        Raises:
+            FatalAPIError: It cannot be told which campaigns are in the window.
+        """
+        self.summaries()
         return self._run.once("stats", self._ask_stats)
 
-    def _ask_stats(self) -> dict[str, Record]:
-        found: dict[str, Record] = {}
+    def known_stats(self) -> dict[str, Record]:
+        """The counters for streams that do without those that cannot be read, with a warning."""
+        if not self.known_summaries():
+            return {}
+        found = self.stats()
+        for path, error in found.failed.items():
+            self._warn(path, error)
+        return found.by_id
+
+    def _warn(self, path: str, error: FatalAPIError) -> None:
+        def warn() -> None:
+            self._stream.logger.warning(
+                "Stream '%s' continues without what cannot be read (path: %s). Reports are read"
+                " whether or not they have changed. %s",
+                self._stream.name,
+                path,
+                error,
+            )
+
+        self._run.once(f"without {path}", warn)
+
+    def _ask_stats(self) -> Stats:
+        found = Stats()
         for batch in batched(self.lively(self.summaries().values()), STATS_BATCH):
-            found |= self._of_batch(batch)
+            self._add_batch(found, batch)
         return found
 
-    def _of_batch(self, ids: list[str]) -> dict[str, Record]:
-        """One unknown id fails all: the batch is halved until it stands alone."""
-        try:
-            rows = self._stream.fetch(_stats_path(ids), STATS_ENVELOPE)
-        except RefusedError as error:
-            if error.verdict is not Verdict.MISSING:
-                raise
-            if len(ids) == 1:
-                self._stream.logger.warning("The API has no counters for campaign %s.", ids[0])
-                return {}
+    def _add_batch(self, found: Stats, ids: list[str]) -> None:
+        """Request a batch. One unknown id fails all: it is halved until that stands alone."""
+        path = _stats_path(ids)
+        rows = self._attempt(lambda: self._stream.fetch(path, STATS_ENVELOPE))
+        if not isinstance(rows, FatalAPIError):
+            found.by_id |= _by_id(self._stream.identified(rows, _KEY))
+            found.unknown += [each for each in ids if each not in found.by_id]
+        elif not _is_about_ids(rows):
+            found.failed[path] = rows
+        elif len(ids) == 1:
+            found.unknown += ids
+        else:
             half = len(ids) // 2
-            return self._of_batch(ids[:half]) | self._of_batch(ids[half:])
-        return _by_id(self._stream.identified(rows, _KEY))
+            self._add_batch(found, ids[:half])
+            self._add_batch(found, ids[half:])
+
+    def _attempt(self, request: Callable[[], _T]) -> _T | FatalAPIError:
+        """Make a request, or return why it failed, unless that concerns the whole run."""
+        try:
+            with retries.giving_up():
+                return request()
+        except FatalAPIError as error:
+            is_forbidden = isinstance(error, RefusedError) and error.verdict is Verdict.FORBIDDEN
+            if not is_forbidden and not retries.concerns_one_object(error):
+                raise
+            self._stream.give_up()
+            return error
 
     def lively(self, summaries: Iterable[Record]) -> list[str]:
         """The ids of campaigns that were sent so lately that news is expected of them."""
@@ -122,9 +196,17 @@ def sent_at(summary: Record | None) -> dt.datetime | None:
 
 def unique_count(summary: Record | None, kind: str) -> int | None:
     """How many contacts a summary counts of a kind; None if it does not say."""
-    counts = summary.get("unique_counts") if summary else None
-    text = str(counts.get(kind)) if isinstance(counts, dict) else ""
-    return int(text) if text.isdecimal() else None
+    return bodies.count_of(bodies.fields_of((summary or {}).get("unique_counts")).get(kind))
+
+
+def _result(outcome: _T | FatalAPIError) -> _T:
+    if isinstance(outcome, FatalAPIError):
+        raise outcome
+    return outcome
+
+
+def _is_about_ids(error: FatalAPIError) -> bool:
+    return isinstance(error, RefusedError) and error.verdict in {Verdict.MISSING, Verdict.REJECTED}
 
 
 def _by_id(rows: Iterable[Record]) -> dict[str, Record]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.account import AccountStream
 from tap_constantcontact.http import bodies, retries
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
 from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
@@ -46,9 +45,12 @@ class Account(AccountStream, V3Stream):
         try:
             with retries.giving_up():
                 return privileges_in(self.fetch(PRIVILEGES, bodies.ARRAY))
-        except RefusedError as error:
-            if error.verdict not in {Verdict.FORBIDDEN, Verdict.MISSING}:
+        except FatalAPIError as error:
+            if not (self.is_denied(error) or retries.concerns_one_object(error)):
                 raise
+            self.logger.warning(
+                "Could not determine the user's privileges (path: %s). %s", PRIVILEGES, error
+            )
             return None
 
 

@@ -6,7 +6,6 @@ reports are about: the mail itself, and resends of it.
 
 from __future__ import annotations
 
-import datetime as dt
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,7 +13,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import bodies
 from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http.retries import MissingPartError, RefusedError
 from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
@@ -23,18 +22,21 @@ from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.counters import (
     KINDS,
+    Counter,
+    Snapshot,
     counts_of,
-    read_counts,
+    short_activity_id,
     with_plain_names,
-    write_counts,
 )
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.sums import Sums, sent_at, unique_count
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+    from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.ahead import Call, Outlook
@@ -44,12 +46,18 @@ if TYPE_CHECKING:
 # Only these were not sent. A status that nobody foresaw is taken for one that was.
 _UNSENT = frozenset({"draft", "scheduled"})
 _REMOVED = "removed"
-# Activities of other roles have no reports.
-_MAILED = frozenset({"primary_email", "resend"})
-_PRIMARY = frozenset({"primary_email"})
+# The web copy of an email: it has no detail, and no reports.
+_PERMALINK = "permalink"
+_PRIMARY, _RESEND = "primary_email", "resend"
+_KNOWN_ROLES = frozenset({_PRIMARY, _RESEND})
+# Campaigns that certainly were sent, or are being sent.
+_SENT = frozenset({"done", "executing"})
+# The type of campaigns that are A/B tests (API docs: v3 §10).
+_AB_TEST = 57
 # What the walk knows of a campaign beside its row.
 _SUMMARY, _STATS, _ACTIVITIES = "_summary", "_stats", "campaign_activities"
-_BESIDE = frozenset({"id", _SUMMARY, _STATS, _ACTIVITIES})
+_EDIT = "_edit"
+_BESIDE = frozenset({"id", _SUMMARY, _STATS, _EDIT, _ACTIVITIES})
 
 
 def status_of(campaign: Record) -> str:
@@ -70,21 +78,27 @@ def sent_date(campaign: Record) -> dt.datetime | None:
 
 def counts_in(campaign: Record) -> dict[str, int]:
     """What is counted of a campaign by now, by kind."""
-    stats = campaign.get(_STATS)
-    return counts_of(stats.get("stats")) if stats else {}
+    return counts_of(bodies.fields_of(campaign.get(_STATS)).get("stats"))
 
 
-def _edit_of(campaign: Record) -> str:
+def _edit_of(listed: Record) -> str:
     """What stands for the edit, and the sending, that a campaign has seen last."""
-    sent = sent_at(campaign.get(_SUMMARY))
-    return fingerprint(f"{campaign.get('updated_at')} {sent}")[:6]
+    sent = sent_at(listed.get(_SUMMARY))
+    return fingerprint(f"{listed.get('updated_at')} {sent}")[:6]
+
+
+def role_of(activity: Record) -> str:
+    """The role of an activity in a campaign's detail, in lower case."""
+    return str(activity.get("role") or "").strip().lower()
 
 
 class CampaignFamilyStream(WalkedStream):
     """Campaigns and their parts."""
 
-    #: Whether it takes the summaries and counters of campaigns to tell what is due.
-    needs_sums: ClassVar[bool] = False
+    #: Whether it takes the summaries of campaigns to tell what is due.
+    needs_summaries: ClassVar[bool] = False
+    #: Whether it takes their counters besides.
+    needs_stats: ClassVar[bool] = False
     #: Whether a campaign's activities are what is asked.
     needs_activities: ClassVar[bool] = True
 
@@ -96,12 +110,16 @@ class CampaignFamilyStream(WalkedStream):
         """Whether a campaign was edited since it was read, or since `start_date`."""
         if read_to and (seen := self.edits.as_read(campaign["id"], read_to)):
             # The look-back would read it again each time.
-            return seen.text != _edit_of(campaign)
+            return bool(seen.text != campaign[_EDIT])
         return self.is_since(campaign, self.with_lookback(read_to) if read_to else self.start_date)
 
     def is_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
-        """Whether what the stream reads of a campaign was made after a moment."""
-        return times.is_since(campaign.get("updated_at"), moment)
+        """Whether a campaign was edited, sent or sent again after a moment.
+
+        A resend need not move `updated_at`.
+        """
+        is_edited = times.is_since(campaign.get("updated_at"), moment)
+        return is_edited or self.was_sent_since(campaign, moment)
 
     @property
     def edits(self) -> Known:
@@ -115,10 +133,14 @@ class CampaignFamilyStream(WalkedStream):
         return was_sent(campaign) and (moment is None or sent is None or sent >= moment)
 
     @property
-    def counters(self) -> Known:
-        """The counters of campaigns as of when they were last read; all streams share them."""
+    def known(self) -> Known:
+        """What was known of campaigns when they were last read; all streams share it."""
         state = self.run.bookmarks_of(Campaigns.name).get("known")
         return self.run.once("counters", lambda: Known(state))
+
+    def snapshot(self, campaign: Record) -> Snapshot:
+        """What was known of a campaign when it was last read."""
+        return Snapshot.of(self.known.get(campaign["id"]))
 
     @cached_property
     def sums(self) -> Sums:
@@ -144,35 +166,71 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
     id_field = "campaign_id"
     needs_activities = False
 
-    @property
-    def _needs_sums(self) -> bool:
+    def _needs(self, what: str) -> bool:
         streams = cast("list[CampaignFamilyStream]", list(self.family.values()))
-        return self.sums.are_open and any(each.needs_sums for each in streams)
+        return self.sums.are_open and any(getattr(each, what) for each in streams)
+
+    @property
+    def _needs_summaries(self) -> bool:
+        return self._needs("needs_summaries") or self._needs_stats
+
+    @property
+    def _needs_stats(self) -> bool:
+        return self._needs("needs_stats")
 
     @override
     def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
         by_id = {row["id"]: row for rows in lists for row in rows}
         # Pages are numbered, and a campaign that comes in meanwhile shifts them: sorted again.
-        return sorted(by_id.values(), key=lambda row: str(row.get("created_at")), reverse=True)
+        return sorted(by_id.values(), key=_order_of, reverse=True)
 
     @override
     def mark_of(self, member: Record) -> str:
         return token(member["id"])
 
     @override
+    def key_of(self, member: Record) -> str:
+        # Once it shows that a campaign was sent, all of it is read: reports may be older than the
+        # run in which it still looked like a draft.
+        return self.mark_of(member) if was_sent(member) else f"{self.mark_of(member)}-"
+
+    @override
     def listed(self) -> list[Record]:
         members = super().listed()
-        if not self._needs_sums:
-            return members
-        return _with_sums(members, self.sums.summaries(), self.sums.stats())
+        if not self._needs_summaries:
+            return _with_sums(members, {}, {})
+        stats = self.sums.known_stats() if self._needs_stats else {}
+        return self._united(members, self.sums.known_summaries(), stats)
 
     @override
     def listed_ahead(self) -> Generator[Call | None, None, list[Record]]:
         members = yield from super().listed_ahead()
-        if not self._needs_sums:
-            return members
-        found = yield from self.sums.ahead(stats=True)
-        return _with_sums(members, *found)
+        if not self._needs_summaries:
+            return _with_sums(members, {}, {})
+        summaries, stats = yield from self.sums.ahead(stats=self._needs_stats)
+        return self._united(members, summaries, stats)
+
+    def _united(
+        self, members: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
+    ) -> list[Record]:
+        """The campaigns that the list names, and those that only the summaries name."""
+        listed = {member["id"] for member in members}
+        unlisted = [
+            {"id": each, self.id_field: each, _SUMMARY: summary}
+            for each, summary in summaries.items()
+            if each not in listed
+        ]
+        return _with_sums(self.arrange([members, unlisted]), summaries, stats)
+
+    @override
+    def has_vanished(self, member: Record) -> bool:
+        # Removed campaigns stay in the list.
+        is_listed = member["id"] in self._listed_again
+        return not is_listed or status_of(member) == _REMOVED
+
+    @cached_property
+    def _listed_again(self) -> frozenset[str]:
+        return frozenset(member["id"] for member in super().listed())
 
     @override
     def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
@@ -180,13 +238,28 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         if not due:
             return Need.NOTHING
         streams = [cast("CampaignFamilyStream", self.family[name]) for name in due]
-        return Need.DETAIL if any(s.needs_activities for s in streams) else Need.LIST_ROW
+        is_deep = any(s.needs_activities for s in streams) or "current_status" not in member
+        return Need.DETAIL if is_deep else Need.LIST_ROW
+
+    @override
+    def due(self, member: Record, read_to: ReadTo) -> ReadTo:
+        due = dict(super().due(member, read_to))
+        known = self.snapshot(member).activities
+        if not known or known >= activity_ids_in(member):
+            return due
+        # The detail names an activity that it did not name before.
+        return due | {
+            name: to
+            for name, to in read_to.items()
+            if cast("CampaignFamilyStream", self.family[name]).needs_activities
+            and self.family[name].covers(member)
+        }
 
     @override
     def ask_detail(self, member: Record) -> Record | None:
         found = super().ask_detail(member)
         # The detail writes the status in another case than the list does.
-        return found and {**found, **member}
+        return found and {**found, **member, _ACTIVITIES: found.get(_ACTIVITIES)}
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
@@ -198,23 +271,27 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
         member, moment = visit.member, going.moment
         lately = self.with_lookback(moment)
-        is_late = self.is_since(member, lately) or self.was_sent_since(member, lately)
-        if visit.due or not is_late:
+        is_late = self.is_since(member, lately)
+        if visit.failed:
+            self._edits_now.put(member["id"], None)
+        elif visit.due or not is_late:
             # What some have read of it before in this pass was perhaps another edit.
             is_same = is_late and going.is_for_all(read_to)
-            self._edits_now.put(member["id"], Seen(moment, _edit_of(member)) if is_same else None)
-        if not self._needs_sums or not was_sent(member):
+            self._edits_now.put(member["id"], Seen(moment, member[_EDIT]) if is_same else None)
+        if not self._needs_stats or not was_sent(member):
             return
         window, sent = self.sums.window, sent_date(member)
         is_over = window is not None and sent is not None and sent + window <= moment
-        counted = None if is_over else self._counted(member, visit, read_to, moment)
-        self._counters_now.put(member["id"], counted)
+        snapshot = None
+        if visit.failed or not is_over:
+            snapshot = self._snapshot_of(visit, read_to, moment).text(moment)
+        self._known_now.put(member["id"], None if snapshot is None else Seen(moment, snapshot))
 
     @override
     def keep(self, state: dict[str, Any]) -> None:
         state["edits"] = self._edits_now.dump()
-        if self._needs_sums:
-            state["known"] = self._counters_now.dump()
+        if self._needs_stats:
+            state["known"] = self._known_now.dump()
 
     # What is due is told, here and ahead, by what was known when the run began.
     @cached_property
@@ -222,30 +299,23 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return Known(self.edits.dump())
 
     @cached_property
-    def _counters_now(self) -> Known:
-        return Known(self.counters.dump())
+    def _known_now(self) -> Known:
+        return Known(self.known.dump())
 
-    def _counted(
-        self, member: Record, visit: Visit, read_to: ReadTo, moment: dt.datetime
-    ) -> Seen | None:
-        """What is known from now on: the counters, and up to when all reports were read."""
-        known = self.counters.get(member["id"])
-        counts = read_counts(known.text) if known else {}
-        now = counts_in(member)
-        moments = [moment]
-        refreshed = times.parse_or_none((member.get(_STATS) or {}).get("last_refresh_time"))
+    def _snapshot_of(self, visit: Visit, read_to: ReadTo, moment: dt.datetime) -> Snapshot:
+        """What is known of a campaign from now on."""
+        before = self.snapshot(visit.member)
+        counters = dict(before.counters)
         for stream in self._tracking:
-            if stream.name not in read_to:
-                continue  # Its rows were read before in this pass, and so were its counters.
-            if stream.kind in now:
-                counts[stream.kind] = now[stream.kind]
-            else:
-                counts.pop(stream.kind, None)
-            if stream.name not in visit.due:
-                before = stream.read_to_of(member, read_to[stream.name])
-                # What has not moved was not read; the counters vouch for it up to their own time.
-                moments += [max(filter(None, (before, refreshed)), default=moment)]
-        return Seen(min(moments), write_counts(counts)) if counts else None
+            # The others have read it before in this pass.
+            if stream.name in read_to:
+                counter = before.counters.get(stream.kind)
+                counters[stream.kind] = stream.counter_after(
+                    visit, counter, read_to[stream.name], moment
+                )
+        named = activity_ids_in(visit.member)
+        is_read = named and not visit.failed
+        return Snapshot(counters, named if is_read else before.activities)
 
     @property
     def _tracking(self) -> list[CountedPartStream]:
@@ -253,8 +323,8 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
 
     @override
     def end_pass(self, going: Pass) -> None:
-        if self._needs_sums:
-            self._counters_now.retain(self.sums.summaries())
+        if self._needs_stats:
+            self._known_now.retain(going.members)
 
     # -- what it will cost ------------------------------------------------------------------
 
@@ -265,13 +335,37 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return lambda member: {**member, _ACTIVITIES: [activity]}
 
 
+def _order_of(campaign: Record) -> str:
+    summary = bodies.fields_of(campaign.get(_SUMMARY))
+    return str(campaign.get("created_at") or summary.get("last_sent_date"))
+
+
 def _with_sums(
     members: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
 ) -> list[Record]:
-    return [
+    rows = (
         {**each, _SUMMARY: summaries.get(each["id"]), _STATS: stats.get(each["id"])}
         for each in members
-    ]
+    )
+    return [{**row, _EDIT: _edit_of(row)} for row in rows]
+
+
+def activities_in(campaign: Record) -> list[Record]:
+    """The activities that a campaign's detail names, with their ids as text."""
+    return list(
+        bodies.identified(
+            bodies.objects(campaign.get(_ACTIVITIES)), lambda: None, "campaign_activity_id"
+        )
+    )
+
+
+def activity_ids_in(campaign: Record) -> frozenset[str]:
+    """What stands for the activities that a campaign's detail names, but for permalinks."""
+    return frozenset(
+        short_activity_id(activity["campaign_activity_id"])
+        for activity in activities_in(campaign)
+        if role_of(activity) != _PERMALINK
+    )
 
 
 class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
@@ -280,22 +374,25 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
     parent_stream_type = Campaigns
     member_key = Campaigns.member_key
     privileges: ClassVar[tuple[str, ...]] = ("campaign:read",)
-    #: Which activities have it.
-    roles: ClassVar[frozenset[str]] = _MAILED
+    #: The activities that do not have it, by role. A role that nobody foresaw has everything.
+    lacking_roles: ClassVar[frozenset[str]] = frozenset({_PERMALINK})
 
-    def activities(self, campaign: Record) -> list[str]:
-        """The ids of the campaign's activities that have the part."""
-        return [
-            activity
-            for each in bodies.objects(campaign.get(_ACTIVITIES))
-            if str(each.get("role")) in self.roles
-            and (activity := bodies.id_of(each.get("campaign_activity_id"))) is not None
-        ]
+    def activities(self, campaign: Record) -> list[Record]:
+        """The campaign's activities that have the part."""
+        found = activities_in(campaign)
+        return [activity for activity in found if role_of(activity) not in self.lacking_roles]
 
     def part_contexts(self, visit: Visit) -> list[Context]:
         """The contexts in which the parts of a campaign are asked for."""
         context = self.part_context(visit)
-        return [{**context, "campaign_activity_id": each} for each in self.activities(visit.member)]
+        return [
+            {
+                **context,
+                "campaign_activity_id": activity["campaign_activity_id"],
+                "role": role_of(activity),
+            }
+            for activity in self.activities(visit.member)
+        ]
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
@@ -304,9 +401,34 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
                 for row in self.request_records(each):
                     yield row if self.shapes_pages else self.of_activity(row, each)
             except RefusedError as error:
-                if error.verdict is not Verdict.MISSING:
+                is_missing = error.verdict is Verdict.MISSING and not self.has_read_pages
+                if not is_missing or self.must_have(self.visit.member, each["role"]):
                     raise
                 self.miss()
+        self._check_detail(self.visit.member)
+
+    @override
+    def is_nothing(self, error: FatalAPIError) -> bool:
+        return False
+
+    def must_have(self, campaign: Record, role: str) -> bool:
+        """Whether the API cannot rightly say that an activity has no such part."""
+        return role in _KNOWN_ROLES and status_of(campaign) != _REMOVED
+
+    def _check_detail(self, campaign: Record) -> None:
+        """Make sure that a detail named the campaign's activities.
+
+        Raises:
+            MissingPartError: It lacks some of what it must have.
+        """
+        if status_of(campaign) == _REMOVED:
+            return
+        named = campaign.get(_ACTIVITIES)
+        is_whole = isinstance(named, list) and len(activities_in(campaign)) == len(named)
+        is_enough = activity_ids_in(campaign) or not was_sent(campaign)
+        if not (is_whole and is_enough):
+            msg = "The campaign's detail lacks activities, or their ids"
+            raise MissingPartError(msg)
 
     def of_activity(self, row: Record, context: Context) -> Record:
         """A row that says whose it is."""
@@ -326,13 +448,18 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
 class WrittenPartStream(ActivityPartStream):
     """Something of what was written for a campaign; of removed campaigns nothing is left."""
 
+    needs_summaries = True
+
     @override
     def covers(self, member: Record) -> bool:
         return status_of(member) != _REMOVED
 
 
 class CampaignActivities(WrittenPartStream):
-    """What was written for a campaign and its resends."""
+    """What was written for a campaign and its resends.
+
+    What the detail of a campaign says of an activity is all there is of a permalink.
+    """
 
     name = "campaign_activities"
     path = "/emails/activities/{campaign_activity_id}"
@@ -341,6 +468,13 @@ class CampaignActivities(WrittenPartStream):
     params: ClassVar[Mapping[str, str]] = {
         "include": "physical_address_in_footer,permalink_url,html_content,document_properties"
     }
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        for activity in activities_in(self.visit.member):
+            if role_of(activity) not in _KNOWN_ROLES:
+                yield {**activity, **context}
+        yield from super().read_part(context)
 
 
 class CampaignSchedules(ActivityPartStream):
@@ -362,15 +496,16 @@ class CampaignSchedules(ActivityPartStream):
 class SentPartStream(ActivityPartStream):
     """Something that a campaign has once it was sent, and that changes when it is sent again."""
 
-    needs_sums = True
+    needs_summaries = True
 
     @override
     def covers(self, member: Record) -> bool:
         return was_sent(member)
 
     @override
-    def is_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
-        return super().is_since(campaign, moment) or self.was_sent_since(campaign, moment)
+    def must_have(self, campaign: Record, role: str) -> bool:
+        is_sent = bool(campaign.get(_SUMMARY)) or status_of(campaign) in _SENT
+        return is_sent and super().must_have(campaign, role)
 
 
 class CampaignSendHistory(SentPartStream):
@@ -389,7 +524,7 @@ class CampaignResends(SentPartStream):
     path = "/emails/activities/{campaign_activity_id}/non_opener_resends"
     envelope = bodies.ARRAY
     primary_keys = ("campaign_activity_id", "resend_request_id")
-    roles = _PRIMARY
+    lacking_roles = frozenset({_PERMALINK, _RESEND})
 
 
 class CampaignAbTests(WrittenPartStream):
@@ -399,7 +534,12 @@ class CampaignAbTests(WrittenPartStream):
     path = "/emails/activities/{campaign_activity_id}/abtest"
     envelope = bodies.ONE
     primary_keys = ("campaign_activity_id",)
-    roles = _PRIMARY
+    lacking_roles = frozenset({_PERMALINK, _RESEND})
+
+    @override
+    def must_have(self, campaign: Record, role: str) -> bool:
+        is_test = bodies.count_of(campaign.get("type_code")) == _AB_TEST
+        return is_test and super().must_have(campaign, role)
 
 
 class CampaignPreviews(WrittenPartStream):
@@ -414,6 +554,7 @@ class CampaignPreviews(WrittenPartStream):
 class MovingPartStream(SentPartStream):
     """Something that goes on changing for as long as recipients do anything."""
 
+    needs_stats = True
     privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "campaign:read")
     #: The kinds of reports whose counters say that it has changed.
     kinds: ClassVar[tuple[str, ...]] = KINDS
@@ -421,27 +562,38 @@ class MovingPartStream(SentPartStream):
     @override
     def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
         if read_to is None:
-            is_wanted = self.was_sent_since(member, self.start_date)
-            return is_wanted and any(self._counted(member, kind) != 0 for kind in self.kinds)
+            return self.is_wanted(member) and self.may_have(member)
         window, sent = self.sums.window, sent_date(member)
         if window is not None and sent is not None and sent + window <= self.run.session.began:
             # Once more, whatever is counted: counters are late.
-            return self.read_to_of(member, read_to) < sent + window
-        known, now = self.counters.as_read(member["id"], read_to), counts_in(member)
-        if known is None or not now:
-            return True
-        before = read_counts(known.text)
-        return any(now.get(kind) != before.get(kind) for kind in self.kinds)
+            synced_until = self.synced_until(member, read_to)
+            return synced_until is None or synced_until < sent + window
+        known, now = self.snapshot(member).counters, counts_in(member)
+        return not all(
+            kind in known and known[kind].vouches(now.get(kind), read_to) for kind in self.kinds
+        )
 
-    def read_to_of(self, campaign: Record, read_to: dt.datetime | None) -> dt.datetime:
-        """Up to when a campaign was read: by the marks, or earlier if it was left out since."""
-        known = self.counters.get(campaign["id"])
-        moments = [each for each in (read_to, known and known.read_to) if each]
-        return min(moments, default=dt.datetime.min.replace(tzinfo=dt.UTC))
+    def is_wanted(self, campaign: Record) -> bool:
+        """Whether a first run reads a campaign's report."""
+        return self.was_sent_since(campaign, self.start_date)
+
+    def may_have(self, campaign: Record) -> bool:
+        """Whether there may be something that is counted: all that can be read must say no."""
+        return any(self._counted(campaign, kind) != 0 for kind in self.kinds)
+
+    def synced_until(self, campaign: Record, read_to: dt.datetime | None) -> dt.datetime | None:  # noqa: ARG002
+        """Up to when a report was read: None for never."""
+        return read_to
+
+    @override
+    def must_have(self, campaign: Record, role: str) -> bool:
+        is_counted = any(self._counted(campaign, kind) for kind in self.kinds)
+        return is_counted or super().must_have(campaign, role)
 
     def _counted(self, campaign: Record, kind: str) -> int | None:
         """What is counted of a kind: rows if the campaign is in the window, else people."""
-        return counts_in(campaign).get(kind, unique_count(campaign.get(_SUMMARY), kind))
+        rows, people = counts_in(campaign).get(kind), unique_count(campaign.get(_SUMMARY), kind)
+        return people if rows is None else max(rows, people or 0)
 
 
 class CountedPartStream(MovingPartStream):
@@ -454,6 +606,34 @@ class CountedPartStream(MovingPartStream):
     @override
     def kinds(self) -> tuple[str, ...]:  # type: ignore[override]  # one for each
         return (self.kind,)
+
+    @override
+    def synced_until(self, campaign: Record, read_to: dt.datetime | None) -> dt.datetime | None:
+        """Up to when a report was read: by the marks, or earlier if it was left out since."""
+        counter = self.snapshot(campaign).counters.get(self.kind)
+        if counter is None or read_to is None:
+            return read_to
+        return counter.synced_until and min(counter.synced_until, read_to)
+
+    def counter_after(
+        self, visit: Visit, before: Counter | None, read_to: dt.datetime | None, at: dt.datetime
+    ) -> Counter:
+        """The counter of the report after a visit, with the timestamp up to which it was read.
+
+        What was not read keeps its older timestamp: the next read goes back to it.
+        """
+        if self.name in visit.failed:
+            return Counter(None, self.synced_until(visit.member, read_to))
+        count = counts_in(visit.member).get(self.kind)
+        if self.name not in visit.due:
+            if before is not None:
+                return before
+            # Nothing is counted, or it was sent before `start_date`.
+            return Counter(count, None if self.is_wanted(visit.member) else at)
+        last = before.value if before else None
+        has_fallen = last is not None and count is not None and count < last
+        has_fallen = has_fallen or (before is not None and before.has_fallen)
+        return Counter(count, at, has_fallen)
 
 
 class CampaignLinks(MovingPartStream):
@@ -472,7 +652,7 @@ class CampaignLinks(MovingPartStream):
             return self.was_sent_since(member, self.start_date)
         # What was sent again has links that nobody has clicked yet.
         seen = self.edits.as_read(member["id"], read_to)
-        is_known = seen is not None and seen.text == _edit_of(member)
+        is_known = seen is not None and seen.text == member[_EDIT]
         is_new = not is_known and self.was_sent_since(member, self.with_lookback(read_to))
         return is_new or super().is_due(member, read_to)
 
@@ -492,11 +672,27 @@ class CampaignActivityStats(MovingPartStream):
 
     @override
     def part_contexts(self, visit: Visit) -> list[Context]:
-        ids, context = self.activities(visit.member), self.part_context(visit)
+        context = self.part_context(visit)
+        ids = [activity["campaign_activity_id"] for activity in self.activities(visit.member)]
         return [
-            {**context, "campaign_activity_ids": ",".join(batch)}
+            {**context, "campaign_activity_ids": ",".join(batch), "role": _PRIMARY}
             for batch in batched(ids, _STATS_BATCH)
         ]
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        answered = set()
+        for row in super().read_part(context):
+            answered.add(bodies.id_of(row.get("campaign_activity_id")))
+            yield row
+        campaign = self.visit.member
+        for activity in self.activities(campaign):
+            activity_id, role = activity["campaign_activity_id"], role_of(activity)
+            # A resend may not have been sent yet.
+            is_due = role == _PRIMARY and self.must_have(campaign, role)
+            if is_due and activity_id not in answered:
+                msg = f"The API has no counters for activity {activity_id}"
+                raise MissingPartError(msg)
 
     @override
     def of_activity(self, row: Record, context: Context) -> Record:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from tap_constantcontact.http import retries
 from tap_constantcontact.plan import pages
 from tap_constantcontact.v3.counters import with_plain_names
 from tap_constantcontact.v3.stream import V3Stream
@@ -17,6 +18,7 @@ from tap_constantcontact.v3.sums import (
     SUMMARY_ENVELOPE,
     SUMMARY_PAGE,
     Sums,
+    unique_count,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class CampaignSummaries(V3Stream):
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        yield from Sums(self).summaries().values() if self.is_open else ()
+        yield from Sums(self).summaries().values()
 
     @override
     def outlook(self) -> Outlook:
@@ -62,7 +64,17 @@ class CampaignStats(V3Stream):
 
     @override
     def read(self, context: Context | None) -> Iterable[Record]:
-        yield from Sums(self).stats().values() if self.is_open else ()
+        sums = Sums(self)
+        stats = sums.stats()
+        yield from stats.by_id.values()
+        for path, error in stats.failed.items():
+            if not retries.concerns_one_object(error):
+                raise error
+            self.leave_behind(path, error)
+        for campaign in stats.unknown:
+            self.logger.warning("The API has no counters for campaign %s.", campaign)
+            if unique_count(sums.summaries()[campaign], "sends"):
+                self.leave_behind(campaign, retries.MissingPartError("Its summary counts sends."))
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:

@@ -14,6 +14,7 @@ from tap_constantcontact.http import bodies
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.counters import short_activity_id
 from tap_constantcontact.v3.numbering import RowNumbers, repeated
 from tap_constantcontact.v3.streams.campaigns import CountedPartStream, MovingPartStream, counts_in
 
@@ -45,12 +46,21 @@ class TrackingStream(CountedPartStream):
 
     @override
     def part_contexts(self, visit: Visit) -> list[Context]:
-        read_to = visit.due[self.name]
+        synced_until = self.synced_until(visit.member, visit.due[self.name])
         since = None
-        if read_to:
-            mark = self.with_lookback(self.read_to_of(visit.member, read_to))
-            since = mark.replace(second=0, microsecond=0)
-        return [{**each, "since": since} for each in super().part_contexts(visit)]
+        if synced_until:
+            since = self.with_lookback(synced_until).replace(second=0, microsecond=0)
+        # An activity that the detail did not name before is read whole.
+        known = self.snapshot(visit.member).activities
+        return [
+            {
+                **each,
+                "since": since
+                if not known or short_activity_id(each["campaign_activity_id"]) in known
+                else None,
+            }
+            for each in super().part_contexts(visit)
+        ]
 
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
@@ -147,10 +157,10 @@ class RepeatedStream(TrackingStream):
     def _rows_a_person(self) -> float:
         def share() -> float:
             people, rows = 0, 0
-            for row in self.sums.stats().values():
-                stats = row.get("stats") or {}
-                people += int(stats.get(f"em_{self.kind}") or 0)
-                rows += int(stats.get(f"em_{self.kind}_all") or 0)
+            for row in self.sums.known_stats().values():
+                stats = bodies.fields_of(row.get("stats"))
+                people += bodies.count_of(stats.get(f"em_{self.kind}")) or 0
+                rows += bodies.count_of(stats.get(f"em_{self.kind}_all")) or 0
             return rows / people if people else 1.0
 
         return self.run.once(f"rows of {self.kind} a person", share)

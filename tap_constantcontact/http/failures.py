@@ -1,0 +1,73 @@
+"""Objects that could not be synced, and the bound beyond which the API counts as down."""
+
+from __future__ import annotations
+
+from singer_sdk.exceptions import FatalAPIError
+
+from tap_constantcontact.http.retries import ExhaustedError
+
+# So many objects may fail in any case, and beyond that this share of those that were requested.
+_MAX_FAILED = 20
+_MAX_SHARE = 0.1
+# So many in a row, with no valid response in between, are not the objects' fault.
+_MAX_IN_A_ROW = 5
+
+
+class Failures:
+    """The objects that failed in a run, by stream and id.
+
+    Attributes:
+        requested: Number of objects that were requested.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.requested = 0
+        self._failed: dict[tuple[str, str], FatalAPIError] = {}
+        self._skipped: set[str] = set()
+        self._in_a_row: set[str] = set()
+
+    def __bool__(self) -> bool:
+        """Whether anything that was selected is missing."""
+        return bool(self._failed or self._skipped)
+
+    def skip(self, stream: str) -> None:
+        """Note a stream that the API does not let the user read."""
+        self._skipped.add(stream)
+
+    def note_success(self) -> None:
+        """Note a valid response: the API is up."""
+        self._in_a_row.clear()
+
+    def add(self, stream: str, object_id: str, error: FatalAPIError) -> None:
+        """Note an object that failed.
+
+        Args:
+            stream: The stream that requested it.
+            object_id: The id of the object.
+            error: The reason.
+
+        Raises:
+            FatalAPIError: So many objects failed that the reason is not theirs.
+        """
+        self._failed[stream, object_id] = error
+        if isinstance(error, ExhaustedError):
+            self._in_a_row.add(object_id)
+        objects = {failed for _, failed in self._failed}
+        is_beyond = len(objects) > max(_MAX_FAILED, _MAX_SHARE * self.requested)
+        if is_beyond or len(self._in_a_row) >= _MAX_IN_A_ROW:
+            msg = f"{len(objects)} objects failed: the API seems to be down. The last one: {error}"
+            raise FatalAPIError(msg) from error
+
+    @property
+    def summary(self) -> str:
+        """What failed, and what happens next, in one line."""
+        parts = []
+        if count := len(self._failed):
+            *_, reason = self._failed.values()
+            streams = ", ".join(sorted({stream for stream, _ in self._failed}))
+            objects = "1 object" if count == 1 else f"{count:,} objects"
+            parts.append(f"{objects} could not be synced in the streams: {streams} ({reason}).")
+        if self._skipped:
+            parts.append(f"Access denied to the streams: {', '.join(sorted(self._skipped))}.")
+        return f"{' '.join(parts)} See the warnings above. The next run requests them again."
