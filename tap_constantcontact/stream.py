@@ -7,7 +7,7 @@ import itertools
 import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from singer_sdk import RESTStream, Tap
 from singer_sdk.exceptions import (
@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import bodies, retries
 from tap_constantcontact.http.ahead import Call, arrival
-from tap_constantcontact.http.bodies import BrokenAnswerError
+from tap_constantcontact.http.bodies import BrokenAnswerError, is_cursor
 from tap_constantcontact.http.links import ForeignLinkError
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.refusals import Verdict
@@ -109,6 +109,24 @@ class ConstantContactStream(RESTStream[str | None]):
         super().apply_catalog(catalog)
         self.primary_keys, self.replication_key = keys, replication_key
 
+    @property
+    @override
+    def effective_schema(self) -> dict[str, Any]:
+        schema = super().effective_schema
+        missing = self.missing_keys
+        if not missing:
+            return schema
+        own = self.schema["properties"]
+        keys = {name: own[name] for name in missing}
+        return {**schema, "properties": {**schema["properties"], **keys}}
+
+    @property
+    def missing_keys(self) -> list[str]:
+        """Key columns that the schema of the catalog lacks: without them no record can be sent."""
+        names = dict.fromkeys((*self.primary_keys, self.replication_key))
+        given = super().effective_schema.get("properties", {})
+        return [name for name in names if name and name not in given]
+
     # -- one request ------------------------------------------------------------------------
 
     @property
@@ -139,12 +157,15 @@ class ConstantContactStream(RESTStream[str | None]):
     @override
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
-        if page.next_page_token:
-            request.url = self._followed(page.next_page_token, request.url)
+        link = page.next_page_token or ""
+        if link and not is_cursor(link):
+            request.url = self._followed(link, request.url)
             # A next link stands alone: it holds the page size, and other parameters are refused.
             request.params = {}
-        elif limit := self.limit(page.stream_context):
+            return request
+        if limit := self.limit(page.stream_context):
             request.params["limit"] = limit
+        request.params |= parse_qsl(link.removeprefix("?"))
         return request
 
     def limit(self, context: Context | None) -> int | None:  # noqa: ARG002 - others do
@@ -192,7 +213,7 @@ class ConstantContactStream(RESTStream[str | None]):
         """The API's objects with their ids as text; those without one are left out, and named."""
 
         def missing() -> None:
-            self.logger.warning("An object without its key (%s) is left out.", key)
+            self._warn_of_key(key)
 
         return bodies.identified(rows, missing, key)
 
@@ -243,6 +264,8 @@ class ConstantContactStream(RESTStream[str | None]):
             request = self._request_to(self._followed(link, first))
 
     def _followed(self, link: str, first: str) -> str:
+        if is_cursor(link):
+            return f"{first}{'&' if '?' in first else '?'}{link.removeprefix('?')}"
         try:
             return self.run.api.root.follow(link, first.partition("?")[0])
         except ForeignLinkError as error:
@@ -301,7 +324,9 @@ class ConstantContactStream(RESTStream[str | None]):
         if refusal := table.judge(response.status_code, response.headers, response.content):
             return refusal
         try:
-            self.pages.read(response)
+            page = self.pages.read(response)
+            if self.pages.is_own and self.paginator:
+                self.paginator.check(page)
         except BrokenAnswerError as fault:
             return table.judge_broken(response.headers, response.content, fault)
         return None
@@ -461,6 +486,8 @@ class ConstantContactStream(RESTStream[str | None]):
         rows = 0
         as_dict = page.as_dict
         for each in page.rows:
+            if not as_dict and not self._has_plain_key(each):
+                continue
             row = self.adapt(as_dict(each) if as_dict else each, self.context)
             if row is None:
                 continue
@@ -506,6 +533,8 @@ class ConstantContactStream(RESTStream[str | None]):
         if self.shapes_pages:
             return row
         self.run.stop.check()
+        if not self._has_plain_key(row):
+            return None
         adapted = self.adapt(row, context)
         if adapted is None:
             return None
@@ -520,12 +549,23 @@ class ConstantContactStream(RESTStream[str | None]):
     def _keys_of(self, context: Context | None) -> Record:
         return {key: context[key] for key in self.primary_keys if key in context} if context else {}
 
+    def _has_plain_key(self, row: Record) -> bool:
+        """Whether the API's object has no array or object as a part of its key."""
+        for key in self.primary_keys:
+            if isinstance(row.get(key), (dict, list)):
+                self._warn_of_key(key)
+                return False
+        return True
+
     def _has_key(self, row: Record) -> bool:
         for key in self.primary_keys:
             if row.get(key) is None:
-                self.logger.warning("A row without its key (%s) is left out.", key)
+                self._warn_of_key(key)
                 return False
         return True
+
+    def _warn_of_key(self, key: str) -> None:
+        self.logger.warning("A record without its key (%s) is skipped.", key)
 
     def _count(self, rows: int) -> None:
         if self.selected:

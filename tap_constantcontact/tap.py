@@ -30,8 +30,10 @@ from tap_constantcontact import settings
 from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.pace import seconds_between_calls
+from tap_constantcontact.http.session import CLOCKS_DIFFER
 from tap_constantcontact.http.stop import RunStopped
 from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
+from tap_constantcontact.records import times
 from tap_constantcontact.records.writer import BlockWriter, OutputError
 from tap_constantcontact.run import Run
 from tap_constantcontact.state import bookmarks, owner
@@ -97,7 +99,13 @@ class TapConstantContact(Tap):
             if not entry.metadata.resolve_selection()[()]:
                 continue
             if name in self.streams:
-                known = self.streams[name].schema["properties"]
+                stream = cast("ConstantContactStream", self.streams[name])
+                known = stream.schema["properties"]
+                faults += [
+                    f"The catalog lacks column '{column}' of stream '{name}', a part of its keys."
+                    " It is added."
+                    for column in stream.missing_keys
+                ]
                 faults += [
                     f"The catalog names column '{column}' of stream '{name}', which has none."
                     for column in entry.schema.to_dict().get("properties", {})
@@ -211,8 +219,10 @@ class TapConstantContact(Tap):
         Raises:
             ConfigValidationError: If the state is another account's.
         """
-        self._leave_out_what_is_closed()
         known = self.run.bookmarks_of(owner.ACCOUNT)
+        if clock := times.parse_or_none(known.get("clock")):
+            self.run.session.expect_clock_after(clock)
+        self._leave_out_what_is_closed()
         is_selected = owner.ACCOUNT in self.run.selected
         bookmarks_given = self.state.get("bookmarks", {})
         if not known and any(bookmarks_given.values()):
@@ -227,9 +237,12 @@ class TapConstantContact(Tap):
             marks |= owner.identify({}, identity, lambda: None, must_ask=False)
         except ForeignStateError as error:
             raise _invalid([str(error)]) from error
+        if api_time := self.run.session.api_time:
+            marks["clock"] = times.write(api_time)
         for name, mark in marks.items():
             write_stream_state(self.state, owner.ACCOUNT, name, mark)
-        for stream in bookmarks.distrust_future(dict(self.state), self.run.session.began):
+        latest = self.run.session.began + CLOCKS_DIFFER
+        for stream in bookmarks.distrust_future(dict(self.state), latest):
             self.logger.warning(
                 "The state of stream '%s' holds a mark from the future, made by a clock that was"
                 " ahead. It is not believed: what it covers is read again.",

@@ -11,6 +11,7 @@ import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -28,6 +29,7 @@ class Page(NamedTuple):
         rows: The objects in it.
         next_link: Leads to the next page; None on the last one.
         left_out: How many nulls stood where objects should be.
+        total: Number of records on all pages; None if the response does not say.
         as_dict: Makes a dict of a row whose values are known to be as the schema says, the form
             of dates apart; None if the rows are dicts, and may hold anything.
     """
@@ -35,6 +37,7 @@ class Page(NamedTuple):
     rows: list[Any]
     next_link: str | None = None
     left_out: int = 0
+    total: int | None = None
     as_dict: Callable[[Any], dict[str, Any]] | None = None
 
 
@@ -49,12 +52,14 @@ class Envelope:
         head: The field that holds the next link somewhere inside; None where there is none.
         links: The fields, each inside the one before, that lead to it from there: the usual way,
             and others that have been seen.
+        cursor: The field that holds a cursor instead of a link; None where there is none.
     """
 
     open: Callable[[Any], Page]
     rows: str | None = None
     head: str | None = None
     links: Sequence[Sequence[str]] = ()
+    cursor: str | None = None
 
 
 class BrokenAnswerError(ValueError):
@@ -65,17 +70,44 @@ class ErrorInAnswerError(BrokenAnswerError):
     """An answer that is an error, although its status says otherwise."""
 
 
-def paged(rows: str, head: str, *links: Sequence[str]) -> Envelope:
-    """The envelope of an object that holds rows, and somewhere inside it a next link."""
+def paged(
+    rows: str,
+    head: str,
+    *links: Sequence[str],
+    cursor: str | None = None,
+    total: str | None = None,
+) -> Envelope:
+    """The envelope of an object that holds rows, and somewhere inside it a next link.
+
+    Args:
+        rows: The field that holds the rows.
+        head: The field that holds the next link somewhere inside.
+        links: The fields that lead to it from there.
+        cursor: The field that holds the value of the parameter `next` for the next page, where
+            there may be no link.
+        total: The field that holds the number of records on all pages.
+    """
 
     def read(body: Any) -> Page:
         if not isinstance(body, dict) or rows not in body:
             raise _broken(body, "is no page")
         if _is_error(body):
             raise ErrorInAnswerError
-        return _page_of(body[rows], next_link(body.get(head), links))
+        link = next_link(body.get(head), links) or _cursor_link(body.get(cursor or ""))
+        page = _page_of(body[rows], link)
+        return page._replace(total=count_of(body.get(total or "")))
 
-    return Envelope(read, rows, head, links)
+    return Envelope(read, rows, head, links, cursor)
+
+
+def _cursor_link(cursor: Any) -> str | None:
+    """A link to the next page of the same list, which has but the parameter that a cursor fills."""
+    if cursor is None or cursor == "":
+        return None
+    if not isinstance(cursor, (str, int)) or isinstance(cursor, bool):
+        msg = "has a cursor that is no text"
+        raise BrokenAnswerError(msg)
+    return f"?{urlencode({'next': cursor})}"
 
 
 def _array(body: Any) -> Page:
@@ -138,18 +170,26 @@ def _at_end_of(path: Sequence[str], found: Any) -> str | None:
     return found or None
 
 
+def is_cursor(link: str) -> bool:
+    """Whether a next link is but a parameter to be added to the first request."""
+    return link.startswith("?")
+
+
 def link_of(body: bytes, envelope: Envelope) -> str | None:
     """The next link in a page of which nothing else is wanted; None if there is none to be read."""
     try:
-        found = _head(envelope.head).decode(body) if envelope.head else {}
-        return next_link(getattr(found, "head", None), envelope.links)
+        if not envelope.head:
+            return None
+        found = _head(envelope.head, envelope.cursor).decode(body)
+        return next_link(found.head, envelope.links) or _cursor_link(found.cursor)
     except ValueError:
         return None
 
 
 @functools.cache
-def _head(name: str) -> msgspec.json.Decoder[Any]:
-    page = msgspec.defstruct("Page", [("head", Any, None)], rename={"head": name})
+def _head(name: str, cursor: str | None) -> msgspec.json.Decoder[Any]:
+    fields = {"head": name, "cursor": cursor or "there is no cursor"}
+    page = msgspec.defstruct("Page", [(each, Any, None) for each in fields], rename=fields)
     return msgspec.json.Decoder(page)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
+from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.retries import PaginationError
 
 if TYPE_CHECKING:
@@ -41,10 +42,14 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
         self._page_of = page_of
         self._is_last = is_last
         self._seen: set[str] = {start} if start else set()
+        self._is_from_the_start = start is None
+        self._records = 0
 
     @override
     def get_next(self, response: requests.Response) -> str | None:
-        link = self._page_of(response).next_link
+        page = self._page_of(response)
+        self._records += len(page.rows) + page.left_out
+        link = page.next_link
         if link and self._is_last(response):
             return None
         if link in self._seen:
@@ -53,6 +58,19 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
         if link:
             self._seen.add(link)
         return link
+
+    def check(self, page: Page) -> None:
+        """Make sure that a page which says that it is the last one can be.
+
+        Raises:
+            BrokenAnswerError: There must be more records.
+        """
+        if page.next_link or page.total is None or not self._is_from_the_start:
+            return
+        count = self._records + len(page.rows) + page.left_out
+        if count < page.total:
+            msg = f"ends the list after {count:,} of {page.total:,} records"
+            raise BrokenAnswerError(msg)
 
     def has_seen(self, link: str) -> bool:
         """Whether a link was followed before."""

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
+# Before there was an API; a response that claims to be older is of a clock that is wrong.
+_EARLIEST = dt.datetime(2012, 1, 1, tzinfo=dt.UTC)
+#: The clocks of the API's servers differ by so much at most.
+CLOCKS_DIFFER = dt.timedelta(minutes=5)
+
+
 class UntrustedError(requests.RequestException):
     """The other side cannot be trusted; asking again is of no use."""
 
@@ -73,6 +79,7 @@ class Session(requests.Session):
         self.answered = False
         self._began = dt.datetime.now(dt.UTC)
         self._clock_ahead: dt.timedelta | None = None
+        self._not_before = _EARLIEST
         self._pace = pace
         self._stop = stop
         self._max_calls = max_calls
@@ -146,8 +153,23 @@ class Session(requests.Session):
             sent = parsedate_to_datetime(response.headers["Date"])
         except (KeyError, ValueError):
             return
-        if sent.tzinfo is not None:
+        if sent.tzinfo is not None and sent >= self._not_before:
             self._clock_ahead = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
+
+    def expect_clock_after(self, known: dt.datetime) -> None:
+        """Do not believe a response that claims to be older than one of an earlier run.
+
+        Args:
+            known: The API's time at the beginning of an earlier run. One that is in the future was
+                made by a machine whose clock was ahead, and says nothing.
+        """
+        if known <= dt.datetime.now(dt.UTC) + CLOCKS_DIFFER:
+            self._not_before = max(_EARLIEST, known - CLOCKS_DIFFER)
+
+    @property
+    def api_time(self) -> dt.datetime | None:
+        """When the run began by the API's clock; None before a response has told."""
+        return None if self._clock_ahead is None else self.began
 
     @property
     def began(self) -> dt.datetime:

@@ -57,6 +57,11 @@ class PageReader:
         finally:
             self._expected = before
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the next answer holds the stream's own rows."""
+        return self._expected is self._own
+
     def read(self, response: requests.Response) -> Page:
         """Read an answer, once.
 
@@ -70,8 +75,7 @@ class PageReader:
         return page
 
     def _at_full_speed(self, body: bytes) -> Page | None:
-        is_own = self._expected is self._own
-        return self._typed.read(body) if self._typed and is_own else None
+        return self._typed.read(body) if self._typed and self.is_own else None
 
     def _with_care(self, body: bytes) -> Page:
         envelope, fields = self._expected

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from tap_constantcontact.records import times
@@ -10,10 +9,8 @@ from tap_constantcontact.state.members import Members
 from tap_constantcontact.state.revisits import Revisits
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator
-
-# The clocks of the API's servers differ by so much at most.
-_CLOCKS_DIFFER = dt.timedelta(minutes=5)
 
 
 # -- what is wrong with a state -------------------------------------------------------------
@@ -142,6 +139,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "cursor": _cursor,
     "page_size": _size,
     "refreshed": _date,
+    "clock": _date,
     "owner": _text,
     "token": _text,
     "partitions": _partitions,
@@ -151,12 +149,11 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
 # -- marks from the future ------------------------------------------------------------------
 
 
-def distrust_future(state: dict[str, Any], now: dt.datetime) -> Iterator[str]:
+def distrust_future(state: dict[str, Any], latest: dt.datetime) -> Iterator[str]:
     """Take marks out of a state that a clock has made that was ahead; says of which streams.
 
     Such a mark would hide what has happened since: a run would ask for what comes after it.
     """
-    latest = now + _CLOCKS_DIFFER
     for stream, bookmark in state.get("bookmarks", {}).items():
         ahead = [
             name

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.bodies import Envelope
 
 
-def paged(rows: str, *others: Sequence[str]) -> Envelope:
+def paged(rows: str, *, cursor: str | None = None, total: str | None = None) -> Envelope:
     """A page with its rows under a key, and a next link that may be missing in four ways.
 
     Args:
         rows: The key.
-        others: Where else in `_links` the next one may stand.
+        cursor: The field that holds a cursor where there may be no link.
+        total: The field that holds the number of records on all pages.
     """
-    return bodies.paged(rows, "_links", ("next", "href"), *others)
+    # The contract nests the link of tags once more than that of others.
+    links: tuple[Sequence[str], ...] = (("next", "href"), ("next", "next", "href"))
+    return bodies.paged(rows, "_links", *links, cursor=cursor, total=total)

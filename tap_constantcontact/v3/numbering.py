@@ -1,22 +1,29 @@
-"""Telling rows apart that have no id (API docs: v3 §12)."""
+"""Telling records apart that have no id (API docs: v3 §12, §13)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing_extensions import override
 
-    from singer_sdk.helpers.types import Record
+from tap_constantcontact.v3.stream import V3Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import requests
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.http.bodies import Page
 
 NUMBER = "row_number"
 
 
 class RowNumbers:
-    """Numbers rows that are the same in all else that makes up their key, from 1.
+    """Numbers records that are the same in all else that makes up their key, from 1.
 
-    Times are cut to the minute, so that equal rows are possible. They come out with the same
+    Times are cut to the minute, so that equal records are possible. They come out with the same
     numbers each time as long as a minute is read whole.
     """
 
@@ -24,16 +31,73 @@ class RowNumbers:
         """Begin to count.
 
         Args:
-            keys: What makes up a row's key, the number among it.
+            keys: What makes up a record's key, the number among it.
         """
         self._keys = [key for key in keys if key != NUMBER]
         self._seen: Counter[tuple[Any, ...]] = Counter()
 
     def numbered(self, row: Record) -> Record:
-        """The row with its number."""
+        """The record with its number."""
         key = tuple(row.get(name) for name in self._keys)
         self._seen[key] += 1
         return {**row, NUMBER: self._seen[key]}
+
+
+class NumberedStream(V3Stream):
+    """Records without an id, the newest first, on numbered pages.
+
+    What comes in at the top while pages are read pushes records onto the next page, where they come
+    once more. They look like records that are the same in all of their key, of which there may be
+    some.
+    """
+
+    @override
+    def request_records(self, context: Context | None) -> Iterable[Record]:
+        self._numbers = RowNumbers(self.primary_keys)
+        self._before: list[tuple[Any, ...]] = []
+        self._top: tuple[Any, ...] | None = None
+        return super().request_records(context)
+
+    @override
+    def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        page = self.pages.read(response)
+        page = page._replace(rows=self._new(page))
+        return self._shaped(page) if self.shapes_pages else page.rows
+
+    def _new(self, page: Page) -> list[Any]:
+        """The records of a page that did not come with the page before."""
+        keys = [self._key_of(row) for row in page.rows]
+        if self._top is None and keys:
+            self._top = keys[0]
+        before, self._before = self._before, keys
+        count = repeated(before, keys)
+        if not count:
+            return page.rows
+        look_alike = all(key == keys[0] for key in keys[:count])
+        if look_alike and not self._has_grown():
+            return page.rows
+        return page.rows[count:]
+
+    def _key_of(self, row: Any) -> tuple[Any, ...]:
+        """What tells a record of the API from others: no other field is the same each time."""
+        names = (name for name in self.primary_keys if name != NUMBER)
+        is_dict = isinstance(row, dict)
+        values = (row.get(name) if is_dict else getattr(row, name, None) for name in names)
+        return tuple(value if isinstance(value, (str, int, float)) else None for value in values)
+
+    def _has_grown(self) -> bool:
+        """Whether anything came in at the top since the first page was read: takes a request."""
+        context = self.context or {}
+        request = self.build_prepared_request(
+            method="GET",
+            url=self.get_url(context),
+            params={**self.get_url_params(context, None), "limit": 1},
+            headers=self.http_headers,
+        )
+        with self.pages.expecting(self.own_envelope):
+            response = self.request_decorator(self._request)(request, None)
+            rows = self.pages.read(response).rows
+        return [self._key_of(row) for row in rows[:1]] != [self._top]
 
 
 def repeated(before: Sequence[Any], rows: Sequence[Any]) -> int:

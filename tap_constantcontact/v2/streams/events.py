@@ -205,7 +205,7 @@ class EventRegistrants(EventPartStream):
 
     @override
     def calls_for(self, visit: Visit) -> int:
-        there_are = visit.member.get("total_registered_count") or 0
+        there_are = bodies.count_of(visit.member.get("total_registered_count")) or 0
         since = self.since_of(visit.due[self.name])
 
         def ask() -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_constantcontact.http import bodies
 from tap_constantcontact.plan import PAGE, pages
 from tap_constantcontact.records import times
 from tap_constantcontact.state.revisits import token
@@ -108,9 +109,8 @@ _MOST_COUNTERS = 64
 
 def _counter(campaign: Record, stream: str) -> int | None:
     """What a campaign's detail counts of a report; None if it does not say."""
-    summary = campaign.get("tracking_summary")
-    found = summary.get(stream.removeprefix("campaign_")) if isinstance(summary, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    summary = bodies.fields_of(campaign.get("tracking_summary"))
+    return bodies.count_of(summary.get(stream.removeprefix("campaign_")))
 
 
 class CampaignOpens(TrackingStream):

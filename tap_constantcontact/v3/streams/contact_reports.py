@@ -10,14 +10,14 @@ from tap_constantcontact.each import EachStream
 from tap_constantcontact.http import bodies
 from tap_constantcontact.records import times
 from tap_constantcontact.v3.bodies import paged
-from tap_constantcontact.v3.numbering import RowNumbers
+from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.streams.contacts import Contacts
 from tap_constantcontact.v3.streams.outreach import FIVE_YEARS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -60,7 +60,7 @@ class ContactReportStream(V3Stream, EachStream):
         return {"start": times.write(began - FIVE_YEARS), "end": times.write(began)}
 
 
-class ContactActivity(ContactReportStream):
+class ContactActivity(NumberedStream, ContactReportStream):
     """All that a contact was sent and did, without links, devices and codes of bounces."""
 
     name = "contact_activity"
@@ -78,11 +78,6 @@ class ContactActivity(ContactReportStream):
     @override
     def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
         return {"tracking_activities_list": _TYPES}
-
-    @override
-    def request_records(self, context: Context | None) -> Iterable[Record]:
-        self._numbers = RowNumbers(self.primary_keys)
-        return super().request_records(context)
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:

@@ -28,7 +28,7 @@ class Contacts(V3Stream, PeopleStream):
     """
 
     path = "/contacts"
-    envelope = paged("contacts")
+    envelope = paged("contacts", total="contacts_count")
     privileges = ("contacts:read",)
     primary_keys = ("contact_id",)
     replication_key = "updated_at"
@@ -70,4 +70,4 @@ class Contacts(V3Stream, PeopleStream):
         )
         with self.pages.expecting(self.own_envelope):
             response = self.request_decorator(self._request)(request, None)
-        return int(bodies.decode(response.content).get("contacts_count") or 0)
+        return bodies.count_of(bodies.decode(response.content).get("contacts_count")) or 0

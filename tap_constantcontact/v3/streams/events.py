@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tap_constantcontact.state.passes import Pass, ReadTo
     from tap_constantcontact.walk import Visit
 
+_ENVELOPE = paged("records", cursor="next_cursor", total="total_records")
 _TRACK = "default_track"
 _SUMS = "event_registration_summary_metrics"
 # What a person pays, or whether he comes, moves nothing that the list shows: so often it is read.
@@ -68,7 +69,7 @@ class Events(EventFamilyStream, WalkingStream):
 
     name = "events"
     path = "/events"
-    envelope = paged("records")
+    envelope = _ENVELOPE
     primary_keys = ("event_id",)
     page_size = 100
     params: ClassVar[Mapping[str, str]] = {"sort_by": "updated_time", "sort_order": "DESC"}
@@ -132,6 +133,11 @@ def _look(event: Record) -> str:
     return fingerprint(str(shown))[:6]
 
 
+def registration_count(event: Record) -> int | None:
+    """How many have registered for an event, as the list says; None if it does not."""
+    return bodies.count_of(bodies.fields_of(event.get(_SUMS)).get("registration_count"))
+
+
 class EventPartStream(EventFamilyStream, PartStream):
     """Something of one event."""
 
@@ -161,7 +167,7 @@ class EventRegistrations(EventPartStream):
 
     name = "event_registrations"
     path = "/events/{event_id}/tracks/{track_id}/registrations"
-    envelope = paged("records")
+    envelope = _ENVELOPE
     primary_keys = ("event_id", "track_id", "registration_id")
     page_size = 100
 
@@ -182,5 +188,4 @@ class EventRegistrations(EventPartStream):
 
     @override
     def calls_for(self, visit: Visit) -> int:
-        sums = visit.member.get(_SUMS) or {}
-        return pages(int(sums.get("registration_count") or 0), self.page_size or 1)
+        return pages(registration_count(visit.member) or 0, self.page_size or 1)

@@ -21,7 +21,7 @@ class Lists(V3Stream):
 
     name = "lists"
     path = "/contact_lists"
-    envelope = paged("lists")
+    envelope = paged("lists", total="lists_count")
     privileges = ("contacts:lists:read",)
     primary_keys = ("list_id",)
     state_partitioning_keys = ()
@@ -63,8 +63,7 @@ class Tags(V3Stream):
 
     name = "tags"
     path = "/contact_tags"
-    # The contract nests the link once more than other answers do.
-    envelope = paged("tags", ("next", "next", "href"))
+    envelope = paged("tags", total="tags_count")
     privileges = ("contacts:read",)
     primary_keys = ("tag_id",)
     page_size = 500

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http import retries
 from tap_constantcontact.v3.bodies import paged
-from tap_constantcontact.v3.numbering import RowNumbers
-from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.v3.numbering import NumberedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +25,7 @@ _REPORTS = (
 )
 
 
-class LandingPageEvents(V3Stream):
+class LandingPageEvents(NumberedStream):
     """Opens, clicks, updates and sign-ups of the landing pages that the settings name.
 
     No call lists landing pages. All opens are read, so those of each contact once are left out.
@@ -60,17 +59,13 @@ class LandingPageEvents(V3Stream):
         ]
 
     @override
-    def request_records(self, context: Context | None) -> Iterable[Record]:
-        self._numbers = RowNumbers(self.primary_keys)
+    def read(self, context: Context | None) -> Iterable[Record]:
+        page = context["campaign_activity_id"] if context else ""
         try:
-            yield from super().request_records(context)
-        except RefusedError as error:
-            if error.verdict is not Verdict.MISSING:
-                raise
-            page = context["campaign_activity_id"] if context else ""
-            self.logger.warning(
-                "The API knows no landing page %s, which `landing_page_ids` names.", page
-            )
+            with retries.giving_up():
+                yield from super().read(context)
+        except FatalAPIError as error:
+            self.leave_behind(page, error)
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:

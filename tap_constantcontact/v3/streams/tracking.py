@@ -6,7 +6,7 @@ the top, where the newest rows are, down to what was read before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
@@ -15,23 +15,20 @@ from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.counters import short_activity_id
-from tap_constantcontact.v3.numbering import RowNumbers, repeated
+from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.streams.campaigns import CountedPartStream, MovingPartStream, counts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.bodies import Page
     from tap_constantcontact.walk import Visit
 
 _ENVELOPE = paged("tracking_activities")
 _KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
 
 
-class TrackingStream(CountedPartStream):
+class TrackingStream(NumberedStream, CountedPartStream):
     """One kind of report: whole the first time, and then down to what was read before.
 
     The mark falls on the edge of a minute, and that minute is read whole, so that rows which are
@@ -61,42 +58,6 @@ class TrackingStream(CountedPartStream):
             }
             for each in super().part_contexts(visit)
         ]
-
-    @override
-    def request_records(self, context: Context | None) -> Iterable[Record]:
-        self._numbers = RowNumbers(self.primary_keys)
-        self._before: list[Any] = []
-        self._top: Record | None = None
-        return super().request_records(context)
-
-    @override
-    def parse_response(self, response: requests.Response) -> Iterator[Record]:
-        page = self.pages.read(response)
-        yield from self._shaped(page._replace(rows=self._new(page)))
-
-    def _new(self, page: Page) -> list[Any]:
-        """The rows of a page that did not come with the page before.
-
-        What comes in at the top while pages are read pushes rows onto the next page, where they
-        come once more. They look like rows that are the same in all, of which there may be some.
-        """
-        if self._top is None and page.rows:
-            self._top = _as_record(page, page.rows[0])
-        before, self._before = self._before, page.rows
-        count = repeated(before, page.rows)
-        if not count:
-            return page.rows
-        look_alike = all(each == page.rows[0] for each in page.rows[:count])
-        if look_alike and not self._has_grown():
-            return page.rows
-        return page.rows[count:]
-
-    def _has_grown(self) -> bool:
-        """Whether anything came in at the top since the first page was read: that takes a call."""
-        context = self.context or {}
-        path = self.get_url(context).removeprefix(self.url_base)
-        rows = self.fetch(f"{path}?limit=1", self.own_envelope)
-        return rows[:1] != [self._top]
 
     @override
     def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:
@@ -136,10 +97,6 @@ class TrackingStream(CountedPartStream):
 
     def _rows_a_person(self) -> float:
         return 1.0
-
-
-def _as_record(page: Page, row: Any) -> Record:
-    return page.as_dict(row) if page.as_dict else row
 
 
 class CampaignSends(TrackingStream):
