@@ -36,7 +36,7 @@ class OptionalAreaStream(ConstantContactStream):
     @property
     @override
     def is_open(self) -> bool:
-        return self.area not in self.run.skipped_areas and self.name not in self.run.closed_streams
+        return super().is_open and self.area not in self.run.skipped_areas
 
     @override
     def is_denied(self, error: FatalAPIError) -> bool:

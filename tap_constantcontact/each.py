@@ -84,8 +84,11 @@ class EachStream(ConstantContactStream):
                 marks.advance(position, started)
                 if has_failed:
                     marks.note_failure(position, read_to)
+                    if not self.is_open:
+                        return
                 else:
                     marks.forget_failure(position)
+                    self.run.failures.note_success(self.name)
                 if position % _MEMBERS_A_STATE == 0:
                     self.keep_marks(marks)
                     self.run.write_state()

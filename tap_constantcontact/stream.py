@@ -18,7 +18,7 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib import RecordMessage
+from singer_sdk.singerlib import RecordMessage, Schema
 from typing_extensions import override
 
 from tap_constantcontact.http import bodies, retries
@@ -39,6 +39,7 @@ from tap_constantcontact.records.pages import PageReader
 from tap_constantcontact.records.shaping import Shaper
 from tap_constantcontact.records.typed import TypedPages
 from tap_constantcontact.state.marks import Marks
+from tap_constantcontact.state.revisits import token, tokens_in
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -94,7 +95,7 @@ class ConstantContactStream(RESTStream[str | None]):
     @property
     def is_open(self) -> bool:
         """Whether the API lets the stream be read, as far as is known."""
-        return True
+        return self.name not in self.run.closed_streams
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -106,26 +107,18 @@ class ConstantContactStream(RESTStream[str | None]):
     def apply_catalog(self, catalog: Catalog) -> None:
         # What a stream's keys are is no choice: a catalog without them is as good as one with them.
         keys, replication_key = self.primary_keys, self.replication_key
+        if entry := catalog.get_stream(self.name):
+            columns = entry.schema.properties or {}
+            names = dict.fromkeys(filter(None, (*keys, replication_key)))
+            self.keys_added = [name for name in names if name not in columns]
+            for name in self.keys_added:
+                columns[name] = Schema.from_dict(self.schema["properties"][name])
+            entry.schema.properties = columns
         super().apply_catalog(catalog)
         self.primary_keys, self.replication_key = keys, replication_key
 
-    @property
-    @override
-    def effective_schema(self) -> dict[str, Any]:
-        schema = super().effective_schema
-        missing = self.missing_keys
-        if not missing:
-            return schema
-        own = self.schema["properties"]
-        keys = {name: own[name] for name in missing}
-        return {**schema, "properties": {**schema["properties"], **keys}}
-
-    @property
-    def missing_keys(self) -> list[str]:
-        """Key columns that the schema of the catalog lacks: without them no record can be sent."""
-        names = dict.fromkeys((*self.primary_keys, self.replication_key))
-        given = super().effective_schema.get("properties", {})
-        return [name for name in names if name and name not in given]
+    #: Key columns that the catalog lacked: without them no record could be sent.
+    keys_added: Sequence[str] = ()
 
     # -- one request ------------------------------------------------------------------------
 
@@ -302,7 +295,7 @@ class ConstantContactStream(RESTStream[str | None]):
         refusal = self._judge(response)
         if refusal is None:
             self._repeated_once = None
-            self.run.failures.note_success()
+            self.run.failures.note_response()
             return
         message = self.run.api.credentials.clean(refusal.message)
         if refusal.verdict is Verdict.SLOW_DOWN:
@@ -386,6 +379,8 @@ class ConstantContactStream(RESTStream[str | None]):
         try:
             with retries.giving_up():
                 yield from self.read(context)
+            if self.name in self.run.closed_streams:
+                self._forget_progress()
         except FatalAPIError as error:
             if self.is_denied(error):
                 self._forget_progress()
@@ -423,11 +418,27 @@ class ConstantContactStream(RESTStream[str | None]):
             "Stream '%s' could not sync '%s' (path: %s). It is skipped in this run. %s",
             self.name,
             object_id,
-            self.requested_path,
+            self.requested_path or self.path,
             error,
         )
         self.give_up()
-        self.run.failures.add(self.name, object_id, error)
+        is_known = not self._failed_before.isdisjoint(
+            # Parents stand in watermarks by an id of their own, or by a token of theirs.
+            {token(object_id), token(token(object_id))}
+        )
+        failures = self.run.failures
+        failures.add(self.name, object_id, error, is_known=is_known)
+        if self.is_open and failures.is_down(self.name):
+            self.logger.warning(
+                "Stream '%s' is skipped for the rest of this run: too many failures in a row.",
+                self.name,
+            )
+            self.run.closed_streams.add(self.name)
+
+    @cached_property
+    def _failed_before(self) -> set[str]:
+        groups = self.run.bookmarks_of(self.name).get("failed") or ()
+        return {each for group in groups for each in tokens_in(group["ids"])}
 
     def give_up(self) -> None:
         """Note that the latest request has failed for good."""

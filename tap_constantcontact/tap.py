@@ -104,7 +104,7 @@ class TapConstantContact(Tap):
                 faults += [
                     f"The catalog lacks column '{column}' of stream '{name}', a part of its keys."
                     " It is added."
-                    for column in stream.missing_keys
+                    for column in stream.keys_added
                 ]
                 faults += [
                     f"The catalog names column '{column}' of stream '{name}', which has none."
@@ -146,11 +146,12 @@ class TapConstantContact(Tap):
             ConfigValidationError: A map cannot be used.
         """
         super(Tap, self).setup_mapper()
+        streams = self.streams  # They add to the catalog what it lacks.
         for name, entry in self.catalog.items():
             try:
                 self.mapper.register_raw_streams_from_catalog(Catalog({name: entry}))
             except (StreamMapConfigError, MapExpressionError) as error:
-                if name in self.streams and self.streams[name].selected:
+                if name in streams and streams[name].selected:
                     raise _invalid([map_fault(name, error)]) from error
 
     @cached_property

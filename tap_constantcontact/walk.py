@@ -168,11 +168,6 @@ class WalkingStream(WalkedStream):
         """The ids of members that are no longer listed, as far as the API names them."""
         return ()
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether a part turned out to be closed to the account: nothing more can be read."""
-        return False
-
     @functools.cached_property
     def family(self) -> dict[str, WalkedStream]:
         """The streams of the walk that the run wants, by name."""
@@ -200,7 +195,7 @@ class WalkingStream(WalkedStream):
         members = self.listed()
         found = self.pass_over(members)
         yield from self._walk(members, found)
-        if self.is_closed:
+        if not self.is_open:
             return
         self._finish(found)
         if found.begin_another():
@@ -279,8 +274,8 @@ class WalkingStream(WalkedStream):
                     each.visit = visit
                 self.visit = visit
                 yield visit.member
-                if self.is_closed:
-                    return
+            if not self.is_open:
+                return
             going.note_as_read(position)
             if visit.due:
                 going.advance(position, self._open(read_to))
@@ -352,6 +347,12 @@ class WalkingStream(WalkedStream):
     def has_vanished(self, member: Record) -> bool:  # noqa: ARG002 - others ask the list
         """Whether a member is gone of which there is no detail."""
         return True
+
+    @functools.cached_property
+    def ids_listed_again(self) -> frozenset[str]:
+        """The ids of the members, requested once more."""
+        lists = [self._identified(self.request_records(each)) for each in self.lists]
+        return frozenset(member["id"] for members in lists for member in members)
 
     def detail_path(self, member: Record) -> str:
         """Where a member's detail is."""
@@ -515,6 +516,7 @@ class PartStream(WalkedStream):
         try:
             with retries.giving_up():
                 yield from self.read_part(self.part_context(self.visit))
+            self.run.failures.note_success(self.name)
         except FatalAPIError as error:
             if self.is_nothing(error):
                 self.miss()

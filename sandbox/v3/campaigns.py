@@ -28,6 +28,7 @@ ACTIVITY_INCLUDES: Final = (
     "document_properties",
 )
 _TESTED_EVERY: Final = 5
+_AB_TEST: Final = 57
 _CODE_EVERY: Final = 3
 
 
@@ -50,7 +51,7 @@ def _hull(each: Campaign) -> dict[str, Any]:
         "current_status": _STATUSES[each.status],
         "name": each.name,
         "type": "CUSTOM_CODE_EMAIL" if is_code else "NEWSLETTER",
-        "type_code": 26 if is_code else 10,
+        "type_code": _AB_TEST if is_tested(each) else 26 if is_code else 10,
         "updated_at": moments.text(each.changed),
     }
 

@@ -1,6 +1,8 @@
-"""Objects that could not be synced, and the bound beyond which the API counts as down."""
+"""Objects that could not be synced, and the bounds beyond which that is not their fault."""
 
 from __future__ import annotations
+
+from collections import defaultdict
 
 from singer_sdk.exceptions import FatalAPIError
 
@@ -9,7 +11,7 @@ from tap_constantcontact.http.retries import ExhaustedError
 # So many objects may fail in any case, and beyond that this share of those that were requested.
 _MAX_FAILED = 20
 _MAX_SHARE = 0.1
-# So many in a row, with no valid response in between, are not the objects' fault.
+# So many objects in a row, with no success in between, mean that an endpoint, or the API, is down.
 _MAX_IN_A_ROW = 5
 
 
@@ -26,6 +28,7 @@ class Failures:
         self._failed: dict[tuple[str, str], FatalAPIError] = {}
         self._skipped: set[str] = set()
         self._in_a_row: set[str] = set()
+        self._in_a_row_by_stream: dict[str, set[str]] = defaultdict(set)
 
     def __bool__(self) -> bool:
         """Whether anything that was selected is missing."""
@@ -35,24 +38,34 @@ class Failures:
         """Note a stream that the API does not let the user read."""
         self._skipped.add(stream)
 
-    def note_success(self) -> None:
+    def note_response(self) -> None:
         """Note a valid response: the API is up."""
         self._in_a_row.clear()
 
-    def add(self, stream: str, object_id: str, error: FatalAPIError) -> None:
+    def note_success(self, stream: str) -> None:
+        """Note an object that was synced."""
+        self._in_a_row_by_stream.pop(stream, None)
+
+    def is_down(self, stream: str) -> bool:
+        """Whether so many objects of a stream failed in a row that others will fail as well."""
+        return len(self._in_a_row_by_stream[stream]) >= _MAX_IN_A_ROW
+
+    def add(self, stream: str, object_id: str, error: FatalAPIError, *, is_known: bool) -> None:
         """Note an object that failed.
 
         Args:
             stream: The stream that requested it.
             object_id: The id of the object.
             error: The reason.
+            is_known: Whether it failed in the run before: then it says nothing about others.
 
         Raises:
             FatalAPIError: So many objects failed that the reason is not theirs.
         """
         self._failed[stream, object_id] = error
-        if isinstance(error, ExhaustedError):
+        if isinstance(error, ExhaustedError) and not is_known:
             self._in_a_row.add(object_id)
+            self._in_a_row_by_stream[stream].add(object_id)
         objects = {failed for _, failed in self._failed}
         is_beyond = len(objects) > max(_MAX_FAILED, _MAX_SHARE * self.requested)
         if is_beyond or len(self._in_a_row) >= _MAX_IN_A_ROW:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+import weakref
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -23,7 +24,8 @@ class _Cleaner(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.known: set[Credentials] = set()
+        # Weak, so that those of runs that are over cost nothing.
+        self.known: weakref.WeakSet[Credentials] = weakref.WeakSet()
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:

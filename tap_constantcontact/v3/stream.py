@@ -7,18 +7,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.areas import OptionalAreaStream
+from tap_constantcontact.http import bodies, retries
 from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
+from tap_constantcontact.state.revisits import token
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     import requests
-    from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.ahead import Outlook
@@ -84,12 +86,38 @@ class EditedStream(V3Stream):
         for row in self.identified(super().parse_response(response), key):
             if is_listed_enough:
                 yield row
-            elif self._is_edited(row) and (found := self.detail(self._path_of(row), row[key], key)):
-                yield {**row, **found}
-                self._note(row)
+            elif self.is_open and self._is_edited(row):
+                yield from self._with_detail(row)
+        self._keep_failed()
+
+    def _with_detail(self, row: Record) -> Iterable[Record]:
+        """A row of the list with its detail; if that cannot be read the next run tries again."""
+        key = self.primary_keys[0]
+        try:
+            with retries.giving_up():
+                (detail,) = self.fetch(self._path_of(row), bodies.of(row[key], key))
+        except FatalAPIError as error:
+            self._failed.add(token(row[key]))
+            self.leave_behind(row[key], error)
+        else:
+            self.run.failures.note_success(self.name)
+            yield {**row, **detail}
+            self._note(row)
+            self._failed.discard(token(row[key]))
+
+    @cached_property
+    def _failed(self) -> set[str]:
+        """The rows of which the detail could not be read, by the tokens of their ids."""
+        return set(self._failed_before)
+
+    def _keep_failed(self) -> None:
+        state = self.get_context_state(None)
+        state.pop("failed", None)
+        if self._failed:
+            state["failed"] = [{"synced_until": None, "ids": "".join(sorted(self._failed))}]
 
     def _is_edited(self, row: Record) -> bool:
-        if self.since is None:
+        if self.since is None or token(str(row[self.primary_keys[0]])) in self._failed:
             return True
         seen = self._known.get(str(row[self.primary_keys[0]]))
         is_new = seen is None or seen.text != self._look(row)

@@ -91,11 +91,6 @@ class Events(EventSpotStream, WalkingStream):
         (rows,) = lists
         return sorted(rows, key=lambda row: (str(row.get("created_date")), row["id"]), reverse=True)
 
-    @property
-    @override
-    def is_closed(self) -> bool:
-        return self.area in self.run.skipped_areas
-
     @override
     def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
         due = self.due(member, read_to)

@@ -13,7 +13,7 @@ from tap_constantcontact.http import bodies, retries
 from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from singer_sdk.helpers.types import Record
 
@@ -22,9 +22,11 @@ _ALL_FIELDS = "extra_fields=physical_address,company_logo"
 PRIVILEGES = "/account/user/privileges"
 
 
-def privileges_in(rows: Iterable[Record]) -> frozenset[str]:
-    """The names of privileges in what the API says of them."""
-    return frozenset(str(row.get("privilege_name")) for row in rows)
+def privileges_in(rows: Sequence[Record]) -> frozenset[str] | None:
+    """The names of the privileges in a response; None if it does not show what is lacking."""
+    names = [row.get("privilege_name") for row in rows]
+    is_whole = bool(names) and all(isinstance(name, str) for name in names)
+    return frozenset(map(str, names)) if is_whole else None
 
 
 class Account(AccountStream, V3Stream):
@@ -44,7 +46,7 @@ class Account(AccountStream, V3Stream):
     def granted(self) -> frozenset[str] | None:
         try:
             with retries.giving_up():
-                return privileges_in(self.fetch(PRIVILEGES, bodies.ARRAY))
+                granted = privileges_in(self.fetch(PRIVILEGES, bodies.ARRAY))
         except FatalAPIError as error:
             if not (self.is_denied(error) or retries.concerns_one_object(error)):
                 raise
@@ -52,6 +54,13 @@ class Account(AccountStream, V3Stream):
                 "Could not determine the user's privileges (path: %s). %s", PRIVILEGES, error
             )
             return None
+        if granted is None:
+            self.logger.warning(
+                "Could not determine the user's privileges (path: %s): the response lists none,"
+                " or some without a name.",
+                PRIVILEGES,
+            )
+        return granted
 
 
 class AccountEmails(V3Stream):

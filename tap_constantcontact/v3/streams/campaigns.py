@@ -6,6 +6,7 @@ reports are about: the mail itself, and resends of it.
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -33,7 +34,6 @@ from tap_constantcontact.v3.sums import Sums, sent_at, unique_count
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from singer_sdk.exceptions import FatalAPIError
@@ -51,7 +51,10 @@ _PERMALINK = "permalink"
 _PRIMARY, _RESEND = "primary_email", "resend"
 _KNOWN_ROLES = frozenset({_PRIMARY, _RESEND})
 # Campaigns that certainly were sent, or are being sent.
-_SENT = frozenset({"done", "executing"})
+_DONE = "done"
+_SENT = frozenset({_DONE, "executing"})
+# (API docs: v3 §10)
+_SHORTEST_RESEND_DELAY = dt.timedelta(hours=12)
 # The type of campaigns that are A/B tests (API docs: v3 §10).
 _AB_TEST = 57
 # What the walk knows of a campaign beside its row.
@@ -225,12 +228,7 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
     @override
     def has_vanished(self, member: Record) -> bool:
         # Removed campaigns stay in the list.
-        is_listed = member["id"] in self._listed_again
-        return not is_listed or status_of(member) == _REMOVED
-
-    @cached_property
-    def _listed_again(self) -> frozenset[str]:
-        return frozenset(member["id"] for member in super().listed())
+        return status_of(member) == _REMOVED or member["id"] not in self.ids_listed_again
 
     @override
     def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
@@ -314,8 +312,12 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
                     visit, counter, read_to[stream.name], moment
                 )
         named = activity_ids_in(visit.member)
-        is_read = named and not visit.failed
-        return Snapshot(counters, named if is_read else before.activities)
+        if _ACTIVITIES not in visit.member:
+            named = before.activities
+        elif visit.failed and before.activities:
+            # Those that are new stay new, and those that are gone will be new if they come back.
+            named &= before.activities
+        return Snapshot(counters, named)
 
     @property
     def _tracking(self) -> list[CountedPartStream]:
@@ -360,12 +362,9 @@ def activities_in(campaign: Record) -> list[Record]:
 
 
 def activity_ids_in(campaign: Record) -> frozenset[str]:
-    """What stands for the activities that a campaign's detail names, but for permalinks."""
-    return frozenset(
-        short_activity_id(activity["campaign_activity_id"])
-        for activity in activities_in(campaign)
-        if role_of(activity) != _PERMALINK
-    )
+    """What stands for the activities that a campaign's detail names."""
+    ids = (activity["campaign_activity_id"] for activity in activities_in(campaign))
+    return frozenset(map(short_activity_id, ids))
 
 
 class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
@@ -396,16 +395,26 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
+        campaign = self.visit.member
         for each in self.part_contexts(self.visit):
+            has_records = False
             try:
                 for row in self.request_records(each):
+                    has_records = True
                     yield row if self.shapes_pages else self.of_activity(row, each)
             except RefusedError as error:
                 is_missing = error.verdict is Verdict.MISSING and not self.has_read_pages
-                if not is_missing or self.must_have(self.visit.member, each["role"]):
+                if not is_missing or self.must_have(campaign, each["role"]):
                     raise
                 self.miss()
-        self._check_detail(self.visit.member)
+            if not has_records and self.must_have_records(campaign, each["role"]):
+                msg = f"{self.requested_path} is empty, although the campaign has such records"
+                raise MissingPartError(msg)
+        self._check_detail(campaign)
+
+    def must_have_records(self, campaign: Record, role: str) -> bool:  # noqa: ARG002 - others do
+        """Whether an activity certainly has some records of this kind."""
+        return False
 
     @override
     def is_nothing(self, error: FatalAPIError) -> bool:
@@ -425,9 +434,11 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
             return
         named = campaign.get(_ACTIVITIES)
         is_whole = isinstance(named, list) and len(activities_in(campaign)) == len(named)
-        is_enough = activity_ids_in(campaign) or not was_sent(campaign)
-        if not (is_whole and is_enough):
-            msg = "The campaign's detail lacks activities, or their ids"
+        is_enough = any(role_of(activity) != _PERMALINK for activity in activities_in(campaign))
+        is_as_before = self.snapshot(campaign).activities <= activity_ids_in(campaign)
+        if not (is_whole and is_enough and is_as_before):
+            path = f"{Campaigns.path}/{campaign['id']}"
+            msg = f"The campaign's detail ({path}) lacks activities, or their ids"
             raise MissingPartError(msg)
 
     def of_activity(self, row: Record, context: Context) -> Record:
@@ -492,6 +503,10 @@ class CampaignSchedules(ActivityPartStream):
     def covers(self, member: Record) -> bool:
         return status_of(member) == "scheduled"
 
+    @override
+    def must_have_records(self, campaign: Record, role: str) -> bool:
+        return role == _PRIMARY
+
 
 class SentPartStream(ActivityPartStream):
     """Something that a campaign has once it was sent, and that changes when it is sent again."""
@@ -516,6 +531,24 @@ class CampaignSendHistory(SentPartStream):
     envelope = bodies.ARRAY
     primary_keys = ("campaign_activity_id", "send_id")
 
+    @override
+    def must_have_records(self, campaign: Record, role: str) -> bool:
+        return role == _PRIMARY and status_of(campaign) == _DONE
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        run_dates = []
+        for row in super().read_part(context):
+            run_dates.append(times.parse_or_none(row.get("run_date")))
+            yield row
+        campaign = self.visit.member
+        sent = sent_at(campaign.get(_SUMMARY))
+        latest = max(filter(None, run_dates), default=None)
+        is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
+        if sent and is_behind and status_of(campaign) != _REMOVED:
+            msg = f"The history lacks the sending of {times.write(sent)}"
+            raise MissingPartError(msg)
+
 
 class CampaignResends(SentPartStream):
     """Resends to those who did not open a campaign."""
@@ -525,6 +558,10 @@ class CampaignResends(SentPartStream):
     envelope = bodies.ARRAY
     primary_keys = ("campaign_activity_id", "resend_request_id")
     lacking_roles = frozenset({_PERMALINK, _RESEND})
+
+    @override
+    def must_have_records(self, campaign: Record, role: str) -> bool:
+        return any(role_of(activity) == _RESEND for activity in activities_in(campaign))
 
 
 class CampaignAbTests(WrittenPartStream):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.http import bodies
+from tap_constantcontact.http.retries import MissingPartError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
@@ -21,6 +22,7 @@ from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStr
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.ahead import Outlook
@@ -107,8 +109,14 @@ class Events(EventFamilyStream, WalkingStream):
         return True
 
     @override
+    def has_vanished(self, member: Record) -> bool:
+        return member["id"] not in self.ids_listed_again
+
+    @override
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
-        if visit.due:
+        if visit.failed:
+            self._known_now.put(visit.member["id"], None)
+        elif visit.due:
             # What some have read of it before in this pass was perhaps less.
             is_same = going.is_for_all(read_to)
             seen = Seen(going.moment, _look(visit.member)) if is_same else None
@@ -145,9 +153,20 @@ class EventPartStream(EventFamilyStream, PartStream):
     member_key = Events.member_key
 
 
-def _track_of(event: Record) -> str | None:
-    track = event.get(_TRACK)
-    return bodies.id_of(track.get("track_id")) if isinstance(track, dict) else None
+def _track_of(event: Record) -> Record | None:
+    """The track of an event, with its id as text; None if the event has none.
+
+    Raises:
+        MissingPartError: There must be one.
+    """
+    if _TRACK not in event and not registration_count(event):
+        return None
+    track = bodies.fields_of(event.get(_TRACK))
+    track_id = bodies.id_of(track.get("track_id"))
+    if track_id is None:
+        msg = "The event's detail lacks its track, or the track its id"
+        raise MissingPartError(msg)
+    return {**track, "track_id": track_id}
 
 
 class EventTracks(HeldPartStream, EventPartStream):
@@ -158,8 +177,8 @@ class EventTracks(HeldPartStream, EventPartStream):
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
-        track: Any = self.visit.member.get(_TRACK)
-        return [{**track, "event_id": self.visit.member["id"]}] if isinstance(track, dict) else []
+        track = _track_of(self.visit.member)
+        return [{**track, "event_id": self.visit.member["id"]}] if track else []
 
 
 class EventRegistrations(EventPartStream):
@@ -173,13 +192,23 @@ class EventRegistrations(EventPartStream):
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
-        if (found := self._context_of(self.visit)) is not None:
-            for row in self.request_records(found):
-                yield {**row, **found}
+        if (found := self._context_of(self.visit)) is None:
+            return
+        has_records = False
+        for row in self.request_records(found):
+            has_records = True
+            yield {**row, **found}
+        if not has_records and registration_count(self.visit.member):
+            msg = f"{self.requested_path} is empty, although the event has registrations"
+            raise MissingPartError(msg)
+
+    @override
+    def is_nothing(self, error: FatalAPIError) -> bool:
+        return super().is_nothing(error) and registration_count(self.visit.member) == 0
 
     def _context_of(self, visit: Visit) -> Context | None:
         track = _track_of(visit.member)
-        return {"event_id": visit.member["id"], "track_id": track} if track else None
+        return {"event_id": visit.member["id"], "track_id": track["track_id"]} if track else None
 
     @override
     def part_outlook(self, visit: Visit) -> Outlook:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.http import bodies
+from tap_constantcontact.http.retries import MissingPartError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.v3.bodies import paged
@@ -19,6 +20,8 @@ from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.streams.campaigns import CountedPartStream, MovingPartStream, counts_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import requests
     from singer_sdk.helpers.types import Context, Record
 
@@ -58,6 +61,23 @@ class TrackingStream(NumberedStream, CountedPartStream):
             }
             for each in super().part_contexts(visit)
         ]
+
+    @override
+    def read_part(self, context: Context) -> Iterable[Record]:
+        self._records_read = 0
+        yield from super().read_part(context)
+        count = counts_in(self.visit.member).get(self.kind)
+        if count and not self._records_read:
+            msg = f"{self.requested_path} is empty, although the API counts {count:,}"
+            raise MissingPartError(msg)
+
+    @override
+    def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        self._records_read += len(self.pages.read(response).rows)
+        return super().parse_response(response)
+
+    #: Records of all activities of the campaign that is being read, older ones included.
+    _records_read = 0
 
     @override
     def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:
