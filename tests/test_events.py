@@ -59,12 +59,6 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
 
 
-def newest(output: Output) -> dt.datetime:
-    """Where the registrants' bookmark is."""
-    bookmark = output.state["bookmarks"]["event_registrants"]["replication_key_value"]
-    return dt.datetime.fromisoformat(bookmark)
-
-
 # -- all of it, and what it costs -----------------------------------------------------------
 
 
@@ -172,7 +166,8 @@ def test_the_next_run_reads_the_details_of_changed_registrants_only(serving: Ser
 
     second = sync(box, *FAMILY, state=first.state)
 
-    day_before = newest(first) - dt.timedelta(hours=24)
+    (mark,) = first.state["bookmarks"]["event_registrants"]["reach"]
+    day_before = dt.datetime.fromisoformat(mark["to"]) - dt.timedelta(hours=24)
     overlap = {
         row["id"]
         for row in first.rows("event_registrants")
