@@ -13,7 +13,6 @@ from tap_constantcontact.http.bodies import BrokenAnswerError
 from tap_constantcontact.http.failures import Failures
 from tap_constantcontact.http.pace import Pace, seconds_between_calls
 from tap_constantcontact.http.session import Session
-from tap_constantcontact.http.stop import Stop
 from tap_constantcontact.once import Once
 from tap_constantcontact.state.writer import lasting
 from tap_constantcontact.terminal.logs import clear_before_logging, keep_out_of_logs
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from tap_constantcontact.api import Api
     from tap_constantcontact.http.ahead import Call, Outlook
+    from tap_constantcontact.http.stop import Stop
 
 
 class Foreseeing(Protocol):
@@ -53,17 +53,18 @@ class Run:
         first_calls: Calls of which the answer tells whether an area is open.
     """
 
-    def __init__(self, tap: Tap, api: Api) -> None:
+    def __init__(self, tap: Tap, api: Api, stop: Stop) -> None:
         """Begin with nothing done.
 
         Args:
             tap: Has the settings and the state, and writes messages.
             api: The API to read.
+            stop: Whether the run is to end early.
         """
         self._tap = tap
         self.api = api
         self.config: Mapping[str, Any] = tap.config
-        self.stop = Stop()
+        self.stop = stop
         self.skipped_areas: set[str] = set()
         self.open_areas: set[str] = set()
         self.lacking: set[str] = set()

@@ -57,6 +57,13 @@ SETTINGS = th.PropertiesList(
         " Without it, a file in the Meltano project or among the user's data.",
     ),
     th.Property(
+        "account_label",
+        th.StringType,
+        title="Account label",
+        description="v3: Name of the account, if several accounts use the same application and"
+        " token store. Each label has its own login.",
+    ),
+    th.Property(
         "auth_url",
         th.StringType,
         title="Authorization URL",
@@ -206,6 +213,7 @@ ONLY_OF = {
             "client_secret",
             "refresh_token",
             "token_store",
+            "account_label",
             "auth_url",
             "landing_page_ids",
             "id_map_source",
@@ -373,9 +381,39 @@ def _store(_name: str, value: Any) -> str | None:
         return "takes the path of a file, or a database's URL."
     if value.startswith(("http://", "https://")):
         return "names a website. Give a path, or a database's URL such as postgresql://…"
-    if "://" not in value and Path(value).expanduser().is_dir():
-        return f"names a folder: {value!r}. Give the path of a file in it."
+    if "://" in value:
+        return _database(value)
+    try:
+        is_folder = Path(value).expanduser().is_dir()
+    except (RuntimeError, OSError, ValueError):
+        return f"is not a path that this machine knows: {value!r}."
+    return f"names a folder: {value!r}. Give the path of a file in it." if is_folder else None
+
+
+def _database(url: str) -> str | None:
+    """Check the URL of a database; it may hold a password, and is not shown."""
+    dialect = url.partition("://")[0].partition("+")[0]
+    if dialect not in _DATABASES:
+        return (
+            f"names no database ({dialect}://…). Give a path, or a URL that begins with"
+            f" {', '.join(f'{each}://' for each in _DATABASES)}."
+        )
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return "is a URL with an invalid port. Example: postgresql://user:password@host:5432/name"
     return None
+
+
+_DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
+
+
+def _label(_name: str, value: Any) -> str | None:
+    is_text = isinstance(value, str) and value.isprintable() and len(value) <= _MAX_LABEL
+    return None if is_text else f"takes a name of up to {_MAX_LABEL} characters on one line."
+
+
+_MAX_LABEL = 100
 
 
 def _ids(_name: str, value: Any) -> str | None:
@@ -478,6 +516,7 @@ _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "client_secret": _secret,
     "refresh_token": _secret,
     "token_store": _store,
+    "account_label": _label,
     "auth_url": _url,
     "landing_page_ids": _words,
     "id_map_source": _ids,

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import logging
 from functools import cached_property
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.session import Session
     from tap_constantcontact.run import Run
 
+_MAX_MESSAGE = 500
 # Before there was an API; dates are reckoned with from here on, whatever a state says.
 _EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
@@ -297,7 +299,8 @@ class ConstantContactStream(RESTStream[str | None]):
             self._repeated_once = None
             self.run.failures.note_response()
             return
-        message = self.run.api.credentials.clean(refusal.message)
+        # Cut last: half a secret is not recognized.
+        message = shorten(self.run.api.credentials.clean(refusal.message), _MAX_MESSAGE)
         if refusal.verdict is Verdict.SLOW_DOWN:
             self.run.pace.slow_down()
             raise TooFastError(message, response)

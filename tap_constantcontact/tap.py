@@ -31,7 +31,7 @@ from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.pace import seconds_between_calls
 from tap_constantcontact.http.session import CLOCKS_DIFFER
-from tap_constantcontact.http.stop import RunStopped
+from tap_constantcontact.http.stop import RunStopped, Stop
 from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
 from tap_constantcontact.records import times
 from tap_constantcontact.records.writer import BlockWriter, OutputError
@@ -157,7 +157,9 @@ class TapConstantContact(Tap):
     @cached_property
     def run(self) -> Run:
         """What all streams share."""
-        return Run(self, _APIS[settings.version_of(self.config)](self.config, self.logger))
+        stop = Stop()
+        api = _APIS[settings.version_of(self.config)](self.config, self.logger, stop)
+        return Run(self, api, stop)
 
     # -- streams ----------------------------------------------------------------------------
 
@@ -208,6 +210,8 @@ class TapConstantContact(Tap):
             self.run.progress.finish()
             self.run.session.close()
             self._summarise()
+        if fault := self.run.api.credentials.fault:
+            raise FatalAPIError(fault)
         if self.run.failures:
             raise FatalAPIError(self.run.failures.summary)
 
@@ -440,6 +444,7 @@ class TapConstantContact(Tap):
         """
         cls.logger.setLevel(logging.WARNING)
         tap = cls(config=config.config, parse_env_config=config.parse_env)
+        _end_on_signals()
         if tap.run.api.version != v3.VERSION:
             raise _invalid(["Signing in is of the API v3: set 'client_id'. v2 has key and token."])
         return tap
@@ -491,6 +496,20 @@ class TapConstantContact(Tap):
         for fault in faults:
             cls.logger.error("%s", fault)
         raise Exit(1)
+
+
+def _end_on_signals() -> None:
+    """Let the first Ctrl-C or SIGTERM end a command that a person waits for."""
+
+    def end(signum: int, _: FrameType | None) -> NoReturn:
+        click.echo(f"\nEnded by {signal.Signals(signum).name}.", err=True)
+        raise SystemExit(_INTERRUPTED)
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, end)
+
+
+_INTERRUPTED = 130
 
 
 def _unless_empty(file: TextIO | None) -> TextIO | None:

@@ -71,6 +71,7 @@ class Scripted:
         answer: Callable[[str, dict[str, str]], Answer],
         posted: Callable[[str, dict[str, str]], Answer] | None = None,
     ) -> None:
+        posted_headers = self.posted_headers = list[dict[str, str]]()
         requests = self.requests = list[tuple[str, dict[str, str], dict[str, str]]]()
 
         class Handler(BaseHTTPRequestHandler):
@@ -93,6 +94,7 @@ class Scripted:
                 self.wfile.write(found.body)
 
             def do_POST(self) -> None:
+                posted_headers.append(dict(self.headers))
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self._send((posted or answer)(urlsplit(self.path).path, {}))
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import stat
 import threading
 import webbrowser
@@ -21,7 +22,7 @@ from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
 from sandbox import Account, Sandbox, Trouble
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.v3 import login
+from tap_constantcontact.v3 import login, oauth
 from tap_constantcontact.v3.file_store import FileStore
 from tap_constantcontact.v3.stores import open_store
 
@@ -90,7 +91,7 @@ def test_log_in_run_look_log_out(person: Person) -> None:
     said = person.types("--login")
     assert said.exit_code == 0, said.output
     owner = next(iter(person.box.account.v3_ids("account")))
-    first, code, last = said.output.splitlines()
+    first, code, _, last = said.output.splitlines()
     assert first.startswith(f"Open {person.box.origin}/oauth2/default/v1/activate?user_code=")
     assert code.startswith("If it asks for a code: ")
     assert last.startswith("Logged in to ")
@@ -104,9 +105,9 @@ def test_log_in_run_look_log_out(person: Person) -> None:
     status = person.types("--status")
     assert status.exit_code == 0, status.output
     assert f"({owner})" in status.output
-    assert "Access token: until 20" in status.output
+    assert re.search(r"Access token +until 20", status.output)
     assert "180 days without use" in status.output
-    assert "May read: all streams\n" in status.output
+    assert re.search(r"Streams +all\n", status.output)
 
     assert "the tokens are taken out of" in person.types("--logout").output
     assert "Nobody was logged in" in person.types("--logout").output
@@ -120,8 +121,8 @@ def test_status_names_what_may_not_be_read(person: Person) -> None:
     person.types("--login")
     person.box.trouble = Trouble(lack={"customer-journey:read"})
     said = person.types("--status").output
-    assert "all streams but those named below" in said
-    assert "for lack of the privilege customer-journey:read: automations" in said
+    assert "all except those below" in said
+    assert re.search(r"Lacking customer-journey:read +automations", said)
 
 
 def test_log_in_in_the_browser(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,9 +340,13 @@ def test_no_failure_gives_a_token_away(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 def test_no_answer_of_the_authorization_server_gives_anything_away(
-    status: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    status: int,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The server quotes what it was sent, and a person's address beside it."""
+    monkeypatch.setattr(oauth, "_MAX_WAIT", 0)
     caplog.set_level(logging.DEBUG)
     seed = "a-refresh-token-nobody-may-see"
     said = {"error": "invalid_grant" if status == 400 else "x", "error_description": PERSON + seed}

@@ -38,6 +38,11 @@ class Credentials(AuthBase, abc.ABC):
     def note_owner(self, owner: str) -> None:
         """Be told whose account it is, by who has asked the API."""
 
+    @property
+    def fault(self) -> str | None:
+        """What is to be said at the end of a run; None if all is well."""
+        return None
+
     def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002 - others do
         """Whether there is another token now than the one that the API has refused."""
         return False

@@ -20,7 +20,6 @@ Meaning: TypeAlias = tuple["Verdict", str]
 
 # A wait that the API asks for and that is longer than this is no pause but the end of the day.
 LONGEST_WAIT = 300.0
-_SHORT = 200
 #: Statuses of answers that hold what was asked for. The second is in a contract, and nowhere else.
 GOOD = frozenset({HTTPStatus.OK, 209})
 #: Those of answers that say that there is no such thing.
@@ -186,4 +185,4 @@ class RefusalTable:
 
 
 def _said(errors: list[tuple[str, str]]) -> str:
-    return "; ".join(" ".join(f"{key}: {message}".split())[:_SHORT] for key, message in errors)
+    return "; ".join(" ".join(f"{key}: {message}".split()) for key, message in errors)

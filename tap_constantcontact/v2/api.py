@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
+    from tap_constantcontact.http.stop import Stop
+
 VERSION = "v2"
 #: Where the vendor's is.
 URL = "https://api.constantcontact.com/v2"
 
 
-def api(config: Mapping[str, Any], _logger: logging.Logger) -> Api:
+def api(config: Mapping[str, Any], _logger: logging.Logger, _stop: Stop) -> Api:
     """The API v2 with the settings of a run; those of a discovery need not be whole."""
     return Api(
         version=VERSION,

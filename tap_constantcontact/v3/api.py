@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from tap_constantcontact.api import Api
 from tap_constantcontact.http import bodies
+from tap_constantcontact.http.stop import Stop
 from tap_constantcontact.records.schemas import schemas_of
 from tap_constantcontact.v3.credentials import BearerToken, GivenToken
 from tap_constantcontact.v3.keeper import Keeper
@@ -17,7 +19,7 @@ from tap_constantcontact.v3.streams import IN_ORDER
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_constantcontact.v3.credentials import TokenSource
 
@@ -26,12 +28,12 @@ VERSION = "v3"
 URL = "https://api.cc.email/v3"
 
 
-def api(config: Mapping[str, Any], logger: logging.Logger) -> Api:
+def api(config: Mapping[str, Any], logger: logging.Logger, stop: Stop) -> Api:
     """The API v3 with the settings of a run; those of a discovery need not be whole."""
     return Api(
         version=VERSION,
         root=V3Root(config.get("api_url") or URL, VERSION),
-        credentials=BearerToken(token_source(config, logger)),
+        credentials=BearerToken(token_source(config, logger, stop)),
         refusals=REFUSALS,
         envelope=bodies.ARRAY,
         schemas=schemas_of(VERSION),
@@ -39,24 +41,42 @@ def api(config: Mapping[str, Any], logger: logging.Logger) -> Api:
     )
 
 
-def auth_server(config: Mapping[str, Any]) -> AuthServer:
+def auth_server(
+    config: Mapping[str, Any], notice: Callable[[str], None], stop: Stop | None = None
+) -> AuthServer:
     """The authorization server that the settings name."""
+    stop = stop or Stop()
+
+    def sleep(seconds: float) -> None:
+        with stop.waiting():
+            time.sleep(seconds)
+
     return AuthServer(
         config.get("auth_url") or AUTH_URL,
         config.get("client_id", ""),
         config.get("client_secret"),
-        timeout=float(config.get("request_timeout", 60)),
+        timeout=timeout_of(config),
+        notice=notice,
+        sleep=sleep,
     )
 
 
-def token_source(config: Mapping[str, Any], logger: logging.Logger) -> TokenSource:
+def timeout_of(config: Mapping[str, Any]) -> float:
+    """Seconds that one request may take."""
+    return float(config.get("request_timeout", 60))
+
+
+def token_source(
+    config: Mapping[str, Any], logger: logging.Logger, stop: Stop | None = None
+) -> TokenSource:
     """What hands out access tokens: the settings, or a login that is kept."""
     if token := config.get("access_token"):
         return GivenToken(token)
     return Keeper(
-        auth_server(config),
-        open_store(config.get("token_store")),
+        auth_server(config, lambda text: logger.warning("%s", text), stop),
+        open_store(config.get("token_store"), timeout_of(config)),
         config.get("client_id", ""),
         config.get("refresh_token"),
         logger,
+        label=str(config.get("account_label") or ""),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from tap_constantcontact.http.bodies import objects
+import requests
+
+from tap_constantcontact.http.bodies import fields_of, id_of, objects
 from tap_constantcontact.http.pace import Pace
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.stop import Stop
@@ -44,55 +47,94 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
     if not client_id:
         msg = "Setting 'client_id' is missing: it names the application to log in with."
         raise SignInError(msg)
+    label = str(config.get("account_label") or "")
     store = open_store(config.get("token_store"))
     with store.locked():
+        known = [each for each in store.of(client_id, label) if each.account]
         store.save(store.grants())  # Nobody shall log in for nothing.
-    server = auth_server(config)
+    if known:
+        say(
+            f"{store.place} keeps a login to the account {known[0].account}{_labelled(label)}. Log"
+            " in to the same account; for another one, set `account_label`."
+        )
+    server = auth_server(config, say)
     tokens = login.by_browser(server, say) if in_browser else login.by_device(server, say)
-    found = _Account(config, tokens.access_token)
     grant = Grant(
         client_id=client_id,
         refresh_token=tokens.refresh_token or "",
         access_token=tokens.access_token,
         issued_at=tokens.issued_at,
         expires_at=tokens.expires_at,
-        account=found.id,
+        label=label,
         seed=fingerprint(seed) if seed else "",
+        # Whose account it is shows only after it is kept.
+        pending="yes" if known else "",
     )
     with store.locked():
-        others = [each for each in store.grants() if each.client_id == client_id and each.account]
-        if any(found.id and each.account != found.id for each in others):
+        store.put(grant)
+    account = _Account(config, tokens.access_token)
+    if not account.is_known:
+        if known:
             msg = (
-                f"{store.place} keeps another account of this application. Give this one a"
-                " `token_store` of its own, or run --logout first."
+                f"{account.fault} The account of this login is not known, so the login before it"
+                " stays in use. Run --login again."
+            )
+            raise SignInError(msg)
+        say(f"Logged in. The tokens are kept in {store.place}. {account.fault}")
+        return
+    with store.locked():
+        others = [each for each in store.grants() if each.refresh_token != grant.refresh_token]
+        if any(each.account != account.id for each in known):
+            store.save(others)
+            msg = (
+                f"{store.place} keeps another account of this application{_labelled(label)}. Set"
+                " `account_label` for this one, or run --logout first."
             )
             raise StoreError(msg)
-        store.put(grant)
-    say(f"Logged in to {found}. The tokens are kept in {store.place}.")
+        store.save(others)
+        store.put(replace(grant, account=account.id, pending=""))
+    say(f"Logged in to {account}{_labelled(label)}. The tokens are kept in {store.place}.")
+
+
+def _labelled(label: str) -> str:
+    return f" (account label '{label}')" if label else ""
 
 
 def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> None:
-    """Say whose account it is, how long the tokens live, and what the user may read.
+    """Show whose account it is, how long the tokens live, and what the user may read.
 
     Raises:
-        SignInError: Nobody has logged in, or the token cannot be renewed.
+        SignInError: Nobody has logged in, the token cannot be renewed, or the API did not tell.
     """
-    found = _Account(config, token_source(config, logger).access_token())
-    say(f"Account: {found}")
+    account = _Account(config, token_source(config, logger).access_token())
+    rows = [("Account", str(account) if account.is_known else "unknown")]
+    label = str(config.get("account_label") or "")
+    if label:
+        rows.append(("Account label", label))
     if config.get("access_token"):
-        say("Access token: the one in the settings, which is not renewed")
+        rows.append(("Access token", "from the settings, not renewed"))
     else:
         store = open_store(config.get("token_store"))
-        grant = store.find(str(config.get("client_id")))
+        seed = config.get("refresh_token")
+        grant = store.find(str(config.get("client_id")), label, fingerprint(seed) if seed else "")
         if grant and grant.expires_at:
-            say(f"Access token: until {times.write(grant.expires_at)}, renewed by itself before")
-        say(f"Refresh token: in {store.place}; it ends after {_REFRESH_TOKENS_LIVE}")
+            rows.append(("Access token", f"until {times.write(grant.expires_at)}, renewed before"))
+        rows.append(("Refresh token", f"ends after {_REFRESH_TOKENS_LIVE}"))
+        rows.append(("Token store", store.place))
     needed = {name for stream in IN_ORDER for name in stream.privileges}
-    lacking = sorted(needed - found.privileges) if found.privileges is not None else []
-    say("May read: " + ("all streams" if not lacking else "all streams but those named below"))
-    for privilege in lacking:
-        closed = [vars(each)["name"] for each in IN_ORDER if privilege in each.privileges]
-        say(f"May not read, for lack of the privilege {privilege}: {', '.join(closed)}")
+    if account.privileges is None:
+        rows.append(("Streams", "unknown: the API did not return the user's privileges"))
+    else:
+        lacking = sorted(needed - account.privileges)
+        rows.append(("Streams", "all" if not lacking else "all except those below"))
+        for privilege in lacking:
+            names = [vars(each)["name"] for each in IN_ORDER if privilege in each.privileges]
+            rows.append((f"Lacking {privilege}", ", ".join(names)))
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        say(f"{name:{width}}  {text}")
+    if account.fault:
+        raise SignInError(account.fault)
 
 
 def log_out(config: Mapping[str, Any], say: Say) -> None:
@@ -103,7 +145,8 @@ def log_out(config: Mapping[str, Any], say: Say) -> None:
     """
     store = open_store(config.get("token_store"))
     with store.locked():
-        had = store.forget(str(config.get("client_id")))
+        label = str(config.get("account_label") or "")
+        had = store.forget(str(config.get("client_id")), label)
     if had:
         say(f"Logged out: the tokens are taken out of {store.place}.")
     else:
@@ -113,43 +156,50 @@ def log_out(config: Mapping[str, Any], say: Say) -> None:
 
 
 class _Account:
-    """Whose account a token opens, as far as its user may know."""
+    """The account that a token belongs to, as far as its user may know.
+
+    Attributes:
+        privileges: The user's privileges; None if they are not known.
+        fault: Why something is not known; empty if the API has told all that the user may know.
+    """
 
     def __init__(self, config: Mapping[str, Any], token: str) -> None:
         timeout = float(config["request_timeout"])
         pace = Pace(config["requests_per_second"])
         base = str(config.get("api_url") or URL).rstrip("/")
+        self.fault = ""
         with Session(BearerToken(GivenToken(token)), pace, Stop(), timeout=timeout) as session:
-            self._summary = _asked(session, f"{base}{Account.path}")
-            granted = _asked(session, f"{base}{PRIVILEGES}")
-        self.privileges: frozenset[str] | None = None
-        if isinstance(granted, list):
-            self.privileges = privileges_in(objects(granted))
+            self._summary = fields_of(self._request(session, f"{base}{Account.path}"))
+            granted = self._request(session, f"{base}{PRIVILEGES}")
+        self.privileges = privileges_in(objects(granted)) if isinstance(granted, list) else None
+
+    def _request(self, session: Session, url: str) -> Any:
+        """What a path returns; None if the user may not know, or the API fails."""
+        try:
+            response = session.get(url, headers={"Accept": "application/json"})
+            if response.status_code == HTTPStatus.OK:
+                return response.json()
+        except requests.RequestException as error:
+            self.fault = f"{url} did not respond: {error}."
+        else:
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                self.fault = f"{url} rejected the access token (HTTP 401). Check `api_url`."
+            elif response.status_code != HTTPStatus.FORBIDDEN:
+                self.fault = f"{url} failed (HTTP {response.status_code})."
+        return None
 
     @property
     def id(self) -> str:
-        """Its id; empty if nobody may know."""
-        summary = self._summary if isinstance(self._summary, dict) else {}
-        return str(summary.get("encoded_account_id") or "")
+        """Its id; empty if it is not known."""
+        return id_of(self._summary.get("encoded_account_id")) or ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the API has told which account it is, or that the user may not know."""
+        return bool(self.id) or not self.fault
 
     def __str__(self) -> str:
         if not self.id:
             return "an account whose name the user may not read"
-        return f"{self._summary.get('organization_name') or 'an account'} ({self.id})"
-
-
-def _asked(session: Session, url: str) -> Any:
-    """What an address answers; None if it is refused."""
-    response = session.get(url, headers={"Accept": "application/json"})
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        msg = (
-            "The API does not take the access token. Check `api_url` and `auth_url`, then log in"
-            " again: tap-constantcontact --login"
-        )
-        raise SignInError(msg)
-    if response.status_code != HTTPStatus.OK:
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        return None
+        name = self._summary.get("organization_name")
+        return f"{name if isinstance(name, str) and name else 'an account'} ({self.id})"

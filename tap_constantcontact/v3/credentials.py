@@ -37,6 +37,10 @@ class TokenSource(Protocol):
     def note_owner(self, owner: str) -> None:
         """Be told whose account it is."""
 
+    @property
+    def fault(self) -> str | None:
+        """What is to be said at the end of a run; None if all is well."""
+
 
 @dataclass(frozen=True)
 class GivenToken:
@@ -64,6 +68,10 @@ class GivenToken:
     def note_owner(self, owner: str) -> None:
         """There is no place to keep it."""
 
+    @property
+    def fault(self) -> None:
+        """Nothing is kept."""
+
 
 class BearerToken(Credentials):
     """Signs calls with an access token that is good at that moment (API docs: v3 §2.1)."""
@@ -85,6 +93,11 @@ class BearerToken(Credentials):
     @override
     def note_owner(self, owner: str) -> None:
         self._source.note_owner(owner)
+
+    @property
+    @override
+    def fault(self) -> str | None:
+        return self._source.fault
 
     @property
     @override

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -24,24 +25,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROW = 1
-# Who holds the lock longer has died.
-_LOCK_LIVES = 180.0
+_NOBODY = "-"
 _PAUSE = 0.2
 
 
 class DatabaseStore(TokenStore):
     """One row of a table, with a lock beside it that a run that died cannot keep for ever."""
 
-    def __init__(self, url: str) -> None:
-        """Take the database's address; it is not connected to yet."""
+    def __init__(self, url: str, patience: float = 360.0) -> None:
+        """Take the database's address; it is not connected to yet.
+
+        Args:
+            url: The address.
+            patience: Seconds after which a lock that does not change hands belongs to a run that
+                has died.
+        """
         self._url = url
+        self._patience = patience
         self._meta = sa.MetaData()
         self._table = sa.Table(
             "tap_constantcontact_tokens",
             self._meta,
             sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column("grants", sa.Text, nullable=False),
-            sa.Column("locked_until", sa.Float, nullable=False),
+            sa.Column("locked_by", sa.String(64), nullable=False),
         )
 
     @functools.cached_property
@@ -57,7 +64,7 @@ class DatabaseStore(TokenStore):
         with self._told(), engine.begin() as connection:
             if connection.execute(sa.select(self._table.c.id)).first() is None:
                 with contextlib.suppress(sa.exc.IntegrityError):
-                    empty = {"id": _ROW, "grants": write_grants([]), "locked_until": 0.0}
+                    empty = {"id": _ROW, "grants": write_grants([]), "locked_by": _NOBODY}
                     connection.execute(self._table.insert().values(**empty))
         return engine
 
@@ -69,27 +76,39 @@ class DatabaseStore(TokenStore):
     @override
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        until = self._lock()
+        name = self._lock()
         try:
             yield
         finally:
-            mine = self._table.c.locked_until == until
-            with self._told(), self._engine.begin() as connection:
-                connection.execute(self._table.update().where(mine).values(locked_until=0.0))
+            # If the database is away, another run takes the lock over. What went on before matters
+            # more than that.
+            with contextlib.suppress(StoreError):
+                self._pass_on(name, _NOBODY)
 
-    def _lock(self) -> float:
-        give_up = time.time() + _LOCK_LIVES
-        while time.time() < give_up:
-            now = time.time()
-            is_free = self._table.c.locked_until < now
-            until = now + _LOCK_LIVES
+    def _lock(self) -> str:
+        """Take the lock, and return the name under which it is held.
+
+        Clocks of machines differ. So a run that waits looks whether the lock changes hands, by its
+        own clock, and takes it from one that holds it for too long.
+        """
+        name = uuid.uuid4().hex
+        owner, since = _NOBODY, time.monotonic()
+        while not self._pass_on(_NOBODY, name):
             with self._told(), self._engine.begin() as connection:
-                taken = self._table.update().where(is_free).values(locked_until=until)
-                if connection.execute(taken).rowcount:
-                    return until
+                seen = connection.execute(sa.select(self._table.c.locked_by)).scalar_one()
+            if seen != owner:
+                owner, since = seen, time.monotonic()
+            elif time.monotonic() - since > self._patience and self._pass_on(owner, name):
+                break
             time.sleep(_PAUSE)
-        msg = "The token store is locked by another run that does not end."
-        raise StoreError(msg)
+        return name
+
+    def _pass_on(self, owner: str, to: str) -> bool:
+        """Pass the lock on, unless it has another owner."""
+        is_owner = self._table.c.locked_by == owner
+        with self._told(), self._engine.begin() as connection:
+            taken = self._table.update().where(is_owner).values(locked_by=to)
+            return bool(connection.execute(taken).rowcount)
 
     @override
     def grants(self) -> list[Grant]:
@@ -111,7 +130,7 @@ class DatabaseStore(TokenStore):
         """A time in which the database's faults are told without its address."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, ModuleNotFoundError) as error:
+        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, TypeError) as error:
             msg = (
                 f"The token store's database cannot be used ({type(error).__name__}). Check the"
                 " address in `token_store`, and that the database's driver is installed."

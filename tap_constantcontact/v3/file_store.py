@@ -32,7 +32,8 @@ class FileStore(TokenStore):
 
     def __init__(self, path: Path) -> None:
         """Take the file, which need not be there."""
-        self.path = path.absolute()
+        # Through links: what they lead to is replaced, and not the link.
+        self.path = Path(os.path.realpath(path))
 
     @property
     @override
@@ -44,13 +45,13 @@ class FileStore(TokenStore):
     def locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE)
+            lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE, mode=0o600)
             lock.acquire()
         except Timeout:
             msg = f"The token store {self.path} is locked by another run that does not end."
             raise StoreError(msg) from None
         except OSError as error:
-            kind = StoreError if self.path.exists() else NoStoreError
+            kind = StoreError if os.path.exists(self.path) else NoStoreError  # noqa: PTH110
             raise self._unusable(error, kind) from None
         try:
             yield
@@ -60,13 +61,13 @@ class FileStore(TokenStore):
     @override
     def grants(self) -> list[Grant]:
         try:
-            text = self.path.read_text()
+            content = self.path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise self._unusable(error) from None
         try:
-            return read_grants(text)
+            return read_grants(content.decode("utf-8-sig"))
         except ValueError:
             msg = (
                 f"The token store {self.path} holds something else than tokens. Move it away, then"

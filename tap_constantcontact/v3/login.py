@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import webbrowser
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 REDIRECT_PORT = 17630
 # So long a login page may stay open.
 _PATIENCE = 300.0
+_LOOK_EVERY = 0.2
 _SEEN = "You are logged in. This page can be closed."
 _NOT_SEEN = "The login has failed; the terminal says why. This page can be closed."
 
@@ -33,6 +35,7 @@ def by_device(server: AuthServer, say: Callable[[str], None]) -> Tokens:
     code = server.begin_device()
     say(f"Open {code.complete_uri or code.verification_uri} in any browser, log in, and agree.")
     say(f"If it asks for a code: {code.user_code}")
+    say(f"Waiting for the login ({code.expires_in / 60:.0f} minutes at most; Ctrl-C ends it).")
     return server.wait_for_device(code)
 
 
@@ -66,19 +69,25 @@ def by_browser(
     with waiting:
         page = server.authorize_url(challenge, waiting.address)
         say(f"If no browser opens, open this: {page}")
+        say(f"Waiting for the login ({patience / 60:.0f} minutes at most; Ctrl-C ends it).")
         (open_page or webbrowser.open)(page)
         return server.exchange(waiting.code(), challenge, waiting.address)
 
 
-class _Waiting(HTTPServer):
-    """Waits on loopback for the browser to come back, once."""
+class _Waiting(ThreadingHTTPServer):
+    """Waits on loopback for the browser to come back, once.
+
+    Browsers open connections that they send nothing on: each request has a thread of its own.
+    """
+
+    daemon_threads = True
 
     def __init__(self, port: int, state: str, patience: float) -> None:
         super().__init__(("127.0.0.1", port), _Back)
-        self.timeout = patience
+        self.timeout = _LOOK_EVERY
         self.state = state
         self.found: dict[str, str] | None = None
-        self.is_late = False
+        self._ends = time.monotonic() + patience
 
     @property
     def address(self) -> str:
@@ -86,7 +95,7 @@ class _Waiting(HTTPServer):
 
     def code(self) -> str:
         # What is not the answer to this login, such as a browser's ask for an icon, is passed over.
-        while self.found is None and not self.is_late:
+        while self.found is None and time.monotonic() < self._ends:
             self.handle_request()
         if self.found is None:
             msg = "Nobody answered in time. Run --login again."
@@ -95,10 +104,6 @@ class _Waiting(HTTPServer):
             msg = f"The login was refused ({self.found.get('error', 'no reason given')})."
             raise SignInError(msg)
         return self.found["code"]
-
-    @override
-    def handle_timeout(self) -> None:
-        self.is_late = True
 
 
 class _Back(BaseHTTPRequestHandler):

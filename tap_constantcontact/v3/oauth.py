@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import random
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -27,8 +29,13 @@ SCOPES = "account_read contact_data campaign_data offline_access"
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _SLOWER = 5.0
-# The token endpoint takes about one call a second (v3 §5).
-_PATIENCE = 5
+# The token endpoint takes about one request per second and application (v3 §5): others may be
+# served first, but not for longer than this.
+_MAX_WAIT = 120.0
+_MAX_PAUSE = 30.0
+_A_DAY = 86400.0
+# Greater values of `expires_in` are no durations, but timestamps (v3 §18).
+_MAX_LIFE = 1e9
 _LOG_IN = "Log in again: tap-constantcontact --login"
 
 
@@ -42,6 +49,10 @@ class SpentTokenError(SignInError):
 
 class LostAnswerError(SignInError):
     """The server may have done what was asked, and its answer did not arrive."""
+
+
+class ThrottledError(SignInError):
+    """The server did nothing, since too many requests came in."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,7 @@ class AuthServer:
         timeout: float = 60.0,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         sleep: Callable[[float], None] = time.sleep,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Ask nothing yet.
 
@@ -123,6 +135,7 @@ class AuthServer:
             timeout: Seconds to wait for an answer.
             clock: The time.
             sleep: Waits for so many seconds.
+            notice: Takes a line when the server makes the tap wait.
         """
         self._base = f"{url.rstrip('/')}/oauth2/default/v1"
         self._client_id = client_id
@@ -130,6 +143,7 @@ class AuthServer:
         self._timeout = timeout
         self._clock = clock
         self._sleep = sleep
+        self._notice = notice
 
     # -- logging in -------------------------------------------------------------------------
 
@@ -164,7 +178,12 @@ class AuthServer:
             self._sleep(interval)
             waited += interval
             form = {"grant_type": _DEVICE, "device_code": code.device_code}
-            status, said = self._post("/token", form)
+            try:
+                status, said = self._post("/token", form)
+            except (LostAnswerError, ThrottledError) as error:
+                # The code is good until it ends.
+                self._notice(f"{error} Still waiting for the login.")
+                continue
             if status == HTTPStatus.OK:
                 return self._tokens(said)
             match said.get("error"):
@@ -178,7 +197,7 @@ class AuthServer:
                 case "expired_token":
                     break
                 case _:
-                    raise self._refusal(status, said)
+                    raise self._refusal(status, said, is_login=True)
         msg = "Nobody answered in time. Run --login again, and open the address it shows."
         raise SignInError(msg)
 
@@ -202,63 +221,86 @@ class AuthServer:
             SignInError: The server refuses.
         """
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
-        return self._tokens(self._ask("/token", {**form, "code_verifier": challenge.verifier}))
+        form["code_verifier"] = challenge.verifier
+        return self._tokens(self._ask("/token", form, is_login=True))
 
     # -- renewing ---------------------------------------------------------------------------
 
-    def refresh(self, refresh_token: str) -> Tokens:
+    def refresh(self, refresh_token: str, *, is_urgent: bool = True) -> Tokens:
         """New tokens for a refresh token, which may be spent by that. Never repeated blindly.
 
+        Args:
+            refresh_token: The refresh token.
+            is_urgent: Whether to wait where the server is busy.
+
         Raises:
+            ThrottledError: The server is busy.
             SpentTokenError: It is not good any more.
             LostAnswerError: Nobody knows whether it was spent.
             SignInError: The server refuses.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return self._tokens(self._ask("/token", form), is_login=False)
+        return self._tokens(self._ask("/token", form, is_urgent=is_urgent), is_login=False)
 
     # -- one question -----------------------------------------------------------------------
 
-    def _ask(self, path: str, form: Mapping[str, str]) -> dict[str, Any]:
-        status, said = self._post(path, form)
+    def _ask(
+        self, path: str, form: Mapping[str, str], *, is_login: bool = False, is_urgent: bool = True
+    ) -> dict[str, Any]:
+        status, said = self._post(path, form, is_urgent=is_urgent)
         if status != HTTPStatus.OK:
-            raise self._refusal(status, said)
+            raise self._refusal(status, said, is_login=is_login)
         return said
 
-    def _post(self, path: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Ask; refusals for pace, which change nothing, are waited out."""
-        for _ in range(_PATIENCE):
-            try:
-                response = requests.post(
-                    f"{self._base}{path}",
-                    data=dict(form) if self._secret else {**form, "client_id": self._client_id},
-                    auth=(self._client_id, self._secret) if self._secret else None,
-                    headers={"Accept": "application/json"},
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                )
-            except requests.RequestException as error:
-                msg = f"The authorization server did not answer ({type(error).__name__})."
-                raise LostAnswerError(msg) from None
+    def _post(
+        self, path: str, form: Mapping[str, str], *, is_urgent: bool = True
+    ) -> tuple[int, dict[str, Any]]:
+        """Ask; where too many do so at once, which changes nothing, wait for a turn."""
+        waited = 0.0
+        while True:
+            response = self._send(path, form)
             if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
                 break
-            self._sleep(max(1.0, retry_after(response.headers)))
+            pause = min(max(1.0, retry_after(response.headers)), _MAX_PAUSE)
+            if not is_urgent or waited + pause > _MAX_WAIT:
+                msg = f"Too many requests to {self._base}{path} (HTTP 429). Try again later."
+                raise ThrottledError(msg)
+            # All who wait were told the same time.
+            pause += random.uniform(0, 1 + waited / 4)  # noqa: S311 - no secret
+            self._notice(f"Too many requests to {self._base}{path}: waiting {pause:.0f} seconds.")
+            self._sleep(pause)
+            waited += pause
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            msg = f"The authorization server is in trouble (HTTP {response.status_code})."
+            msg = f"{self._base}{path} failed (HTTP {response.status_code})."
             raise LostAnswerError(msg)
         try:
             said = response.json()
         except ValueError:
             said = None
         if response.status_code == HTTPStatus.OK and not isinstance(said, dict):
-            msg = "The authorization server's answer cannot be read."
+            msg = f"The response of {self._base}{path} is not a JSON object."
             raise LostAnswerError(msg)
         return response.status_code, said if isinstance(said, dict) else {}
 
+    def _send(self, path: str, form: Mapping[str, str]) -> requests.Response:
+        try:
+            return requests.post(
+                f"{self._base}{path}",
+                data=dict(form) if self._secret else {**form, "client_id": self._client_id},
+                # Without any, `requests` would look for a password in ~/.netrc.
+                auth=(self._client_id, self._secret) if self._secret else _as_it_is,
+                headers={"Accept": "application/json"},
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            msg = f"{self._base}{path} did not respond ({type(error).__name__})."
+            raise LostAnswerError(msg) from None
+
     def _tokens(self, said: Mapping[str, Any], *, is_login: bool = True) -> Tokens:
-        access, refresh = said.get("access_token"), said.get("refresh_token")
-        if not isinstance(access, str) or not access:
-            msg = "The authorization server's answer holds no token."
+        access, refresh = (_token(said.get(name)) for name in ("access_token", "refresh_token"))
+        if not access and (is_login or not refresh):
+            msg = f"The response of {self._base}/token contains no access token."
             raise LostAnswerError(msg)
         if is_login and not refresh:
             msg = (
@@ -267,11 +309,18 @@ class AuthServer:
             )
             raise SignInError(msg)
         issued = self._clock()
-        return Tokens(access, refresh or None, issued, issued + _life(said.get("expires_in")))
+        # A new refresh token without an access token is kept all the same: the old one is spent.
+        life = _life(said.get("expires_in")) if access else dt.timedelta()
+        return Tokens(access or "", refresh, issued, issued + life)
 
-    def _refusal(self, status: int, said: Mapping[str, Any]) -> SignInError:
+    def _refusal(self, status: int, said: Mapping[str, Any], *, is_login: bool) -> SignInError:
         """What is wrong, in words (v3 §3.7). The server's own text is not quoted."""
-        error = str(said.get("error") or said.get("errorCode") or f"HTTP {status}")
+        code = said.get("error") or said.get("errorCode")
+        is_code = isinstance(code, str) and _IS_CODE(code)
+        error = code if isinstance(code, str) and is_code else f"HTTP {status}"
+        if error == "invalid_grant" and is_login:
+            msg = "The login code has expired, or was used already. Run --login again."
+            return SignInError(msg)
         if error == "invalid_grant":
             return SpentTokenError(
                 f"The refresh token is spent, was revoked, or was not used for 180 days. {_LOG_IN}"
@@ -298,7 +347,24 @@ class AuthServer:
         return SignInError(f"{text} ({error})")
 
 
+# Error codes of OAuth and of servers of this make: the server's own words are not shown.
+_IS_CODE = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _token(value: Any) -> str | None:
+    """A token, if it is one that a header and a form can hold."""
+    is_token = isinstance(value, str) and value.isascii() and value.isprintable()
+    return value if is_token and value and " " not in value else None
+
+
 def _life(seconds: Any) -> dt.timedelta:
-    """How long an access token lives: 24 hours, should the answer not say (v3 §3.6)."""
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    return dt.timedelta(seconds=float(seconds) if is_number else 86400.0)
+    """How long an access token lives: 24 hours, should the response not say (v3 §3.6)."""
+    try:
+        number = float(seconds) if not isinstance(seconds, bool) else _A_DAY
+    except (TypeError, ValueError, OverflowError):
+        number = _A_DAY
+    return dt.timedelta(seconds=number if 0 < number < _MAX_LIFE else _A_DAY)

@@ -34,7 +34,10 @@ class Grant:
         issued_at: When the access token was asked for.
         expires_at: When it ends.
         account: The account's id; empty until it is known.
+        label: The setting `account_label` of the plugin that uses it; empty without.
         seed: Which setting the grant began with, hashed; empty if it began with a login.
+        pending: Not empty if it is not known whether it is the account of an older login, which
+            stays in use.
         refreshing_since: When a refresh began whose answer has not been stored; None otherwise.
     """
 
@@ -44,7 +47,9 @@ class Grant:
     issued_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
     account: str = ""
+    label: str = ""
     seed: str = ""
+    pending: str = ""
     refreshing_since: dt.datetime | None = None
 
 
@@ -80,38 +85,60 @@ class TokenStore(ABC):
             StoreError: They cannot be written.
         """
 
-    def find(self, client_id: str) -> Grant | None:
-        """The one grant of an application.
+    def find(self, client_id: str, label: str = "", seed: str = "") -> Grant | None:
+        """The grant of an application for one account.
+
+        Args:
+            client_id: The application.
+            label: The setting `account_label`; empty without.
+            seed: The setting `refresh_token`, hashed: only what became of it counts then. Empty
+                for what a login has made, or for the only one there is.
 
         Raises:
             StoreError: There are several: nothing tells which is meant.
         """
-        found = [each for each in self.grants() if each.client_id == client_id]
+        found = [each for each in self.of(client_id, label) if not each.pending]
+        if seed:
+            found = [each for each in found if each.seed == seed]
+        elif any(not each.seed for each in found):
+            found = [each for each in found if not each.seed]
+        accounts = {each.account for each in found}
+        if len(accounts) == 1 and "" not in accounts:
+            return found[-1]
         if len(found) > 1:
             msg = (
-                f"The token store holds {len(found)} accounts of this `client_id`. Give each a"
-                " `token_store` of its own."
+                f"The token store holds {len(found)} accounts of this `client_id`. Set"
+                " `account_label` to another name for each account, then log in again."
             )
             raise StoreError(msg)
         return found[0] if found else None
 
+    def of(self, client_id: str, label: str = "") -> list[Grant]:
+        """All grants of an application with a label."""
+        return [
+            each for each in self.grants() if (each.client_id, each.label) == (client_id, label)
+        ]
+
     def put(self, grant: Grant) -> None:
-        """Keep a grant in place of the one that the application has of the same account."""
+        """Keep a grant in place of the one that it was made from."""
         others = [each for each in self.grants() if not _is_same(each, grant)]
         self.save([*others, grant])
 
-    def forget(self, client_id: str) -> bool:
-        """Forget the grants of an application; returns whether there were any."""
-        before = self.grants()
-        kept = [each for each in before if each.client_id != client_id]
-        if len(kept) < len(before):
-            self.save(kept)
-        return len(kept) < len(before)
+    def forget(self, client_id: str, label: str = "") -> bool:
+        """Forget the grants of an application with a label; returns whether there were any."""
+        forgotten = self.of(client_id, label)
+        if forgotten:
+            self.save([each for each in self.grants() if each not in forgotten])
+        return bool(forgotten)
 
 
 def _is_same(one: Grant, other: Grant) -> bool:
     same_account = one.account == other.account or not (one.account and other.account)
-    return one.client_id == other.client_id and same_account
+    return same_account and _key(one) == _key(other)
+
+
+def _key(grant: Grant) -> tuple[str, ...]:
+    return grant.client_id, grant.label, grant.seed, grant.pending
 
 
 def write_grants(grants: list[Grant]) -> str:
@@ -127,7 +154,7 @@ def read_grants(text: str) -> list[Grant]:
     """
     try:
         return [_grant(each) for each in json.loads(text)["grants"]]
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, RecursionError) as error:
         raise ValueError from error
 
 

@@ -24,8 +24,12 @@ def default_path() -> Path:
     return platformdirs.user_data_path(_NAME, appauthor=False) / "tokens.json"
 
 
-def open_store(where: str | None) -> TokenStore:
+def open_store(where: str | None, timeout: float = 60.0) -> TokenStore:
     """The store that a setting names: a path, a database's address, or the usual file.
+
+    Args:
+        where: The setting.
+        timeout: Seconds that one request to the authorization server may take.
 
     Raises:
         StoreError: A database is named and cannot be used.
@@ -33,5 +37,6 @@ def open_store(where: str | None) -> TokenStore:
     if where and "://" in where:
         from tap_constantcontact.v3.database_store import DatabaseStore  # noqa: PLC0415 - an extra
 
-        return DatabaseStore(where)
+        # Two requests, the wait for a turn, and for a database that is away.
+        return DatabaseStore(where, patience=2 * timeout + 240)
     return FileStore(Path(where).expanduser() if where else default_path())
