@@ -26,7 +26,7 @@ from singer_sdk.helpers._state import write_stream_state
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_constantcontact import settings
+from tap_constantcontact import exit_codes, settings
 from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.pace import seconds_between_calls
@@ -44,6 +44,7 @@ from tap_constantcontact.terminal.logs import is_of_use
 from tap_constantcontact.v2 import api as v2
 from tap_constantcontact.v3 import api as v3
 from tap_constantcontact.v3 import commands
+from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +212,7 @@ class TapConstantContact(Tap):
             self.run.session.close()
             self._summarise()
         if fault := self.run.api.credentials.fault:
-            raise FatalAPIError(fault)
+            raise SignInError(fault)
         if self.run.failures:
             raise FatalAPIError(self.run.failures.summary)
 
@@ -399,7 +400,10 @@ class TapConstantContact(Tap):
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError) as error:
             fault = "is no JSON object" if isinstance(error, (ValueError, TypeError)) else error
-            cls._end(f"The config file cannot be read: {', '.join(value)} ({fault})")
+            cls._end(
+                f"The config file cannot be read: {', '.join(value)} ({fault})",
+                code=exit_codes.CONFIGURATION,
+            )
 
     @classmethod
     @override
@@ -477,25 +481,32 @@ class TapConstantContact(Tap):
         try:
             yield
         except ConfigValidationError as error:
-            cls._end(*error.errors)
+            cls._end(*error.errors, code=exit_codes.CONFIGURATION)
         except (
             FatalAPIError,
             RetriableAPIError,
             requests.RequestException,
             OutputError,
         ) as error:
-            cls._end(str(error))
+            if isinstance(error, (LostAnswerError, ThrottledError)):
+                code = exit_codes.TRY_LATER
+            elif isinstance(error, SignInError):
+                code = exit_codes.CREDENTIALS
+            else:
+                code = exit_codes.exit_code(error)
+            cls._end(str(error), code=code)
         except ValueError as error:
             # The SDK reads JSON with simplejson, whose error is a class of its own.
             if type(error).__name__ != "JSONDecodeError":
                 raise
-            cls._end(f"The catalog or state file is no JSON ({error})")
+            fault = f"The catalog or state file is no JSON ({error})"
+            cls._end(fault, code=exit_codes.CONFIGURATION)
 
     @classmethod
-    def _end(cls, *faults: str) -> NoReturn:
+    def _end(cls, *faults: str, code: int) -> NoReturn:
         for fault in faults:
             cls.logger.error("%s", fault)
-        raise Exit(1)
+        raise Exit(code)
 
 
 def _end_on_signals() -> None:
@@ -503,13 +514,10 @@ def _end_on_signals() -> None:
 
     def end(signum: int, _: FrameType | None) -> NoReturn:
         click.echo(f"\nEnded by {signal.Signals(signum).name}.", err=True)
-        raise SystemExit(_INTERRUPTED)
+        raise SystemExit(exit_codes.INTERRUPTED)
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, end)
-
-
-_INTERRUPTED = 130
 
 
 def _unless_empty(file: TextIO | None) -> TextIO | None:

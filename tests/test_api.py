@@ -232,7 +232,7 @@ def sample(name: str) -> bytes:
         (410, {}, b"", Verdict.MISSING),
         (405, {}, b"", Verdict.REJECTED),
         (406, {}, b"", Verdict.REJECTED),
-        (302, {}, b"", Verdict.END),
+        (302, {}, b"", Verdict.REDIRECTED),
         (408, {}, b"", Verdict.WAIT),
         *((status, {}, b"<html>", Verdict.WAIT) for status in (500, 502, 503, 504, 522)),
     ],

@@ -36,9 +36,10 @@ ROOMS: dict[str, set[str]] = {
         "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan", "http",
         "records", "state",
     },
+    "tap_constantcontact.exit_codes": {"http"},
     "tap_constantcontact.tap": {
-        "v2", "v3", "account", "areas", "stream", "run", "plan", "settings", "http", "records",
-        "state", "terminal",
+        "exit_codes", "v2", "v3", "account", "areas", "stream", "run", "plan", "settings", "http",
+        "records", "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip

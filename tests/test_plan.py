@@ -167,7 +167,7 @@ def test_the_command_says_it_to_programs(serving: Serving, tmp_path: Path) -> No
 def test_the_command_refuses_a_wrong_token_in_one_line(serving: Serving, tmp_path: Path) -> None:
     box = serving()
     run = command(tmp_path, config(box) | {"access_token": "wrong-token"}, "--plan")
-    assert run.code == 1
+    assert run.code == 77
     assert run.stdout == ""
     assert len(run.log.splitlines()) == 1
     assert "access_token" in run.log

@@ -193,7 +193,10 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
         ),
         pytest.param(Answer(406, b""), Verdict.REJECTED, "HTTP 406", id="406"),
         pytest.param(
-            Answer(301, b"", Location="http://127.0.0.1:9/v2"), Verdict.END, "`api_url`", id="301"
+            Answer(301, b"", Location="http://127.0.0.1:9/v2"),
+            Verdict.REDIRECTED,
+            "`api_url`",
+            id="301",
         ),
     ],
 )
@@ -267,7 +270,7 @@ def test_the_quota_ends_the_command_in_good_order(serving: Serving, tmp_path: Pa
 
     run = command(tmp_path, config(box, max_parallel_requests=1))
 
-    assert run.code == 1
+    assert run.code == 75
     assert "calls for today are used up. The next run goes on" in run.log
     assert "Traceback" not in run.log
     assert run.output.counts["contacts"] == 1000
@@ -278,7 +281,7 @@ def test_the_quota_ends_the_command_in_good_order(serving: Serving, tmp_path: Pa
 def test_a_wrong_key_ends_the_command_with_one_line(serving: Serving, tmp_path: Path) -> None:
     run = command(tmp_path, {**config(serving()), "api_key": "not-the-key"})
 
-    assert run.code == 1
+    assert run.code == 77
     assert "The API key is wrong or inactive. Check `api_key`" in run.log
     assert "Traceback" not in run.log
     assert run.output.counts == {}

@@ -102,7 +102,7 @@ def test_bad_settings_end_the_run_before_the_first_call(
     with Scripted(lambda path, _params: Answer(200, empty(path))) as server:
         run = typed(tmp_path, {**GOOD, "api_url": server.url, **given})
 
-    assert run.code == 1
+    assert run.code == 78
     assert run.stdout == ""
     assert run.log.count("| ERROR") == 1
     assert "Traceback" not in run.log
@@ -117,7 +117,7 @@ def test_several_faults_are_told_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--test", "--test=schema"])
 def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> None:
     run = typed(tmp_path, {**GOOD, "start_date": "soon"}, option)
-    assert run.code == 1
+    assert run.code == 78
     assert "Setting 'start_date' is no date" in run.log
     assert "Traceback" not in run.log
 
@@ -126,7 +126,7 @@ def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> Non
 def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
     run = typed(tmp_path, None, "--config", str(tmp_path / "config.json"))
-    assert run.code == 1
+    assert run.code == 78
     assert "The config file cannot be read" in run.log
     assert "Traceback" not in run.log
     assert run.stdout == ""
@@ -145,7 +145,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
 def test_a_broken_state_is_told(state: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(state)
     run = typed(tmp_path, GOOD, "--state", str(tmp_path / "state.json"))
-    assert run.code == 1
+    assert run.code == 78
     assert said in run.log
     assert "Traceback" not in run.log
     assert run.stdout == ""
@@ -175,7 +175,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
 
 def test_a_bad_number_in_the_environment_is_told(tmp_path: Path) -> None:
     run = typed(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
-    assert run.code == 1
+    assert run.code == 78
     assert "TAP_CONSTANTCONTACT_LOOKBACK_HOURS takes a whole number" in run.log
     assert "Traceback" not in run.log
 
@@ -276,7 +276,7 @@ def test_an_unknown_log_level_is_told_in_one_line(variable: str, tmp_path: Path)
 
 def test_variables_that_are_not_read_are_told(tmp_path: Path) -> None:
     run = typed(tmp_path, {}, TAP_CONSTANTCONTACT_API_KEY="a-key")
-    assert run.code == 1
+    assert run.code == 78
     assert "The environment names settings. Add --config=ENV to use them." in run.log
 
 

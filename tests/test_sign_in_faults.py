@@ -324,7 +324,7 @@ def test_impossible_store_is_rejected_in_one_line(
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"client_id": CLIENT, "token_store": where}))
     result = command("--config", str(tmp_path / "config.json"), "--status")
-    assert result.exit_code == 1
+    assert result.exit_code == 78
     assert f"Setting 'token_store' {fault}" in caplog.text
     assert "secretpw" not in caplog.text + result.output
 
@@ -412,7 +412,7 @@ def test_login_that_would_meet_another_account_says_so_first(tmp_path: Path) -> 
         plugin = Plugin(other, tmp_path, "a", store)
         before = (tmp_path / "tokens.json").read_text()
         result = plugin.types("--login")
-        assert result.exit_code == 1
+        assert result.exit_code == 77
         (account,) = one.account.v3_ids("account")
         assert result.output.index(account) < result.output.index("in any browser")
         assert (tmp_path / "tokens.json").read_text() == before
@@ -493,7 +493,7 @@ def test_code_that_has_expired_is_not_reported_as_a_used_refresh_token(
 ) -> None:
     refused = Answer(400, {"error": "invalid_grant", "error_description": "expired"})
     with Scripted(lambda *_: Answer(200, {}), posting(refused)) as server:
-        assert command(*configured(server, tmp_path), "--login").exit_code == 1
+        assert command(*configured(server, tmp_path), "--login").exit_code == 77
     assert "The login code has expired, or was used already." in caplog.text
 
 

@@ -94,7 +94,7 @@ def test_a_refused_run_ends_with_a_summary_too(serving: Serving, tmp_path: Path)
     # With several calls under way, how many are refused is a matter of luck.
     box = serving(trouble=Trouble(quota=3))
     run = command(tmp_path, config(box, max_parallel_requests=1))
-    assert run.code == 1
+    assert run.code == 75
     assert re.search(r"in all +\d+ +4 ", run.log)
 
 
@@ -208,7 +208,7 @@ def test_the_live_line_fits_and_makes_way_for_log_lines(monkeypatch: pytest.Monk
 @pytest.mark.slow
 def test_a_wrong_key_is_one_line_and_no_table(serving: Serving, tmp_path: Path) -> None:
     run = command(tmp_path, config(serving()) | {"api_key": "another-key"})
-    assert run.code == 1
+    assert run.code == 77
     assert run.log.count("| ERROR") == 1
     assert "bookmark" not in run.log
     assert "SUMMARY" not in run.log

@@ -37,6 +37,7 @@ class Verdict(enum.Enum):
     QUOTA = "stop for today"
     FORBIDDEN = "the token's user lacks the right"
     MISSING = "there is no such thing"
+    REDIRECTED = "the API is elsewhere"
     REJECTED = "the API rejects what this request asks for"
     END = "give up"
 
@@ -178,7 +179,7 @@ class RefusalTable:
         elif status < HTTPStatus.MULTIPLE_CHOICES:
             found = (Verdict.WAIT, f"The API answered without what was asked for ({answer})")
         elif status < HTTPStatus.BAD_REQUEST:
-            found = (Verdict.END, f"The API sends callers elsewhere ({answer}). Check `api_url`.")
+            found = (Verdict.REDIRECTED, f"Unexpected redirect ({answer}). Check `api_url`.")
         else:
             found = (Verdict.REJECTED, f"The API rejected the request ({answer})")
         return found

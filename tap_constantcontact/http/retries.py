@@ -141,15 +141,16 @@ def giving_up() -> Iterator[None]:
     except _REPEATED as error:
         # Too many requests per second are the run's matter, and not that of one object.
         kind = FatalAPIError if isinstance(error, TooFastError) else ExhaustedError
+        cause: Exception | None = None
         failure = kind(
             f"{error}. Gave up after {tries_for(error)} tries. If it lasts, check"
             f" {_what_to_check(error)}; the next run goes on from the last state."
         )
     except requests.RequestException as error:
-        failure = FatalAPIError(str(error))
+        failure, cause = FatalAPIError(str(error)), error
     else:
         return
-    raise failure
+    raise failure from cause
 
 
 def tries_for(error: object) -> int:

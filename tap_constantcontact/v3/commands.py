@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
+from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
 from tap_constantcontact.http.bodies import fields_of, id_of, objects
 from tap_constantcontact.http.pace import Pace
@@ -17,7 +18,6 @@ from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3 import login
 from tap_constantcontact.v3.api import URL, auth_server, token_source
 from tap_constantcontact.v3.credentials import BearerToken, GivenToken
-from tap_constantcontact.v3.oauth import SignInError
 from tap_constantcontact.v3.store import Grant, StoreError
 from tap_constantcontact.v3.stores import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
@@ -46,7 +46,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
     client_id, seed = config.get("client_id"), config.get("refresh_token")
     if not client_id:
         msg = "Setting 'client_id' is missing: it names the application to log in with."
-        raise SignInError(msg)
+        raise ConfigValidationError(msg, errors=[msg])
     label = str(config.get("account_label") or "")
     store = open_store(config.get("token_store"))
     with store.locked():
@@ -79,7 +79,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
                 f"{account.fault} The account of this login is not known, so the login before it"
                 " stays in use. Run --login again."
             )
-            raise SignInError(msg)
+            raise FatalAPIError(msg)
         say(f"Logged in. The tokens are kept in {store.place}. {account.fault}")
         return
     with store.locked():
@@ -134,7 +134,7 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
     for name, text in rows:
         say(f"{name:{width}}  {text}")
     if account.fault:
-        raise SignInError(account.fault)
+        raise FatalAPIError(account.fault)
 
 
 def log_out(config: Mapping[str, Any], say: Say) -> None:
