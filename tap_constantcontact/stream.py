@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     from tap_constantcontact.run import Run
 
 _MAX_MESSAGE = 500
+#: In place of a part of a key that a record lacks. Loaders that go through CSV would take an empty
+#: string for null, which a key cannot be.
+NO_VALUE = "none"
 # Before there was an API; dates are reckoned with from here on, whatever a state says.
 _EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 

@@ -85,7 +85,7 @@ def contact_activity(reader: Reader) -> Iterator[tuple[str, ...]]:
                 row["activity_type"],
                 row["campaign_id"],
                 next(value for name, value in row.items() if name.endswith("_date")),
-                row.get("link_id", ""),
+                row.get("link_id", "none"),
             )
 
 

@@ -36,7 +36,7 @@ def _contact_activity(world: World, hours: int) -> Iterator[tuple[str, ...]]:
                     activity_of(row.kind),
                     campaign.id,
                     stamp(row, hours, of_contact=True),
-                    row.hit.extra[0] if row.kind is CLICKS else "",
+                    row.hit.extra[0] if row.kind is CLICKS else "none",
                 )
 
 

@@ -22,6 +22,9 @@ from sandbox.world import moments
 from sandbox.world.campaigns import Campaign
 from sandbox.world.world import World
 
+# What a reader should have in place of a part of a key that a row lacks.
+_NO_VALUE: Final = "none"
+
 Keys: TypeAlias = Callable[[World], Iterable[Any]]
 
 
@@ -84,7 +87,7 @@ def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:
                 row["campaign_activity_id"],
                 row["contact_id"],
                 row["tracking_activity_type"],
-                row.get("url_id", ""),
+                row.get("url_id", _NO_VALUE),
                 row["created_time"],
                 1,
             )
@@ -109,7 +112,7 @@ KEYS: Final[dict[str, Keys]] = {
         each.activity_uuid for each in _kept(world) if is_tested(each)
     ),
     "campaign_links": lambda world: (
-        (each.activity_uuid, link.uid, "") for each in _sent(world) for link in each.links
+        (each.activity_uuid, link.uid, _NO_VALUE) for each in _sent(world) for link in each.links
     ),
     "campaign_summaries": lambda world: (each.uuid for each in hulls(world) if each.tracked),
     "campaign_stats": lambda world: (each.uuid for each in _in_window(world)),

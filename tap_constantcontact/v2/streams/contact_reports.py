@@ -9,6 +9,7 @@ from typing_extensions import override
 from tap_constantcontact.each import EachStream
 from tap_constantcontact.http import bodies
 from tap_constantcontact.records import times
+from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v2.bodies import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
 
@@ -63,7 +64,7 @@ class ContactActivity(ContactReportStream):
         if not times.is_since(happened, self.since):
             return None
         # A key has no nulls: only clicks have a link.
-        keys = {key: row.get(key) or "" for key in ("campaign_id", "link_id")}
+        keys = {key: row.get(key) or NO_VALUE for key in ("campaign_id", "link_id")}
         return {**row, **keys, "occurred_at": happened}
 
 

@@ -14,6 +14,7 @@ from tap_constantcontact.http import bodies
 from tap_constantcontact.plan import PAGE, pages
 from tap_constantcontact.records import times
 from tap_constantcontact.state.revisits import token
+from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v2.streams.campaigns import CampaignPartStream, is_tracked
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class TrackingStream(CampaignPartStream):
             return None
         # A key has no nulls, and a row that lacks a part of it is a row all the same.
         for key in ("contact_id", "link_id"):
-            if key in self.primary_keys and row.get(key) is None:
-                row[key] = ""
+            if key in self.primary_keys and row.get(key) in {None, ""}:
+                row[key] = NO_VALUE
         return row
 
     @override

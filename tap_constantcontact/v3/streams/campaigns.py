@@ -19,6 +19,7 @@ from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.state.revisits import token
+from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.counters import (
@@ -696,7 +697,7 @@ class CampaignLinks(MovingPartStream):
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
         # A key has no nulls.
-        return {**row, "link_tag": row.get("link_tag") or ""}
+        return {**row, "link_tag": row.get("link_tag") or NO_VALUE}
 
 
 class CampaignActivityStats(MovingPartStream):

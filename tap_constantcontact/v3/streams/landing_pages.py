@@ -8,6 +8,7 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http import retries
+from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.numbering import NumberedStream
 
@@ -69,7 +70,7 @@ class LandingPageEvents(NumberedStream):
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
-        return self._numbers.numbered({**row, "url_id": row.get("url_id") or ""})
+        return self._numbers.numbered({**row, "url_id": row.get("url_id") or NO_VALUE})
 
     @override
     def cost(self) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from tap_constantcontact.http import bodies
 from tap_constantcontact.http.retries import MissingPartError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
+from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.counters import short_activity_id
 from tap_constantcontact.v3.numbering import NumberedStream
@@ -98,8 +99,8 @@ class TrackingStream(NumberedStream, CountedPartStream):
             return None
         for key in ("contact_id", "url_id"):
             # A key has no nulls, and a row that lacks a part of it is a row all the same.
-            if key in self.primary_keys and row.get(key) is None:
-                row[key] = ""
+            if key in self.primary_keys and row.get(key) in {None, ""}:
+                row[key] = NO_VALUE
         row["campaign_id"] = context.get("campaign_id")
         return self._numbers.numbered(row)
 
