@@ -418,6 +418,19 @@ def test_login_that_would_meet_another_account_says_so_first(tmp_path: Path) -> 
         assert (tmp_path / "tokens.json").read_text() == before
 
 
+def test_access_token_of_v2_does_not_replace_a_login(
+    box: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plugin = Plugin(box, tmp_path, "", str(tmp_path / "tokens.json"))
+    assert plugin.types("--login").exit_code == 0
+    (expected,) = box.account.v3_ids("account")
+    for more in ({}, {"api_key": "a-key-of-v2", "api_version": "v3"}):
+        plugin.settings |= {"access_token": "a-token-of-v2", **more}
+        assert plugin.account() == expected
+    assert "Setting 'access_token' is ignored" in caplog.text
+    assert "renewed before" in plugin.types("--status").output
+
+
 # -- login and status ------------------------------------------------------------------------------
 
 

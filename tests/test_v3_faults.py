@@ -73,6 +73,17 @@ def test_report_that_always_fails_is_skipped_and_read_later(
     assert "failed" not in last.state["bookmarks"]["campaign_opens"]
 
 
+def test_other_activities_of_a_campaign_are_read_where_one_fails(serving: Serving) -> None:
+    box = serving(contacts=60, campaigns=6, recipients=20)
+    box.account.resend_campaigns(1)
+    (resent,) = (each for each in box.account.mailings.by_id.values() if each.resends)
+    respond(box, ends_with(f"/{resent.activity_uuid}/tracking/sends"), 500, b"")
+    output, error = sync_or_fail(box, "campaigns", "campaign_sends")
+    assert error
+    absent = box.account.v3_ids("campaign_sends") - ids_of(output, "campaign_sends")
+    assert {key[0] for key in absent} == {resent.activity_uuid}
+
+
 def test_contact_that_always_fails_is_skipped_and_read_later(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,6 +14,7 @@ from tap_constantcontact.v3.keeper import Keeper
 from tap_constantcontact.v3.links import V3Root
 from tap_constantcontact.v3.oauth import AUTH_URL, AuthServer
 from tap_constantcontact.v3.refusals import REFUSALS
+from tap_constantcontact.v3.store import StoreError
 from tap_constantcontact.v3.stores import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
 
@@ -66,12 +67,32 @@ def timeout_of(config: Mapping[str, Any]) -> float:
     return float(config.get("request_timeout", 60))
 
 
+def given_token(config: Mapping[str, Any]) -> str | None:
+    """The access token of the settings, if it is one of v3, and there is no login to use."""
+    token, client_id = config.get("access_token"), config.get("client_id")
+    if not token or not client_id:
+        return token
+    if config.get("api_key"):
+        return None
+    try:
+        label = str(config.get("account_label") or "")
+        is_logged_in = bool(open_store(config.get("token_store")).of(client_id, label))
+    except StoreError:
+        is_logged_in = False
+    return None if is_logged_in else str(token)
+
+
 def token_source(
     config: Mapping[str, Any], logger: logging.Logger, stop: Stop | None = None
 ) -> TokenSource:
     """What hands out access tokens: the settings, or a login that is kept."""
-    if token := config.get("access_token"):
+    if token := given_token(config):
         return GivenToken(token)
+    if config.get("access_token"):
+        logger.warning(
+            "Setting 'access_token' is ignored: it is the one of v2, or the login in the token"
+            " store is used."
+        )
     return Keeper(
         auth_server(config, lambda text: logger.warning("%s", text), stop),
         open_store(config.get("token_store"), timeout_of(config)),

@@ -16,7 +16,7 @@ from tap_constantcontact.http.stop import Stop
 from tap_constantcontact.records import times
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3 import login
-from tap_constantcontact.v3.api import URL, auth_server, token_source
+from tap_constantcontact.v3.api import URL, auth_server, given_token, token_source
 from tap_constantcontact.v3.credentials import BearerToken, GivenToken
 from tap_constantcontact.v3.store import Grant, StoreError
 from tap_constantcontact.v3.stores import open_store
@@ -111,7 +111,7 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
     label = str(config.get("account_label") or "")
     if label:
         rows.append(("Account label", label))
-    if config.get("access_token"):
+    if given_token(config):
         rows.append(("Access token", "from the settings, not renewed"))
     else:
         store = open_store(config.get("token_store"))

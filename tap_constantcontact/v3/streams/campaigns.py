@@ -10,9 +10,10 @@ import datetime as dt
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import bodies, retries
 from tap_constantcontact.http.refusals import Verdict
 from tap_constantcontact.http.retries import MissingPartError, RefusedError
 from tap_constantcontact.records import times
@@ -37,7 +38,6 @@ from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStre
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-    from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.ahead import Call, Outlook
@@ -396,22 +396,37 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
-        campaign = self.visit.member
+        failed: tuple[FatalAPIError, str] | None = None
         for each in self.part_contexts(self.visit):
-            has_records = False
             try:
-                for row in self.request_records(each):
-                    has_records = True
-                    yield row if self.shapes_pages else self.of_activity(row, each)
-            except RefusedError as error:
-                is_missing = error.verdict is Verdict.MISSING and not self.has_read_pages
-                if not is_missing or self.must_have(campaign, each["role"]):
+                with retries.giving_up():
+                    yield from self._read_activity(each)
+            except FatalAPIError as error:
+                if not retries.concerns_one_object(error):
                     raise
-                self.miss()
-            if not has_records and self.must_have_records(campaign, each["role"]):
-                msg = f"{self.requested_path} is empty, although the campaign has such records"
-                raise MissingPartError(msg)
-        self._check_detail(campaign)
+                # The other activities are read before the campaign counts as failed.
+                failed = failed or (error, self._requested_url)
+                self.give_up()
+        if failed:
+            failure, self._requested_url = failed
+            raise failure
+        self._check_detail(self.visit.member)
+
+    def _read_activity(self, context: Context) -> Iterable[Record]:
+        campaign, role = self.visit.member, context["role"]
+        has_records = False
+        try:
+            for row in self.request_records(context):
+                has_records = True
+                yield row if self.shapes_pages else self.of_activity(row, context)
+        except RefusedError as error:
+            is_missing = error.verdict is Verdict.MISSING and not self.has_read_pages
+            if not is_missing or self.must_have(campaign, role):
+                raise
+            self.miss()
+        if not has_records and self.must_have_records(campaign, role):
+            msg = f"{self.requested_path} is empty, although the campaign has such records"
+            raise MissingPartError(msg)
 
     def must_have_records(self, campaign: Record, role: str) -> bool:  # noqa: ARG002 - others do
         """Whether an activity certainly has some records of this kind."""
