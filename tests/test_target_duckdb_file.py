@@ -616,10 +616,69 @@ def test_a_killed_load_leaves_whole_batches(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_load_writes_no_state(file: Path, tmp_path: Path, number: int) -> None:
-    assert interrupt(file, feed(tmp_path), number, 3) == (-number, "")
-    ((count,),) = query(file, "select count(*) from rows")
-    assert count % BATCH == 0
+def test_load_that_gets_a_signal_stores_all_that_the_tap_has_sent(
+    file: Path, tmp_path: Path, number: int
+) -> None:
+    messages = feed(tmp_path).read_text().splitlines(keepends=True)
+    first, rest = messages[: len(messages) // 2], messages[len(messages) // 2 :]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write("".join(first))
+        process.stdin.flush()
+        next(line for line in process.stderr if "draining" in line)
+        process.send_signal(number)
+        next(line for line in process.stderr if "then ending" in line)
+        output, _ = process.communicate("".join(rest))
+    assert process.returncode == 0
+    assert json.loads(output.splitlines()[-1]) == {"n": BATCHES}
+    assert query(file, "select count(*) from rows") == [(BATCH * BATCHES,)]
+
+
+def test_second_signal_ends_a_load_at_once(file: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write("".join(feed(tmp_path).read_text().splitlines(keepends=True)[:600]))
+        process.stdin.flush()
+        next(line for line in process.stderr if "draining" in line)
+        process.send_signal(signal.SIGTERM)
+        next(line for line in process.stderr if "then ending" in line)
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_input_that_does_not_end_after_a_signal_is_ended(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TargetDuckDBFile, "patience", 0.05)
+    reading, writing = os.pipe()
+    messages = [schema_of({"n": INTEGER}), *records({"n": 1}), state(1)]
+    os.write(writing, lines(messages).encode())
+    target = TargetDuckDBFile(config={"path": str(file)})
+    process_state = target._process_state_message  # noqa: SLF001 - the last message
+
+    def stop(message: dict[str, Any]) -> None:
+        process_state(message)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(target, "_process_state_message", stop)
+    with os.fdopen(reading, encoding="utf-8") as file_input:
+        target.listen(file_input)
+    os.close(writing)
+    assert query(file, "select n from rows") == [(1,)]
 
 
 # Settings and errors

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import duckdb
 import msgspec
@@ -17,6 +18,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.json import deserialize_json, serialize_json
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Sequence
     from types import FrameType
 
@@ -365,10 +367,61 @@ class Message(msgspec.Struct):
     time_extracted: str | None = None
 
 
+class EndOfInputError(Exception):
+    """The input ends here, although more may come."""
+
+
+class Input:
+    """Lines of a file, until that ends or is ended."""
+
+    def __init__(self, file: IO[str]) -> None:
+        """Take the file."""
+        self._lines = iter(file)
+        self._is_waiting = False
+        self._has_ended = False
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> str:
+        """Return the next line."""
+        try:
+            self._is_waiting = True
+            if self._has_ended:
+                raise StopIteration
+            return next(self._lines)
+        except EndOfInputError:
+            raise StopIteration from None
+        finally:
+            self._is_waiting = False
+
+    def end(self, _signum: int, _frame: FrameType | None) -> None:
+        """End it, at once if a line is waited for.
+
+        Raises:
+            EndOfInputError: A line is waited for.
+        """
+        self._has_ended = True
+        if self._is_waiting:
+            raise EndOfInputError
+
+
 class Reader(SingerReader):
     """Reads messages, and leaves records as they are: nearly all need no more than a check."""
 
     _decode = staticmethod(msgspec.json.Decoder(Message).decode)
+
+    #: The lines that are being read; None before the first.
+    lines: Input | None = None
+
+    def process_lines(
+        self, file_input: IO[str] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        """Read messages to the end of the input, or for a while after a signal."""
+        self.lines = Input(file_input or sys.stdin)
+        lines: Any = self.lines
+        return super().process_lines(lines, callbacks)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
         """Read a message; a record in it may be a `msgspec.Raw`."""
@@ -500,14 +553,41 @@ class TargetDuckDBFile(Target):
 
     def process_endofpipe(self) -> None:
         """Load what is left, then close the file."""
+        if self._is_ending and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         super().process_endofpipe()
         self.connection.close()
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Die of the signal at once: what is not loaded has no state yet, so it comes again.
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        super()._process_state_message(message_dict)
+        self._handle_max_record_age()
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Read on to the end of the input, load what came, and write the last state.
+
+        The tap gets the same signal, as a rule, and ends its output gracefully. If it does not, the
+        input ends here. A second signal ends the load at once: what is not loaded has no state, so
+        it comes again.
 
         The SDK would load the pending rows and write the state even in the middle of a batch,
         whose rows the state then counts though they are never committed.
         """
-        signal.signal(signum, signal.SIG_DFL)
-        signal.raise_signal(signum)
+        reader = self.message_reader
+        lines = reader.lines if isinstance(reader, Reader) else None
+        if lines is None or self._is_ending:
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+            return
+        self._is_ending = True
+        self.logger.info("Loading what the tap has sent, then ending (%s).", signum)
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, lines.end)
+            signal.setitimer(signal.ITIMER_REAL, self.patience)
+        else:
+            lines.end(signum, frame)
+
+    #: Seconds that the tap has for ending its output after a signal. Containers are killed after
+    #: ten.
+    patience = 7.0
+    _is_ending = False
+    _MAX_RECORD_AGE_IN_MINUTES = 0.5
