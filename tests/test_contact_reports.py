@@ -143,7 +143,7 @@ def test_rows_of_every_kind_carry_their_own_date_and_only_clicks_a_link(serving:
     assert {row["activity_type"] for row in rows} == DATES.keys()
     for row in rows:
         assert row["occurred_at"] == row[DATES[row["activity_type"]]]
-        assert bool(row["link_id"]) == (row["activity_type"] == "EMAIL_CLICK")
+        assert (row["link_id"] != "none") == (row["activity_type"] == "EMAIL_CLICK")
         assert row["link_id"] is not None
 
 
