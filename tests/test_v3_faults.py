@@ -678,3 +678,32 @@ def test_record_with_an_odd_key_is_skipped(
     assert error is None
     assert "is skipped" in caplog.text
     assert ids_of(output, "campaign_sends") == box.account.v3_ids("campaign_sends")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "odd"),
+    [
+        ("/v3/events", "event_registration_summary_metrics", [1]),
+        ("/v3/events", "event_registration_summary_metrics", {"registration_count": "many"}),
+        ("/v3/contacts", "contacts_count", "two"),
+        ("/v3/contacts", "contacts_count", [2]),
+        ("/v3/reports/stats/email_campaigns/", "stats", [1]),
+        ("/v3/reports/stats/email_campaigns/", "stats", {"em_opens": {}, "em_opens_all": "x"}),
+    ],
+)
+def test_plan_counts_what_is_not_a_number_as_unknown(
+    serving: Serving, path: str, field: str, odd: Any
+) -> None:
+    box = serving(campaigns=5, events=2)
+
+    def edit(call: Call, body: Any) -> Any:
+        if call.path.startswith(path):
+            for each in [body, *body.get("records", ()), *body.get("results", ())]:
+                if field in each:
+                    each[field] = odd
+        return body
+
+    rewrite(box, edit)
+    tap = TapConstantContact(config=config(box, "v3"), catalog=catalog(*BY_DEFAULT, version="v3"))
+    plan = tap.plan()
+    assert {cost.stream for cost in plan.costs} >= {"events", "contacts", "campaign_opens"}
