@@ -225,17 +225,17 @@ class TapConstantContact(Tap):
         Raises:
             ConfigValidationError: If the state is another account's.
         """
-        known = self.run.bookmarks_of(owner.ACCOUNT)
+        bookmarks_given = self.state.get("bookmarks", {})
+        identity = self.run.api.credentials.identity
+        known = owner.known_of(bookmarks_given, identity, self.run.api.version)
         if clock := times.parse_or_none(known.get("clock")):
             self.run.session.expect_clock_after(clock)
         self._leave_out_what_is_closed()
         is_selected = owner.ACCOUNT in self.run.selected
-        bookmarks_given = self.state.get("bookmarks", {})
         if not known and any(bookmarks_given.values()):
             self._ignore_state()
         try:
             marks = owner.check_version(known, self.run.api.version)
-            identity = self.run.api.credentials.identity
             marks |= owner.identify(known, identity, self._ask_owner, must_ask=is_selected)
         except UnprovenStateError:
             self._ignore_state()

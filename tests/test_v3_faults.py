@@ -572,10 +572,24 @@ def test_state_without_proof_of_the_account_is_not_used(
     streams = ["contacts", "campaigns", "campaign_sends"]
     state = read(box, *streams).state
     del state["bookmarks"]["account"]
+    for bookmark in state["bookmarks"].values():
+        bookmark.pop("account", None)
     again = read(box, *streams, state=state)
     assert "The state does not prove that it belongs to this account." in caplog.text
     for stream in streams:
         assert ids_of(again, stream) == box.account.v3_ids(stream)
+
+
+def test_each_bookmark_proves_by_itself_whose_it_is(serving: Serving) -> None:
+    box, other = serving(contacts=30, campaigns=5), serving(contacts=5)
+    streams = ["contacts", "campaigns", "campaign_sends"]
+    state = read(box, *streams).state
+    del state["bookmarks"]["account"]
+    again = read(box, *streams, state=state)
+    assert not again.rows("campaign_sends")
+    state = {"bookmarks": {"contacts": {**state["bookmarks"]["contacts"], "account": "another"}}}
+    whole = read(other, "contacts", state=state)
+    assert ids_of(whole, "contacts") == other.account.v3_ids("contacts")
 
 
 def test_state_of_an_account_that_cannot_be_determined_is_not_used(serving: Serving) -> None:

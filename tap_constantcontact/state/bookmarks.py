@@ -140,6 +140,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "page_size": _size,
     "refreshed": _date,
     "clock": _date,
+    "account": _text,
     "owner": _text,
     "token": _text,
     "partitions": _partitions,

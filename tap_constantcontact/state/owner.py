@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 #: The stream in whose state it says whose account a state is of.
 ACCOUNT = "account"
+#: The key of a bookmark that proves by itself whose it is.
+PROOF = "account"
+_PROOF_LENGTH = 8
 # States of this API do not name it: when they were first written there was no other.
 _FIRST = "v2"
 
@@ -36,6 +39,29 @@ class UnprovenStateError(Exception):
 def fingerprint(text: str) -> str:
     """What stands in a state for something that is not to be told."""
     return hashlib.sha256(text.strip().lower().encode()).hexdigest()[:24]
+
+
+def short_proof(token: str) -> str:
+    """What proves in a bookmark whose it is, by what stands for the token."""
+    return token[:_PROOF_LENGTH]
+
+
+def known_of(bookmarks: Mapping[str, Any], token: str, version: str) -> dict[str, str]:
+    """What a state says of whose it is, by its account or by what each bookmark proves.
+
+    Args:
+        bookmarks: Of the state.
+        token: The access token, or what else stays the same with the account; empty if unknown.
+        version: The API.
+
+    Returns:
+        Nothing if it does not say.
+    """
+    known = dict(bookmarks.get(ACCOUNT) or {})
+    proofs = {each.get(PROOF) for name, each in bookmarks.items() if each and name != ACCOUNT}
+    if known or not token or proofs != {short_proof(fingerprint(token))}:
+        return known
+    return {"token": fingerprint(token), "api": version}
 
 
 def check_version(known: Mapping[str, str], version: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from singer_sdk.helpers._state import (
 )
 from typing_extensions import override
 
+from tap_constantcontact.state.owner import ACCOUNT, PROOF, short_proof
+
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import TapState
 
@@ -28,9 +30,17 @@ class LastingStateWriter(StateWriter):
 
 
 def lasting(state: TapState) -> TapState:
-    """A state without what is of use to the run only that has made it."""
+    """A state without what is of use to the run only that has made it.
+
+    Each bookmark proves by itself whose it is: some targets keep those of the streams that they
+    have stored, and nothing else.
+    """
     found = {
         stream: {name: held for name, held in bookmark.items() if name not in _OF_THIS_RUN}
         for stream, bookmark in state.get("bookmarks", {}).items()
     }
+    if token := found.get(ACCOUNT, {}).get("token"):
+        for stream, bookmark in found.items():
+            if bookmark and stream != ACCOUNT:
+                bookmark[PROOF] = short_proof(token)
     return {**state, "bookmarks": found} if found else state
