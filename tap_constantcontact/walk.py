@@ -524,6 +524,19 @@ class PartStream(WalkedStream):
             self.leave_behind(self.visit.member["id"], error)
             self.visit.failed.add(self.name)
 
+    def doubt_emptiness(self) -> None:
+        """Warn that a part has no records although there must be some; the next run reads it again.
+
+        Counters may be wrong, and what is old may be gone: that is no failure.
+        """
+        self.logger.warning(
+            "%s returned nothing for stream '%s', although there should be records. It is requested"
+            " again in the next run.",
+            self.requested_path,
+            self.name,
+        )
+        self.visit.failed.add(self.name)
+
     def is_nothing(self, error: FatalAPIError) -> bool:
         """Whether an error is how the API says that a member has no such part.
 

@@ -424,9 +424,15 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
             if not is_missing or self.must_have(campaign, role):
                 raise
             self.miss()
-        if not has_records and self.must_have_records(campaign, role):
+        if not has_records and self.is_in_window and self.must_have_records(campaign, role):
             msg = f"{self.requested_path} is empty, although the campaign has such records"
             raise MissingPartError(msg)
+
+    @property
+    def is_in_window(self) -> bool:
+        """Whether the campaign that is being read was sent so lately that its records are kept."""
+        window, sent = self.sums.window, sent_date(self.visit.member)
+        return window is None or sent is None or sent + window > self.run.session.began
 
     def must_have_records(self, campaign: Record, role: str) -> bool:  # noqa: ARG002 - others do
         """Whether an activity certainly has some records of this kind."""
@@ -561,7 +567,7 @@ class CampaignSendHistory(SentPartStream):
         sent = sent_at(campaign.get(_SUMMARY))
         latest = max(filter(None, run_dates), default=None)
         is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
-        if sent and is_behind and status_of(campaign) != _REMOVED:
+        if sent and is_behind and self.is_in_window and status_of(campaign) != _REMOVED:
             msg = f"The history lacks the sending of {times.write(sent)}"
             raise MissingPartError(msg)
 

@@ -199,8 +199,7 @@ class EventRegistrations(EventPartStream):
             has_records = True
             yield {**row, **found}
         if not has_records and registration_count(self.visit.member):
-            msg = f"{self.requested_path} is empty, although the event has registrations"
-            raise MissingPartError(msg)
+            self.doubt_emptiness()
 
     @override
     def is_nothing(self, error: FatalAPIError) -> bool:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.http import bodies
-from tap_constantcontact.http.retries import MissingPartError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import NO_VALUE
@@ -68,9 +67,8 @@ class TrackingStream(NumberedStream, CountedPartStream):
         self._records_read = 0
         yield from super().read_part(context)
         count = counts_in(self.visit.member).get(self.kind)
-        if count and not self._records_read:
-            msg = f"{self.requested_path} is empty, although the API counts {count:,}"
-            raise MissingPartError(msg)
+        if count and not self._records_read and self.is_in_window:
+            self.doubt_emptiness()
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
