@@ -16,7 +16,7 @@ SIZES = {
 
 def planned(log: str) -> int:
     """The sum in a plan."""
-    found = re.search(r"^in all\s+([\d,]+)", log, re.MULTILINE)
+    found = re.search(r"^total\s+([\d,]+)", log, re.MULTILINE)
     assert found, log  # noqa: S101 - a benchmark that fails should say so
     return int(found[1].replace(",", ""))
 

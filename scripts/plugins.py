@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "meltano"
 # What a person does about signing in; the settings come from Meltano's environment.
 COMMANDS = {
-    "login": "Log in on any device, once; the tokens are kept and renewed",
-    "status": "Say whose account it is, how long the tokens live, and what may be read",
-    "logout": "Forget the tokens",
+    "login": "Log in once, on any device. The tap keeps and refreshes the tokens.",
+    "status": "Show the account, token expiry and accessible streams.",
+    "logout": "Delete stored tokens.",
 }
 REPOSITORY = "https://github.com/tap-constantcontact/tap-constantcontact"
 RAW = "https://raw.githubusercontent.com/tap-constantcontact/tap-constantcontact/main"

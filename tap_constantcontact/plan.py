@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,9 +77,9 @@ class Plan:
 
     def __str__(self) -> str:
         """A table for a person to read, and what it comes to."""
-        rows = [("stream", "calls", "")]
+        rows = [("stream", "requests", "")]
         rows += [(cost.stream, f"{cost.calls:,}", cost.note) for cost in self.costs]
-        rows += [("in all", f"{self.calls:,}", "")]
+        rows += [("total", f"{self.calls:,}", "")]
         name, number = (max(len(row[column]) for row in rows) for column in (0, 1))
         lines = [self.given, ""] if self.given else []
         lines += [f"{a:{name}}  {b:>{number}}  {c}".rstrip() for a, b, c in rows]
@@ -89,22 +88,25 @@ class Plan:
         days = share if self.days == 1 else f"The quota of {self.days:,} days"
         lines += [
             "",
-            f"{days} at {self.calls_a_day:,} calls a day; {at_least} at this pace.",
-            f"To find out took {self.asked:,} calls.",
+            f"{days} at {self.calls_a_day:,} requests per day; {at_least} at this rate.",
+            f"Used {self.asked:,} requests to create this estimate.",
         ]
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """The same for a program."""
         return {
-            "streams": [dataclasses.asdict(cost) for cost in self.costs],
-            "calls": self.calls,
-            "calls_a_day": self.calls_a_day,
-            "per_cent_of_a_day": round(self.per_cent, 2),
+            "streams": [
+                {"stream": cost.stream, "requests": cost.calls, "note": cost.note}
+                for cost in self.costs
+            ],
+            "requests": self.calls,
+            "daily_quota": self.calls_a_day,
+            "daily_quota_percent": round(self.per_cent, 2),
             "days": self.days,
             "minutes": self.minutes,
-            "asked": self.asked,
-            "given": self.given,
+            "requests_used": self.asked,
+            "based_on": self.given,
         }
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from singer_sdk import typing as th
 from upath import UPath
 
+from tap_constantcontact.meltano import LOGIN
 from tap_constantcontact.records import times
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ def problems(config: Mapping[str, Any]) -> list[str]:
 
 _NO_CREDENTIALS = (
     "Setting 'client_id' is missing, which the API v3 needs: set it, then run"
-    " tap-constantcontact --login. (For v2, set 'api_key' and 'access_token'.)"
+    f" {LOGIN}. (For v2, set 'api_key' and 'access_token'.)"
 )
 _NO_KEY = (
     "Setting 'api_key' is missing, which the API v2 needs. If 'access_token' is of v3, set"

@@ -9,12 +9,15 @@ import os
 import signal
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 import requests
 from click.exceptions import Exit
+from dotenv import load_dotenv
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     FatalAPIError,
@@ -22,11 +25,12 @@ from singer_sdk.exceptions import (
     RetriableAPIError,
     StreamMapConfigError,
 )
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._state import write_stream_state
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_constantcontact import exit_codes, settings
+from tap_constantcontact import exit_codes, meltano, settings
 from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.pace import seconds_between_calls
@@ -40,7 +44,7 @@ from tap_constantcontact.state import bookmarks, owner
 from tap_constantcontact.state.owner import ForeignStateError, UnprovenStateError
 from tap_constantcontact.state.writer import LastingStateWriter
 from tap_constantcontact.stream import map_fault
-from tap_constantcontact.terminal.logs import is_of_use
+from tap_constantcontact.terminal.logs import hide_environment_lines, is_of_use, is_structured
 from tap_constantcontact.v2 import api as v2
 from tap_constantcontact.v3 import api as v3
 from tap_constantcontact.v3 import commands
@@ -63,6 +67,13 @@ _APIS = {each.VERSION: each.api for each in (v2, v3)}
 
 # By these, somebody asks for more than a run's own words. (Meltano sets the SDK's log config.)
 _ASKING_FOR_MORE = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
+
+
+_HELP = """Read a Constant Contact account and write it to stdout as Singer messages.
+
+Every run needs --config, once per config file; --config=ENV reads environment variables and the
+.env file of the current folder.
+"""
 
 
 class TapConstantContact(Tap):
@@ -333,10 +344,10 @@ class TapConstantContact(Tap):
         costs: list[Cost] = []
         try:
             self.begin()
-            if beside := run.session.calls - (owner.ACCOUNT in run.selected):
-                costs.append(Cost(owner.ACCOUNT, beside, "whose it is, and what may be read"))
+            beside = run.session.calls - (owner.ACCOUNT in run.selected)
             for each in self.streams.values():
                 costs += cast("Costing", each).costs()
+            costs = _with_checks(costs, beside)
         finally:
             run.progress.finish()
             run.session.close()
@@ -349,14 +360,22 @@ class TapConstantContact(Tap):
         )
 
     def _summarise(self) -> None:
+        """Show a table to a person, one field to a program that reads JSON, both in plain logs."""
         if not self.run.session.answered:
             return  # What went wrong says more than a table of nothing.
+        progress = self.run.progress
         shown = [(each.name, _bookmark(each)) for each in self._selected]
-        for line in self.run.progress.summary(shown).splitlines():
+        if progress.is_live:
+            progress.show_summary(shown)
+            return
+        if is_structured():
+            self.logger.info(progress.headline, extra={"summary": progress.as_dict(shown)})
+            return
+        for line in progress.summary(shown).splitlines():
             self.logger.info("%s", line)
-        if left := self.run.progress.left:
-            self.logger.info("Left to do: %s.", left)
-        self.logger.info("SUMMARY: %s", json.dumps(self.run.progress.as_dict(shown)))
+        if progress.left:
+            self.logger.info("Remaining: %s.", progress.left)
+        self.logger.info("SUMMARY: %s", json.dumps(progress.as_dict(shown)))
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -367,15 +386,26 @@ class TapConstantContact(Tap):
 
     # -- command line -----------------------------------------------------------------------
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
+        # The SDK lets .env override the environment, and searches it from its own folder upwards.
+        load_dotenv(Path.cwd() / ".env", override=False)
+        cls.append_builtin_config(cls.config_jsonschema)
+        return parse_environment_config(
+            cls.config_jsonschema, cls._env_var_prefix, dotenv_path=os.devnull
+        )
+
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
         command = super().get_singer_command()
+        command.help = _HELP
         about_login = {
-            "--login": "v3: log in on any device, once; the tokens are kept and renewed.",
-            "--pkce": "With --login: in this machine's browser.",
-            "--status": "v3: say whose account it is, how long the tokens live, what may be read.",
-            "--logout": "v3: forget the tokens.",
+            "--login": "v3: Log in once, on any device. The tap keeps and refreshes the tokens.",
+            "--pkce": "With --login: Use the browser of this machine.",
+            "--status": "v3: Show the account, token expiry and accessible streams.",
+            "--logout": "v3: Delete stored tokens.",
         }
         for name, text in about_login.items():
             command.params.append(click.Option([name], is_flag=True, help=text))
@@ -385,8 +415,7 @@ class TapConstantContact(Tap):
                 is_flag=False,
                 flag_value="table",
                 type=click.Choice(["table", "json"]),
-                help="Say what a run would cost in calls to the API, and end; --plan=json for"
-                " programs.",
+                help="Estimate the number of API requests and exit. --plan=json is for programs.",
             )
         )
         return command
@@ -447,6 +476,7 @@ class TapConstantContact(Tap):
             ConfigValidationError: The settings are wrong, or not of v3.
         """
         cls.logger.setLevel(logging.WARNING)
+        hide_environment_lines()
         tap = cls(config=config.config, parse_env_config=config.parse_env)
         _end_on_signals()
         if tap.run.api.version != v3.VERSION:
@@ -471,8 +501,27 @@ class TapConstantContact(Tap):
             state=json.load(state) if state else None,
         )
         tap.metrics_logger.setLevel(logging.WARNING)
+        tap._warn_about_a_stale_catalog()
         found = tap.plan()
         click.echo(json.dumps(found.as_dict()) if form == "json" else str(found))
+
+    def _warn_about_a_stale_catalog(self) -> None:
+        """Warn if Meltano hands over the catalog of a run before its last `meltano select`."""
+        rules = meltano.selection_rules()
+        if not (rules and self.input_catalog):
+            return
+        differing = [
+            name
+            for name, stream in self.streams.items()
+            if stream.selected != meltano.is_selected(name, rules)
+        ]
+        if differing:
+            self.logger.warning(
+                "The catalog is older than the selection of streams: %s. Write a new one with"
+                " `%s > catalog.json` and plan with `--catalog catalog.json`.",
+                ", ".join(differing),
+                meltano.DUMP_CATALOG,
+            )
 
     @classmethod
     @contextmanager
@@ -507,6 +556,15 @@ class TapConstantContact(Tap):
         for fault in faults:
             cls.logger.error("%s", fault)
         raise Exit(code)
+
+
+def _with_checks(costs: list[Cost], calls: int) -> list[Cost]:
+    """Add the requests for the owner and the privileges to those of the stream `account`."""
+    if not calls:
+        return costs
+    own = sum(cost.calls for cost in costs if cost.stream == owner.ACCOUNT)
+    account = Cost(owner.ACCOUNT, own + calls, "with the checks of owner and privileges")
+    return [account, *(cost for cost in costs if cost.stream != owner.ACCOUNT)]
 
 
 def _end_on_signals() -> None:

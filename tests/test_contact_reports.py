@@ -244,7 +244,7 @@ def test_a_cut_off_run_says_how_far_it_came(
     assert "The run has made its 61 calls (`max_calls`). The next run goes on from here." in (
         caplog.text
     )
-    assert "60 of 170 contacts are through" in caplog.text
+    assert "Remaining: 110 of 170 contacts, about 1" in caplog.text
 
 
 def test_contacts_that_come_and_go_between_the_pieces_leave_no_gap(serving: Serving) -> None:

@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[1]
 # Each room, and the rooms that it may know besides itself; those of a row know those above too.
 ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.plan": set(),
+    "tap_constantcontact.meltano": set(),
     "tap_constantcontact.once": set(),
     "tap_constantcontact.http": set(),
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
     "tap_constantcontact.terminal": {"http"},
-    "tap_constantcontact.settings": {"records"},
+    "tap_constantcontact.settings": {"records", "meltano"},
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.run": {"api", "once", "http", "records", "state", "terminal"},
     "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
@@ -33,13 +34,13 @@ ROOMS: dict[str, set[str]] = {
         "records", "state",
     },
     "tap_constantcontact.v3": {
-        "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan", "http",
-        "records", "state",
+        "meltano", "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan",
+        "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"http"},
     "tap_constantcontact.tap": {
-        "exit_codes", "v2", "v3", "account", "areas", "stream", "run", "plan", "settings", "http",
-        "records", "state", "terminal",
+        "exit_codes", "meltano", "v2", "v3", "account", "areas", "stream", "run", "plan",
+        "settings", "http", "records", "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip

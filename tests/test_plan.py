@@ -139,11 +139,11 @@ def test_the_command_says_it_in_a_table(serving: Serving, tmp_path: Path) -> Non
     assert run.code == 0, run.log
     lines = run.stdout.splitlines()
     assert lines[0] == "Plan without a state: a first run, for all streams."
-    assert lines[2].split() == ["stream", "calls"]
+    assert lines[2].split() == ["stream", "requests"]
     assert re.search(r"^contacts +1  about 300 contacts$", run.stdout, re.MULTILINE)
-    (total,) = [int(line.split()[-1]) for line in lines if line.startswith("in all")]
-    assert f"The quota of {-(-total // 100)} days at 100 calls a day; a minute at" in run.stdout
-    assert lines[-1] == f"To find out took {len(box.calls)} calls."
+    (total,) = [int(line.split()[-1]) for line in lines if line.startswith("total")]
+    assert f"The quota of {-(-total // 100)} days at 100 requests per day; a minute" in run.stdout
+    assert lines[-1] == f"Used {len(box.calls)} requests to create this estimate."
     assert run.log == ""
 
 
@@ -156,9 +156,9 @@ def test_the_command_says_it_to_programs(serving: Serving, tmp_path: Path) -> No
     run = command(tmp_path, config(box), "--state", str(tmp_path / "state.json"), "--plan=json")
 
     plan = json.loads(run.stdout)
-    assert plan["given"] == "Plan with the state given, for all streams."
-    assert plan["calls"] == sum(each["calls"] for each in plan["streams"])
-    assert plan["per_cent_of_a_day"] == pytest.approx(plan["calls"] / 100)
+    assert plan["based_on"] == "Plan with the state given, for all streams."
+    assert plan["requests"] == sum(each["requests"] for each in plan["streams"])
+    assert plan["daily_quota_percent"] == pytest.approx(plan["requests"] / 100)
     assert plan["days"] == plan["minutes"] == 1
     assert {each["stream"] for each in plan["streams"]} == selected_by_default()
 
@@ -174,7 +174,49 @@ def test_the_command_refuses_a_wrong_token_in_one_line(serving: Serving, tmp_pat
     assert not any(secret in run.log for secret in (KEY, TOKEN, "wrong-token"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_plan_has_one_row_per_stream(serving: Serving, tmp_path: Path, version: str) -> None:
+    box = serving(contacts=30, campaigns=4)
+    run = command(tmp_path, config(box, version), "--plan=json")
+    plan = json.loads(run.stdout)
+    names = [each["stream"] for each in plan["streams"]]
+    assert len(names) == len(set(names))
+    assert plan["requests"] == sum(each["requests"] for each in plan["streams"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "differing"),
+    [
+        (["lists.*", "contacts.*"], ""),
+        (["lists.*", "contacts.id"], ""),
+        (["lists.*"], "contacts"),
+        (["lists.*", "contacts.*", "!contacts.*"], "contacts"),
+        (["lists.*", "contacts.*", "!contacts.fax"], ""),
+        (["*.*", "!account*.*", "!*a[cm]*.*", "!e*.*", "!library*.*"], "contacts"),
+    ],
+)
+def test_plan_warns_about_a_catalog_older_than_the_selection(
+    serving: Serving, tmp_path: Path, rules: list[str], differing: str
+) -> None:
+    box = serving()
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog("lists", "contacts")))
+    variables = {
+        "MELTANO_EXTRACTOR_NAME": "tap-own",
+        "MELTANO_EXTRACT__SELECT": json.dumps(rules),
+    }
+    options = ["--plan", "--catalog", str(tmp_path / "catalog.json")]
+    run = command(tmp_path, config(box), *options, **variables)
+    assert run.code == 0, run.log
+    if differing:
+        assert f"The catalog is older than the selection of streams: {differing}." in run.log
+        assert "`meltano invoke --dump=catalog tap-own > catalog.json`" in run.log
+    else:
+        assert run.log == ""
+
+
 def test_a_plan_in_days_and_minutes() -> None:
     plan = Plan([Cost("contacts", 25_000)], asked=2, calls_a_day=10_000, seconds_a_call=0.26)
     assert (plan.calls, plan.days) == (25_000, 3)
-    assert "The quota of 3 days at 10,000 calls a day; 108 minutes at this pace." in str(plan)
+    assert "The quota of 3 days at 10,000 requests per day; 108 minutes at this rate." in str(plan)

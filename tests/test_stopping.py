@@ -38,7 +38,7 @@ def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) ->
     assert run.output.ids("contacts") == box.account.ids("contacts"), "people come first"
     assert "The run has made its 40 calls (`max_calls`). The next run goes on from here." in run.log
     assert re.search(
-        r"Left to do: \d+ of \d+ campaigns are through \(\d+ %\), about \d+ more calls", run.log
+        r"Remaining: \d+ of \d+ campaigns, about \d+ requests, less than 1 min", run.log
     )
     assert "unhandled" not in run.log
     assert "Traceback" not in run.log
@@ -75,18 +75,18 @@ def test_every_run_ends_with_a_summary(serving: Serving, tmp_path: Path) -> None
     lines = [line.split("| ")[-1] for line in run.log.splitlines()]
     head = next(n for n, line in enumerate(lines) if line.startswith("stream "))
     table = {line.split()[0]: line.split()[1:] for line in lines[head + 1 :]}
-    assert lines[head].split() == ["stream", "rows", "calls", "seconds", "bookmark"]
+    assert lines[head].split() == ["stream", "records", "requests", "seconds", "bookmark"]
     assert table["contacts"][:2] == ["120", "1"]
     assert (
         table["contacts"][3] == run.output.state["bookmarks"]["contacts"]["replication_key_value"]
     )
-    assert table["in"][1].replace(",", "") == str(run.output.counts.total())
-    assert table["in"][2].replace(",", "") == str(len(box.calls))
+    assert table["total"][0].replace(",", "") == str(run.output.counts.total())
+    assert table["total"][1].replace(",", "") == str(len(box.calls))
     summary = json.loads(lines[-1].removeprefix("SUMMARY: "))
-    assert summary["calls"] == len(box.calls)
-    assert summary["rows"] == run.output.counts.total()
-    assert summary["streams"]["contacts"]["rows"] == 120
-    assert summary["left"] == ""
+    assert summary["requests"] == len(box.calls)
+    assert summary["records"] == run.output.counts.total()
+    assert summary["streams"]["contacts"]["records"] == 120
+    assert summary["remaining"] == ""
 
 
 @pytest.mark.slow
@@ -95,7 +95,7 @@ def test_a_refused_run_ends_with_a_summary_too(serving: Serving, tmp_path: Path)
     box = serving(trouble=Trouble(quota=3))
     run = command(tmp_path, config(box, max_parallel_requests=1))
     assert run.code == 75
-    assert re.search(r"in all +\d+ +4 ", run.log)
+    assert re.search(r"total +\d+ +4 ", run.log)
 
 
 @pytest.mark.slow
@@ -166,11 +166,11 @@ def test_progress_is_a_log_line_now_and_then(caplog: pytest.LogCaptureFixture) -
     progress.calling("contacts")
 
     said = [record.getMessage() for record in caplog.records]
-    left = "10 of 40 campaigns are through (25 %), about 183 more calls in 1 min"
-    assert [line.removesuffix(" calls") for line in said] == [
-        "contacts: 15,000 rows; 30 of 100",
-        "contacts: 30,000 rows; 60 of 100",
-        f"contacts: 30,000 rows; 61 of 100 calls; {left}",
+    estimate = "30 of 40 campaigns, about 183 requests, less than 1 min"
+    assert said == [
+        "contacts: 15,000 records; 30 of 100 requests",
+        "contacts: 30,000 records; 60 of 100 requests",
+        f"{estimate} remaining; contacts: 30,000 records; 61 of 100 requests",
     ]
 
 
@@ -184,12 +184,12 @@ def test_progress_is_one_live_line_on_a_terminal(caplog: pytest.LogCaptureFixtur
 
     assert terminal.getvalue().count("\r") == 4
     assert "\n" not in terminal.getvalue()
-    assert "lists: 0 rows; 3 calls" in terminal.getvalue()
+    assert "lists: 0 records; 3 requests" in terminal.getvalue()
     assert caplog.records == []
 
 
 def test_the_live_line_fits_and_makes_way_for_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(Progress, "width", 40)
     now, terminal = [0.0], Terminal()
     progress = Progress(logging.getLogger(), None, terminal=terminal, clock=lambda: now[0])
     progress.expect("campaigns with a long name", 10, 40, 0, 0)
@@ -212,7 +212,7 @@ def test_a_wrong_key_is_one_line_and_no_table(serving: Serving, tmp_path: Path) 
     assert run.log.count("| ERROR") == 1
     assert "bookmark" not in run.log
     assert "SUMMARY" not in run.log
-    assert "in all" not in run.log
+    assert "requests" not in run.log
 
 
 def test_seconds_go_to_the_stream_that_took_them() -> None:

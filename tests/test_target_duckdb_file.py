@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from target_duckdb_file import DuckDBFileSink, TargetDuckDBFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).with_name("target-duckdb-file")
@@ -571,15 +571,22 @@ def feed(tmp_path: Path) -> Path:
     return path
 
 
-def interrupt(file: Path, messages: Path, number: int, batch: int) -> tuple[int, str]:
-    """Send a signal as soon as a batch begins; return the exit code and the output."""
+@contextlib.contextmanager
+def opened(file: Path, /, **config: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start the command, with its input and both its outputs in pipes."""
     with subprocess.Popen(  # noqa: S603 - our own command
-        [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
+        [COMMAND, "--config", write_config(file, **config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     ) as process:
+        yield process
+
+
+def interrupt(file: Path, messages: Path, number: int, batch: int) -> tuple[int, str]:
+    """Send a signal as soon as a batch begins; return the exit code and the output."""
+    with opened(file, batch_size_rows=BATCH) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -621,13 +628,7 @@ def test_load_that_gets_a_signal_stores_all_that_the_tap_has_sent(
 ) -> None:
     messages = feed(tmp_path).read_text().splitlines(keepends=True)
     first, rest = messages[: len(messages) // 2], messages[len(messages) // 2 :]
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with opened(file, batch_size_rows=BATCH) as process:
         assert process.stdin
         assert process.stderr
         process.stdin.write("".join(first))
@@ -642,12 +643,7 @@ def test_load_that_gets_a_signal_stores_all_that_the_tap_has_sent(
 
 
 def test_second_signal_ends_a_load_at_once(file: Path, tmp_path: Path) -> None:
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [COMMAND, "--config", write_config(file, batch_size_rows=BATCH)],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    with opened(file, batch_size_rows=BATCH) as process:
         assert process.stdin
         assert process.stderr
         process.stdin.write("".join(feed(tmp_path).read_text().splitlines(keepends=True)[:600]))
@@ -710,11 +706,121 @@ def test_errors_of_the_settings_are_one_line(file: Path, tmp_path: Path) -> None
     assert "is not a valid DuckDB database file" in error_of(text)
     assert "notes.txt" in error_of(file, path=str(text / "x.duckdb"))
     with duckdb.connect(file):
-        assert "Could not set lock on file" in error_of(file)
+        assert "Could not set lock on file" in error_of(file, lock_timeout=0.5)
     result = subprocess.run([COMMAND], input="", capture_output=True, check=False, text=True)  # noqa: S603
     assert result.returncode == 1
     assert "'path' is a required property" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_load_waits_until_another_process_has_closed_the_file(file: Path) -> None:
+    with opened(file) as process:
+        process.communicate(lines([schema_of({"n": INTEGER}), *records({"n": 1})]))
+    other = duckdb.connect(file)
+    with opened(file) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write(lines([schema_of({"n": INTEGER}), *records({"n": 2})]))
+        process.stdin.close()
+        line = next(line for line in process.stderr if "Another process" in line)
+        assert "Waiting for up to 300 seconds (`lock_timeout`)" in line
+        assert process.poll() is None
+        other.close()
+    assert process.returncode == 0
+    assert query(file, "select n from rows order by n") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_a_load_that_waits_for_the_file(file: Path, number: int) -> None:
+    with duckdb.connect(file), opened(file) as process:
+        assert process.stderr
+        next(line for line in process.stderr if "Another process" in line)
+        process.send_signal(number)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode != 0
+
+
+KEY = {"type": "string"}
+
+
+def primary_key(file: Path) -> list[str]:
+    query_text = """
+        select unnest(constraint_column_names) from duckdb_constraints()
+        where constraint_type = 'PRIMARY KEY'
+    """
+    return [name for (name,) in query(file, query_text)]
+
+
+def test_tables_have_primary_keys(file: Path) -> None:
+    schema = schema_of({"a": KEY, "b": {"type": "integer"}, "v": STRING}, ["a", "b"])
+    load(file, schema, *records({"a": "x", "b": 1, "v": "old"}))
+    load(file, schema, *records({"a": "x", "b": 1, "v": "new"}, {"a": "x", "b": 2, "v": "new"}))
+    assert primary_key(file) == ["a", "b"]
+    assert query(file, "from rows order by all") == [("x", 1, "new"), ("x", 2, "new")]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "key"),
+    [
+        # A table of a loader without primary keys, which allowed null in a key.
+        (({"a": STRING}, ["a"]), ({"a": KEY}, ["a"]), ["a"]),
+        # The type of a key changes.
+        (({"a": {"type": "integer"}}, ["a"]), ({"a": KEY}, ["a"]), ["a"]),
+        # The key changes.
+        (({"a": KEY, "b": KEY}, ["a"]), ({"a": KEY, "b": KEY}, ["a", "b"]), ["a", "b"]),
+        (({"a": KEY, "b": KEY}, ["a", "b"]), ({"a": KEY, "b": KEY}, ["b"]), ["b"]),
+        (({"a": KEY}, ["a"]), ({"a": STRING}, ["a"]), []),
+        (({"a": KEY}, ["a"]), ({"a": KEY}, []), []),
+        # Earlier rows have no value in the new key.
+        (({"a": KEY}, ["a"]), ({"a": KEY, "c": KEY}, ["a", "c"]), []),
+    ],
+)
+def test_primary_key_follows_the_schema(
+    file: Path,
+    first: tuple[dict[str, Any], list[str]],
+    then: tuple[dict[str, Any], list[str]],
+    key: list[str],
+) -> None:
+    def row(properties: dict[str, Any], number: int) -> Row:
+        return {
+            n: number if each["type"] == "integer" else str(number)
+            for n, each in properties.items()
+        }
+
+    load(file, schema_of(*first), *records(*(row(first[0], n) for n in range(3))))
+    load(file, schema_of(*then), *records(*(row(then[0], n) for n in range(3, 6))))
+    assert primary_key(file) == key
+    assert query(file, 'select cast("a" as integer) from rows order by all') == [
+        (n,) for n in range(6)
+    ]
+
+
+def test_tables_and_columns_have_the_comments_of_the_schema(file: Path) -> None:
+    schema = schema_of({"a": {**STRING, "description": "The contact's name."}, "b": STRING})
+    schema["schema"]["description"] = "One 'row'."
+    load(file, schema, *records({"a": "x"}))
+    schema["schema"]["properties"]["b"] = {**STRING, "description": "Later."}
+    load(file, schema, *records({"a": "x"}))
+    assert query(file, "select comment from duckdb_tables()") == [("One 'row'.",)]
+    assert query(file, "select column_name, comment from duckdb_columns() where not internal") == [
+        ("a", "The contact's name."),
+        ("b", "Later."),
+    ]
+
+
+def test_new_files_can_be_opened_by_older_versions(file: Path) -> None:
+    load(file, schema_of({"a": KEY}, ["a"]), *records({"a": "x"}))
+    ((tags,),) = query(
+        file, "select tags from duckdb_databases() where database_name = 'warehouse'"
+    )
+    assert tags == {"storage_version": "v1.4.0+"}
+
+
+def test_command_says_what_it_does_and_logs_no_metrics(file: Path) -> None:
+    result = subprocess.run([COMMAND, "--help"], capture_output=True, check=True, text=True)  # noqa: S603
+    assert "Load Singer messages from stdin into one DuckDB file" in result.stdout
+    result = run(file, [schema_of({"a": KEY}, ["a"]), *records({"a": "x"})])
+    assert "METRIC" not in result.stderr
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import logging
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -19,13 +23,21 @@ from singer_sdk.singerlib.json import deserialize_json, serialize_json
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
+
+    import click
 
 # Column types by the names that DuckDB reports, so that they compare with those of a table.
 TYPES = {"boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "string": "VARCHAR"}
 FORMATS = {"date": "DATE", "date-time": "TIMESTAMP WITH TIME ZONE", "time": "TIME"}
 
+
+#: Oldest DuckDB that can open the files of this loader.
+STORAGE_VERSION = "v1.4.0"
+_LOCK_POLL_SECONDS = 0.2
+# With one of these set, the SDK's own log lines are wanted.
+_LOG_LEVELS = ("TARGET_DUCKDB_FILE_LOGLEVEL", "LOGLEVEL")
 
 # What a schema may say of a value for it to be read at full speed; other words take more care.
 PLAIN_WORDS = frozenset({"type", "properties", "items", "format", "description", "title"})
@@ -163,6 +175,18 @@ def quote(*names: str) -> str:
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
+@contextlib.contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Run statements in one transaction: all of them or none."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
 def kinds_of(schema: dict[str, Any]) -> list[str]:
     """Return the names of the types that a schema allows; none if it does not say."""
     names = schema.get("type", ())
@@ -230,7 +254,8 @@ class DuckDBFileSink(BatchSink):
         """
         super().__init__(target, stream_name, schema, key_properties)
         self.connection = target.connection
-        self.table = quote(*target.schema_path, stream_name)
+        self.schema_path = target.schema_path
+        self.table = quote(*self.schema_path, stream_name)
         self.columns = {
             name: column_type(definition) for name, definition in self.schema["properties"].items()
         }
@@ -245,25 +270,118 @@ class DuckDBFileSink(BatchSink):
         type changes becomes VARCHAR, which holds the old values as well as the new ones.
         """
         super().setup()
-        # No primary key: DuckDB would not change the type of a column in it.
-        definitions = {name: f"{quote(name)} {kind}" for name, kind in self.columns.items()}
-        self.connection.execute(
-            f"create table if not exists {self.table} ({', '.join(definitions.values())})"
-        )
-        described = self.connection.execute(f"describe {self.table}").fetchall()
-        present = {name.lower(): kind for name, kind, *_ in described}  # in DuckDB Id is also id
-        for name, definition in definitions.items():
-            stored = present.get(name.lower())
-            if stored is None:
-                self.connection.execute(f"alter table {self.table} add column {definition}")
-            elif stored != self.columns[name]:
-                self.columns[name] = "VARCHAR"
-                if stored != "VARCHAR":
-                    self.connection.execute(
-                        f"alter table {self.table} alter column {quote(name)} type VARCHAR"
-                    )
+        definition = self._definition(self.columns, self.primary_key)
+        self.connection.execute(f"create table if not exists {self.table} ({definition})")
+        self._fit_table()
+        self._comment()
         self.statement = self.compose()
         self.reader = self._make_reader()
+
+    @property
+    def primary_key(self) -> list[str]:
+        """Columns of the primary key; none if the schema allows null in a key."""
+        properties = self.schema["properties"]
+        if any("null" in (kinds_of(properties[name]) or ["null"]) for name in self.key_properties):
+            return []
+        return list(self.key_properties)
+
+    @staticmethod
+    def _definition(columns: dict[str, str], primary_key: Sequence[str]) -> str:
+        parts = [f"{quote(name)} {kind}" for name, kind in columns.items()]
+        if primary_key:
+            parts.append(f"primary key ({', '.join(map(quote, primary_key))})")
+        return ", ".join(parts)
+
+    def _fit_table(self) -> None:
+        """Give a table of an earlier load the columns and the primary key of the schema."""
+        described = self.connection.execute(f"describe {self.table}").fetchall()
+        present = {name.lower(): kind for name, kind, *_ in described}  # in DuckDB Id is also id
+        changed = []
+        for name, kind in self.columns.items():
+            stored = present.get(name.lower())
+            if stored is None:
+                self.connection.execute(
+                    f"alter table {self.table} add column {self._definition({name: kind}, ())}"
+                )
+            elif stored != kind:
+                self.columns[name] = "VARCHAR"
+                if stored != "VARCHAR":
+                    changed.append(name)
+        stored_key = self._stored_primary_key()
+        wanted_key = {name.lower() for name in self.primary_key}
+        if stored_key not in (set(), wanted_key) or stored_key & {n.lower() for n in changed}:
+            # DuckDB can neither drop a primary key nor change the type of a column in it.
+            self._rebuild(changed)
+            return
+        for name in changed:
+            self.connection.execute(
+                f"alter table {self.table} alter column {quote(name)} type VARCHAR"
+            )
+        if wanted_key and not stored_key:
+            keys = ", ".join(map(quote, self.primary_key))
+            try:
+                self.connection.execute(f"alter table {self.table} add primary key ({keys})")
+            except duckdb.ConstraintException:
+                self._warn_about_key()
+
+    def _stored_primary_key(self) -> set[str]:
+        rows = self.connection.execute(
+            """
+            select unnest(constraint_column_names) from duckdb_constraints()
+            where constraint_type = 'PRIMARY KEY'
+                and (database_name, schema_name, lower(table_name)) = ($1, $2, lower($3))
+            """,
+            [*self.schema_path, self.stream_name],
+        ).fetchall()
+        return {name.lower() for (name,) in rows}
+
+    def _rebuild(self, changed: Sequence[str]) -> None:
+        """Copy the table into one with the primary key of the schema."""
+        described = self.connection.execute(f"describe {self.table}").fetchall()
+        as_text = {name.lower() for name in changed}
+        columns = {n: "VARCHAR" if n.lower() in as_text else kind for n, kind, *_ in described}
+        try:
+            self._copy(columns, self.primary_key)
+        except duckdb.ConstraintException:
+            self._copy(columns, ())
+            self._warn_about_key()
+
+    def _copy(self, columns: dict[str, str], primary_key: Sequence[str]) -> None:
+        copy = quote(*self.schema_path, f"{self.stream_name}__copy")
+        with transaction(self.connection):
+            self.connection.execute(
+                f"create table {copy} ({self._definition(columns, primary_key)})"
+            )
+            self.connection.execute(f"insert into {copy} by name from {self.table}")
+            self.connection.execute(f"drop table {self.table}")
+            self.connection.execute(f"alter table {copy} rename to {quote(self.stream_name)}")
+
+    def _warn_about_key(self) -> None:
+        self.logger.warning(
+            "Table %s has no primary key: earlier rows have no value in it, or share one.",
+            self.table,
+        )
+
+    def _comment(self) -> None:
+        """Describe the table and its columns as the schema does."""
+        rows = self.connection.execute(
+            """
+            select null, comment from duckdb_tables()
+            where (database_name, schema_name, table_name) = ($1, $2, $3)
+            union all
+            select column_name, comment from duckdb_columns()
+            where (database_name, schema_name, table_name) = ($1, $2, $3)
+            """,
+            [*self.schema_path, self.stream_name],
+        ).fetchall()
+        stored: dict[str | None, str | None] = dict(rows)
+        wanted: dict[str | None, str | None] = {None: self.original_schema.get("description")}
+        wanted |= {n: each.get("description") for n, each in self.schema["properties"].items()}
+        for name, text in wanted.items():
+            if text and name in stored and stored[name] != text:
+                thing = f"column {self.table}.{quote(name)}" if name else f"table {self.table}"
+                literal = "'" + text.replace("'", "''") + "'"
+                self.connection.execute(f"comment on {thing} is {literal}")
 
     def _make_reader(self) -> RowReader | None:
         """Return what reads records at full speed; None if the schema or the table forbid it."""
@@ -455,6 +573,13 @@ class TargetDuckDBFile(Target):
             title="Schema",
             description="DuckDB schema that the tables go to. It is created if missing.",
         ),
+        th.Property(
+            "lock_timeout",
+            th.NumberType(minimum=0),
+            default=300,
+            title="Lock timeout",
+            description="Seconds to wait for another process that has the file open.",
+        ),
     ).to_dict()
 
     def __init__(self, **kwargs: Any) -> None:
@@ -469,11 +594,13 @@ class TargetDuckDBFile(Target):
         super().__init__(**kwargs)
         self._plain_sinks: dict[str, DuckDBFileSink | None] = {}
         self.max_parallelism = 1  # all sinks share one connection
+        if not any(map(os.environ.get, _LOG_LEVELS)):
+            self.metrics_logger.setLevel(logging.WARNING)
         # Made absolute, since DuckDB takes ":memory:" and the like for something else than a file.
         path = Path(self.config["path"]).expanduser().absolute()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = duckdb.connect(path)
+            self.connection = self._open(path)
             self.connection.execute("set TimeZone = 'UTC'")  # of date-times that name no offset
             database = self.connection.execute("select current_database()").fetchall()[0][0]
             self.schema_path = (database, self.config["schema"] or "main")
@@ -481,6 +608,40 @@ class TargetDuckDBFile(Target):
         except (duckdb.Error, OSError) as error:
             msg = str(error).splitlines()[0]
             raise ConfigValidationError(msg, errors=[msg]) from error
+
+    def _open(self, path: Path) -> duckdb.DuckDBPyConnection:
+        """Open the file, after other processes have closed it."""
+        # A file keeps its version; a new one can be opened by this DuckDB and later ones.
+        config: dict[str, Any] = (
+            {} if path.exists() else {"storage_compatibility_version": STORAGE_VERSION}
+        )
+        timeout = float(self.config["lock_timeout"])
+        ends = time.monotonic() + timeout
+        is_waiting = False
+        while True:
+            try:
+                return duckdb.connect(path, config=config)
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() >= ends:
+                    raise
+            if not is_waiting:
+                self.logger.info(
+                    "Another process has %s open. Waiting for up to %g seconds (`lock_timeout`).",
+                    path,
+                    timeout,
+                )
+                is_waiting = True
+            time.sleep(_LOCK_POLL_SECONDS)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command, with a description of what it does."""
+        command = super().get_singer_command()
+        command.help = (
+            "Load Singer messages from stdin into one DuckDB file, and write the state of what is"
+            " stored to stdout."
+        )
+        return command
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

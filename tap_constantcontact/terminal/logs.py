@@ -7,6 +7,7 @@ import traceback
 import weakref
 from typing import TYPE_CHECKING
 
+from singer_sdk.logging import StructuredFormatter
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -49,12 +50,19 @@ class _Cleaner(logging.Filter):
 # What the SDK says of each stream or run, and nobody can do anything with. That of resuming is not
 # true: our streams go on where they stopped.
 _OF_NO_USE = ("progress is not resumable", "as child stream to", "Skipping parse of env var")
+# Each setting that comes from the environment: some ten lines above what a login shows.
+_ENVIRONMENT_LOGGER = logging.getLogger("singer_sdk.configuration._dict_config")
 
 
 def is_of_use(record: logging.LogRecord) -> bool:
     """Whether a line of the SDK tells a person anything."""
     message = record.getMessage()
     return not any(each in message for each in _OF_NO_USE)
+
+
+def hide_environment_lines() -> None:
+    """Do not log each setting that comes from the environment."""
+    _ENVIRONMENT_LOGGER.setLevel(logging.WARNING)
 
 
 class Clearing(logging.Filter):
@@ -78,6 +86,12 @@ def clear_before_logging(clear: Callable[[], None]) -> None:
 
 
 _CLEANER = _Cleaner()
+
+
+def is_structured() -> bool:
+    """Return whether logs are JSON, which programs read."""
+    handlers = logging.getLogger().handlers
+    return any(isinstance(handler.formatter, StructuredFormatter) for handler in handlers)
 
 
 def keep_out_of_logs(credentials: Credentials) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import time
 from collections import Counter, defaultdict
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 30.0
 _SECONDS_BETWEEN_LOOKS = 0.2
+_USUAL_WIDTH = 80
 
 
 class Progress:
@@ -86,16 +87,14 @@ class Progress:
         """
 
         def left() -> str:
-            here = done - begun_at
-            so_far = f"{done:,} of {there_are:,} {what} are through"
+            here, open_ones = done - begun_at, there_are - done
+            remaining = f"{open_ones:,} of {there_are:,} {what}"
             if not here:
-                return so_far
-            calls = (self.calls.total() - calls_before) * (there_are - done) / here
-            minutes = calls * self._seconds_a_call / 60
-            return (
-                f"{so_far} ({100 * done // max(there_are, 1)} %), about {calls:,.0f} more calls"
-                f" in {minutes:,.0f} min"
-            )
+                return remaining
+            requests = (self.calls.total() - calls_before) * open_ones / here
+            minutes = requests * self._seconds_a_call / 60
+            duration = f"{minutes:,.0f} min" if minutes >= 1 else "less than 1 min"
+            return f"{remaining}, about {requests:,.0f} requests, {duration}"
 
         self._left = left
 
@@ -105,22 +104,33 @@ class Progress:
 
     @property
     def left(self) -> str:
-        """What is done of the stream that is being read, and what is left; empty if unknown."""
+        """Estimate of what remains of the current stream; empty if unknown."""
         return self._left()
 
     def _show(self) -> None:
         made = f"{self.calls.total():,}"
         if self._max_calls:
             made += f" of {self._max_calls:,}"
-        parts = [f"{self._stream}: {self.rows[self._stream]:,} rows", f"{made} calls", self.left]
+        parts = [
+            f"{self.left} remaining" if self.left else "",
+            f"{self._stream}: {self.rows[self._stream]:,} records",
+            f"{made} requests",
+        ]
         line = "; ".join(part for part in parts if part)
         if self.is_live:
-            width = shutil.get_terminal_size().columns
-            self._terminal.write(f"\r\x1b[K{line[: width - 1]}")
+            self._terminal.write(f"\r\x1b[K{line[: self.width - 1]}")
             self._terminal.flush()
             self._is_shown = True
         else:
             self._logger.info("%s", line)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal, which need not be that of stdout: stdout is often a pipe."""
+        try:
+            return os.get_terminal_size(self._terminal.fileno()).columns
+        except (OSError, ValueError):
+            return _USUAL_WIDTH
 
     def finish(self) -> None:
         """Count the seconds of the last stream, and leave the terminal tidy."""
@@ -136,17 +146,25 @@ class Progress:
             self._terminal.flush()
             self._is_shown = False
 
+    @property
+    def headline(self) -> str:
+        """The totals of the run in one line."""
+        return (
+            f"{self.rows.total():,} records, {self.calls.total():,} requests,"
+            f" {sum(self.seconds.values()):,.1f} seconds."
+        )
+
     def as_dict(self, bookmarks: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """What the run has done, for a program."""
+        """Return the totals of the run and of each stream, for programs."""
         return {
-            "rows": self.rows.total(),
-            "calls": self.calls.total(),
+            "records": self.rows.total(),
+            "requests": self.calls.total(),
             "seconds": round(sum(self.seconds.values()), 1),
-            "left": self.left,
+            "remaining": self.left,
             "streams": {
                 stream: {
-                    "rows": self.rows[stream],
-                    "calls": self.calls[stream],
+                    "records": self.rows[stream],
+                    "requests": self.calls[stream],
                     "seconds": round(self.seconds[stream], 1),
                     "bookmark": bookmark,
                 }
@@ -155,12 +173,12 @@ class Progress:
         }
 
     def summary(self, bookmarks: Iterable[tuple[str, str]]) -> str:
-        """A table of what the run has done.
+        """Return a table of the run.
 
         Args:
-            bookmarks: Streams in the order to show, each with how far it has come.
+            bookmarks: Streams in the order of the table, each with its bookmark.
         """
-        lines: list[Sequence[str]] = [("stream", "rows", "calls", "seconds", "bookmark")]
+        lines: list[Sequence[str]] = [("stream", "records", "requests", "seconds", "bookmark")]
         lines += [
             (
                 stream,
@@ -171,8 +189,8 @@ class Progress:
             )
             for stream, bookmark in bookmarks
         ]
-        calls, seconds = f"{self.calls.total():,}", f"{sum(self.seconds.values()):,.1f}"
-        lines.append(("in all", f"{self.rows.total():,}", calls, seconds, ""))
+        requests, seconds = f"{self.calls.total():,}", f"{sum(self.seconds.values()):,.1f}"
+        lines.append(("total", f"{self.rows.total():,}", requests, seconds, ""))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(
@@ -181,3 +199,12 @@ class Progress:
             ).rstrip()
             for line in lines
         )
+
+    def show_summary(self, bookmarks: Iterable[tuple[str, str]]) -> None:
+        """Write the table to the terminal, cut to its width."""
+        without_fractions = [(name, text.replace(".000Z", "Z")) for name, text in bookmarks]
+        for line in self.summary(without_fractions).splitlines():
+            self._terminal.write(f"{line[: self.width]}\n")
+        if self.left:
+            self._terminal.write(f"Remaining: {self.left}.\n")
+        self._terminal.flush()

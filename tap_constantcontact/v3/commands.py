@@ -13,6 +13,7 @@ from tap_constantcontact.http.bodies import fields_of, id_of, objects
 from tap_constantcontact.http.pace import Pace
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.stop import Stop
+from tap_constantcontact.meltano import LOGIN, command
 from tap_constantcontact.records import times
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3 import login
@@ -77,7 +78,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
         if known:
             msg = (
                 f"{account.fault} The account of this login is not known, so the login before it"
-                " stays in use. Run --login again."
+                f" stays in use. Run {LOGIN} again."
             )
             raise FatalAPIError(msg)
         say(f"Logged in. The tokens are kept in {store.place}. {account.fault}")
@@ -88,7 +89,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
             store.save(others)
             msg = (
                 f"{store.place} keeps another account of this application{_labelled(label)}. Set"
-                " `account_label` for this one, or run --logout first."
+                f" `account_label` for this one, or run {command('logout')} first."
             )
             raise StoreError(msg)
         store.save(others)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from typing_extensions import override
 
+from tap_constantcontact.meltano import LOGIN
 from tap_constantcontact.v3.store import (
     Grant,
     NoStoreError,
@@ -71,7 +72,7 @@ class FileStore(TokenStore):
         except ValueError:
             msg = (
                 f"The token store {self.path} holds something else than tokens. Move it away, then"
-                " log in again: tap-constantcontact --login"
+                f" log in again: {LOGIN}"
             )
             raise StoreError(msg) from None
 

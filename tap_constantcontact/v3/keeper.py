@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_constantcontact.http.stop import RunStopped
+from tap_constantcontact.meltano import LOGIN
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, SpentTokenError
 from tap_constantcontact.v3.store import Grant, NoStoreError, StoreError
@@ -26,8 +27,8 @@ _SHARE = 4
 # A refresh that failed while the token lives is not tried with each call, but so much later.
 _AGAIN = dt.timedelta(minutes=10)
 
-_LOG_IN = "Log in: tap-constantcontact --login"
-_TRY_AGAIN = "Try again, or log in again: tap-constantcontact --login"
+_LOG_IN = f"Log in: {LOGIN}"
+_TRY_AGAIN = f"Try again, or log in again: {LOGIN}"
 # How long to try to save a token that replaces a spent one: a minute in all.
 _PAUSES = (1, 2, 4, 8, 15, 30)
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
+from tap_constantcontact.meltano import LOGIN
 from tap_constantcontact.v3.oauth import Challenge, SignInError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class _Waiting(ThreadingHTTPServer):
         while self.found is None and time.monotonic() < self._ends:
             self.handle_request()
         if self.found is None:
-            msg = "Nobody answered in time. Run --login again."
+            msg = f"Nobody answered in time. Run {LOGIN} again."
             raise SignInError(msg)
         if "code" not in self.found:
             msg = f"The login was refused ({self.found.get('error', 'no reason given')})."

@@ -18,6 +18,7 @@ import requests
 from singer_sdk.exceptions import FatalAPIError
 
 from tap_constantcontact.http.refusals import retry_after
+from tap_constantcontact.meltano import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ _MAX_PAUSE = 30.0
 _A_DAY = 86400.0
 # Greater values of `expires_in` are no durations, but timestamps (v3 §18).
 _MAX_LIFE = 1e9
-_LOG_IN = "Log in again: tap-constantcontact --login"
+_LOG_IN = f"Log in again: {LOGIN}"
 
 
 class SignInError(FatalAPIError):
@@ -192,13 +193,13 @@ class AuthServer:
                 case "slow_down":
                     interval += _SLOWER
                 case "access_denied":
-                    msg = "The login was refused. Run --login again, and agree."
+                    msg = f"The login was refused. Run {LOGIN} again, and agree."
                     raise SignInError(msg)
                 case "expired_token":
                     break
                 case _:
                     raise self._refusal(status, said, is_login=True)
-        msg = "Nobody answered in time. Run --login again, and open the address it shows."
+        msg = f"Nobody answered in time. Run {LOGIN} again, and open the address it shows."
         raise SignInError(msg)
 
     def authorize_url(self, challenge: Challenge, redirect_uri: str) -> str:
@@ -305,7 +306,7 @@ class AuthServer:
         if is_login and not refresh:
             msg = (
                 "The authorization server gave no refresh token. Let the application have the scope"
-                " offline_access, then run --login again."
+                f" offline_access, then run {LOGIN} again."
             )
             raise SignInError(msg)
         issued = self._clock()
@@ -319,7 +320,7 @@ class AuthServer:
         is_code = isinstance(code, str) and _IS_CODE(code)
         error = code if isinstance(code, str) and is_code else f"HTTP {status}"
         if error == "invalid_grant" and is_login:
-            msg = "The login code has expired, or was used already. Run --login again."
+            msg = f"The login code has expired, or was used already. Run {LOGIN} again."
             return SignInError(msg)
         if error == "invalid_grant":
             return SpentTokenError(
@@ -332,7 +333,7 @@ class AuthServer:
             ),
             "unauthorized_client": (
                 "The application is not registered for this way of logging in. Make it one of the"
-                " device flow in the portal, or use --login --pkce if it is one of PKCE."
+                f" device flow in the portal, or run {LOGIN} --pkce if it is one of PKCE."
             ),
             "invalid_scope": (
                 "The application may not have one of the scopes account_read, contact_data,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tap_constantcontact.http.refusals import TOO_FAST, RefusalTable, Verdict
+from tap_constantcontact.meltano import LOGIN
 
 _QUOTA = (
     "The application's calls for today are used up; they are counted anew from 00:00 UTC. The next"
@@ -20,7 +21,7 @@ REFUSALS = RefusalTable(
     by_words=(),
     quota=_QUOTA,
     unauthorized=(
-        "The access token is not taken. Log in again: tap-constantcontact --login; with"
+        f"The access token is not taken. Log in again: {LOGIN}; with"
         " `access_token` alone, make a new one."
     ),
     # No header says more than the body.
