@@ -1,7 +1,6 @@
 """From nothing to a DuckDB file: serves a made-up account and runs the Meltano pipeline on it.
 
-`python -m sandbox.demo` from the project's folder. Run again, the account has changed meanwhile
-and the pipeline reads what is new.
+`python -m sandbox.demo` from the project's folder. Run it again to see an incremental sync.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 PROJECT: Final = Path(__file__).parents[1]
 OUTPUT: Final = PROJECT / "output"
+WIDTH: Final = 80
 SIZES: Final = {"contacts": 2000, "lists": 6, "activities": 12, "campaigns": 30}
 
 BY_LIST: Final = """
@@ -61,10 +61,8 @@ def by_campaign(newest_first: str, key: str, joined: str = "") -> str:
         campaigns.name as "campaign, newest first",
         sent.people as sent,
         sent.people - coalesce(bounced.people, 0) as delivered,
-        coalesce(opened.people, 0) as opened,
-        coalesce(clicked.people, 0) as clicked,
-        format('{{:.1f}} %', 100 * opened.people / nullif(delivered, 0)) as "open rate",
-        format('{{:.1f}} %', 100 * clicked.people / nullif(delivered, 0)) as "click rate",
+        format('{{:.1f}} %', 100 * opened.people / nullif(delivered, 0)) as opened,
+        format('{{:.1f}} %', 100 * clicked.people / nullif(delivered, 0)) as clicked,
     from campaigns {joined}
     join sent on sent.campaign_id = campaigns.{key}
     left join opened on opened.campaign_id = campaigns.{key}
@@ -189,6 +187,8 @@ def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
     """
     # The commands of this environment come first, whether or not it is activated.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # Settings of an account of one's own must not get in the way.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TAP_", "TARGET_"))}
     variables = {
         "PATH": path,
         "NO_COLOR": "1",
@@ -197,11 +197,12 @@ def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
     if show is V3:
         variables["TAP_CONSTANTCONTACT_AUTH_URL"] = box.origin
         variables["TAP_CONSTANTCONTACT_TOKEN_STORE"] = str(show.tokens)
+    options = [f"--environment={show.environment}", f"--env-file={os.devnull}"]
     with show.log.open("a") as log:
         done = subprocess.run(  # noqa: S603 - our own command
-            ["meltano", f"--environment={show.environment}", *arguments],  # noqa: S607 - as above
+            ["meltano", *options, *arguments],  # noqa: S607 - as above
             cwd=PROJECT,
-            env={**os.environ, **variables},
+            env={**kept, **variables},
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
@@ -218,10 +219,10 @@ def sign_in(box: Sandbox, diary: dict[str, Any]) -> int:
     if "refresh_token" in diary:
         # The sandbox of this run has to know what that of the last one granted.
         box.oauth.remember(diary["refresh_token"])
-        say("Nobody has to log in again: the token that was kept is renewed.")
+        say("No login needed: the tap refreshes the stored token.")
         return 0
     box.oauth.agrees, box.oauth.interval = True, 1
-    say("Logging in: `meltano invoke tap-constantcontact:login` (the sandbox plays the user) ...")
+    say("Logging in: `meltano invoke tap-constantcontact:login` (the sandbox is the user) ...")
     code = meltano(V3, box, "invoke", "tap-constantcontact:login")
     said = [line for line in V3.log.read_text().splitlines() if "Logged in to" in line]
     say("\n".join(said))
@@ -229,20 +230,47 @@ def sign_in(box: Sandbox, diary: dict[str, Any]) -> int:
 
 
 def snapshot(show: Show) -> dict[str, set[tuple[Any, ...]]]:
-    """All rows of the warehouse, by table."""
+    """Return all rows of the warehouse by table, without the columns of the loader."""
     if not show.warehouse.exists():
         return {}
     with duckdb.connect(str(show.warehouse), read_only=True) as db:
         names = [name for (name,) in db.execute("show tables").fetchall()]
-        rows = {name: db.execute(f'from "{name}"').fetchall() for name in names}
+        # These change with each load of a record.
+        own = "columns(lambda name: not starts_with(name, '_sdc_'))"
+        rows = {name: db.execute(f'select {own} from "{name}"').fetchall() for name in names}  # noqa: S608 - our own names
     return {name: {tuple(map(str, row)) for row in found} for name, found in rows.items()}
 
 
+def query(show: Show, sql: str) -> int:
+    """Print the result of a query of the warehouse.
+
+    Returns:
+        The exit code: 1 if there is no warehouse yet, or the query is wrong.
+    """
+    if not show.warehouse.exists():
+        say("There is no warehouse yet. Run ./demo.sh first.")
+        return 1
+    with duckdb.connect(str(show.warehouse), read_only=True) as db:
+        try:
+            answer = db.execute(sql)
+        except duckdb.Error as error:
+            say(str(error))
+            return 1
+        say(table([column[0] for column in answer.description], answer.fetchall()))
+    return 0
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Lay out rows for a terminal: text to the left, numbers to the right."""
+    """Lay out rows for a terminal of 80 columns: text to the left, numbers to the right."""
     lines = [tuple(heads), *(tuple(map(_shown, row)) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(heads))]
     numbers = [all(_is_number(line[place]) for line in lines[1:]) for place in range(len(heads))]
+    # The longest column gives way.
+    excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    if excess > 0:
+        longest = widths.index(max(widths))
+        widths[longest] = max(8, widths[longest] - excess)
+    lines = [tuple(map(_cut, line, widths)) for line in lines]
     laid_out = [
         "  ".join(
             cell.rjust(width) if number else cell.ljust(width)
@@ -254,7 +282,13 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return ""
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _is_number(text: str) -> bool:
@@ -271,8 +305,11 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="demo.sh", description=__doc__)
     options.add_argument("--fresh", action="store_true", help="forget earlier runs")
     options.add_argument("--v3", action="store_true", help="read through the API v3")
+    options.add_argument("--sql", metavar="QUERY", help="query the warehouse of earlier runs")
     given = options.parse_args()
     show = V3 if given.v3 else V2
+    if given.sql:
+        return query(show, given.sql)
     fresh = given.fresh or not (show.warehouse.exists() and show.diary.exists())
 
     OUTPUT.mkdir(exist_ok=True)
@@ -293,9 +330,9 @@ def main() -> int:
         say("Since the last run: " + ", ".join(f"{n} {what}" for what, n in news.items()) + ".")
 
     with serve(account, Trouble(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
-        say(f"A made-up account is served at {show.url(box)}.")
+        say(f"The sandbox serves a fictional account at {show.url(box)}.")
         code = sign_in(box, diary) if show is V3 else 0
-        say("Meltano reads it into DuckDB ...")
+        say("Meltano loads it into DuckDB ...")
         box.calls.clear()
         started = time.monotonic()
         refresh = ["--full-refresh"] if fresh else []
@@ -306,10 +343,10 @@ def main() -> int:
             diary["refresh_token"] = box.oauth.granted[-1].refresh_token
     if code:
         say(show.log.read_text())
-        say(f"The pipeline ended with {code}; what it said stands above.")
+        say(f"The pipeline failed with exit code {code}. Its log is above.")
         return code
     show.diary.write_text(json.dumps(diary))
-    say(f"Done in {time.monotonic() - started:.0f} seconds with {calls} API calls.\n")
+    say(f"Done in {time.monotonic() - started:.0f} seconds with {calls} API requests.\n")
 
     after = snapshot(show)
     rows = [
@@ -320,8 +357,12 @@ def main() -> int:
         for question in show.questions:
             answer = db.execute(question)
             say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
-    place = show.warehouse.relative_to(PROJECT)
-    say(f"\nIt is all in {place}; what Meltano said is in {show.log.relative_to(PROJECT)}.")
+    option = " --v3" if show is V3 else ""
+    say(
+        f"\nThe tables are in {show.warehouse.relative_to(PROJECT)}, Meltano's log is in"
+        f" {show.log.relative_to(PROJECT)}.\n"
+        f'Query them: ./demo.sh{option} --sql "from contacts limit 5"'
+    )
     return 0
 
 

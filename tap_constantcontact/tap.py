@@ -380,9 +380,10 @@ class TapConstantContact(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         # The SDK writes the state and exits in whatever is under way, half a message included.
-        if self.run.stop.reason:
+        if self.run.stop.is_insisted_on:
             raise SystemExit(1)
-        self.run.stop.request(f"Stopped by {signal.Signals(signum).name}.")
+        if not self.run.stop.reason:
+            self.run.stop.request(f"Stopped by {signal.Signals(signum).name}.")
 
     # -- command line -----------------------------------------------------------------------
 

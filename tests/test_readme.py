@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+import yaml
 from singer import KEY, TOKEN, selected_by_default
 from warehouses import Postgres, counts
 
+from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v2.api import URL as V2_URL
 from tap_constantcontact.v3.api import URL as V3_URL
 
@@ -32,12 +34,65 @@ ROOT = Path(__file__).parents[1]
 UV = str(ROOT / "scripts" / "uv")
 
 
-def section(title: str) -> str:
-    """The commands of a section, as they stand there."""
-    text = (ROOT / "README.md").read_text()
-    found = re.search(rf"^#+ {title}\n(.*?)(?=^#)", text, re.MULTILINE | re.DOTALL)
-    assert found, title
-    return "".join(re.findall(r"^```sh\n(.*?)^```", found[1], re.MULTILINE | re.DOTALL))
+README = "README.md"
+MIGRATION = "docs/moving-to-v3.md"
+# The sections with commands. Each is run by a test below.
+SECTIONS = {
+    (README, "tap-constantcontact"),
+    (README, "Your own account, by the API v3"),
+    (README, "Your own account, by the API v2"),
+    (README, "In a Meltano project of your own"),
+    (README, "Without Meltano"),
+    (README, "Scheduling"),
+    (MIGRATION, "Both side by side"),
+    ("docs/quota.md", "Ask before you run"),
+    ("docs/signing-in.md", "2. Log in"),
+}
+# Commands in the text, and the option that keeps the test short.
+INLINE = {
+    "./test.sh": "--version",
+    "./test.sh --quick": "--version",
+    "./demo.sh --sql": "",
+    "./meltano.sh schedule list": "",
+    ".venv/bin/python -m sandbox": "--help",
+    ".venv/bin/python -m sandbox --help": "",
+    ".venv/bin/python -m benchmarks.completeness": "",
+    ".venv/bin/tap-constantcontact --config config.json --login": "",
+}
+
+
+def section(title: str, file: str = README, kind: str = "sh") -> str:
+    """Return the code of a section, as it stands there."""
+    assert (file, title) in SECTIONS
+    return "".join(code for head, code in blocks(file, kind) if head == title)
+
+
+def blocks(file: str, kind: str = "sh") -> list[tuple[str, str]]:
+    """Return the code blocks of a page, each with the title of its section."""
+    found, title, lines = [], "", list[str]()
+    is_code = is_wanted = False
+    for line in (ROOT / file).read_text().splitlines(keepends=True):
+        if line.startswith("```"):
+            if is_code and is_wanted:
+                found.append((title, "".join(lines)))
+            is_code, is_wanted, lines = not is_code, line.strip() == f"```{kind}", []
+        elif is_code:
+            lines.append(line)
+        elif line.startswith("#"):
+            title = line.strip("# \n")
+    return found
+
+
+def pages() -> list[str]:
+    return [README, *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md")))]
+
+
+def test_every_command_of_the_docs_is_run_by_a_test() -> None:
+    found = {(file, title) for file in pages() for title, _ in blocks(file)}
+    assert found | {(README, "Scheduling")} == SECTIONS
+    ours = re.compile(r"`((?:python -m|\./|\.venv/bin/)[^`]*?)(?: \"[^`]*)?`")
+    text = " ".join((ROOT / README).read_text().split())
+    assert set(ours.findall(text)) == INLINE.keys()
 
 
 class Clone:
@@ -104,12 +159,30 @@ def truth(box: Sandbox) -> dict[str, int]:
     return {stream: found[stream] for stream in selected_by_default()}
 
 
+# An account of one's own is set up, which must not get in the way of the demo.
+OWN_SETTINGS = """\
+TAP_CONSTANTCONTACT_CLIENT_ID=own
+TAP_CONSTANTCONTACT_API_KEY=own
+TAP_CONSTANTCONTACT_ACCESS_TOKEN=own
+TAP_CONSTANTCONTACT_MAX_CALLS=3
+TARGET_DUCKDB_FILE_SCHEMA=own
+"""
+
+
 def test_the_demo_twice(clone: Clone) -> None:
+    (clone.root / ".env").write_text(OWN_SETTINGS)
     first, again = clone.run("./demo.sh"), clone.run("./demo.sh")
+    (clone.root / ".env").unlink()
     assert "campaign, newest first" in first
     assert rows_in(clone.root / "output" / "sandbox.duckdb")["contacts"] >= 2000
-    made = [int(re.findall(r"with (\d+) API calls", said)[0]) for said in (first, again)]
+    made = [int(re.findall(r"with (\d+) API requests", said)[0]) for said in (first, again)]
     assert made[1] < made[0] / 2, "only what is new is read"
+    assert max(map(len, first.splitlines())) <= 100
+    counts = dict(re.findall(r"^(\w+) +[\d,]+ +(\d+)$", again, re.MULTILINE))
+    assert counts["event_registrants"] == "0", "records that were read again are not new"
+    assert counts["campaign_sends"] == "200"
+    (query,) = re.findall(r"`(\./demo\.sh --sql .*?)`", (ROOT / README).read_text())
+    assert len(clone.run(query).splitlines()) == 7
 
 
 def test_the_demo_of_v3(clone: Clone) -> None:
@@ -144,6 +217,22 @@ def test_ones_own_account(
     assert rows_in(clone.root / "output" / "constantcontact.duckdb") == truth(box)
     assert counts(Postgres(postgres, schema), selected_by_default()) == truth(box)
     assert "Plan with the state given, for the catalog given." in said
+    assert "| WARNING" not in clone.run(section("Ask before you run", "docs/quota.md"))
+    before = (clone.root / "meltano.yml").read_text()
+    clone.run("./meltano.sh select tap-constantcontact contacts '*'")
+    said = clone.run(section("Ask before you run", "docs/quota.md"))
+    assert "The catalog is older than the selection of streams: account, " in said
+    refreshed = script.splitlines()[-2:]
+    assert "The catalog is older" not in clone.run("\n".join(refreshed))
+    (clone.root / "meltano.yml").write_text(before)
+    calls = len(box.calls)
+    (line,) = [code for head, code in blocks(README, "") if head == "Scheduling"]
+    _, _, command = line.partition("*  ")
+    clone.run(command.replace("/path/to/clone", str(clone.root)))
+    assert len(box.calls) > calls
+    for text, option in INLINE.items():
+        if text.startswith((".venv/bin/python -m sandbox", "./meltano.sh", "./test.sh")):
+            clone.run(f"{text} {option}")
 
 
 def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
@@ -174,6 +263,10 @@ def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
     assert box.oauth.refreshes == 1
     assert box.oauth.invalid_grants == 0
     assert (clone.root / "meltano.yml").read_text() == before
+    login = section("2. Log in", "docs/signing-in.md").replace("meltano ", "./meltano.sh ")
+    login = login.replace("your-client-id", box.oauth.application.client_id)
+    assert "Logged in to " in clone.run(login)
+    (clone.root / "meltano.yml").write_text(before)
     kept = clone.root / ".meltano" / "tap-constantcontact" / "tokens.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     truth = box.account.v3_counts()
@@ -184,16 +277,25 @@ def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
             assert found == (truth[stream],), stream
 
 
+def stream_maps() -> str:
+    (example,) = re.findall(
+        r"`(TAP_CONSTANTCONTACT_STREAM_MAPS='.*?')`", (ROOT / README).read_text()
+    )
+    return str(example)
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_the_stream_map_of_the_readme_suits_both_apis(version: str) -> None:
+    maps = json.loads(stream_maps().partition("=")[2].strip("'"))
+    given = {"api_version": version, "stream_maps": maps}
+    tap = TapConstantContact(config=given, validate_config=False)
+    (mapped,) = tap.mapper.stream_maps["contacts"]
+    assert "job_title" not in mapped.transformed_schema["properties"]
+
+
 def test_a_meltano_project_of_ones_own(serving: Serving, clone: Clone, tmp_path: Path) -> None:
     box = serving(contacts=40, campaigns=4)
     clone.run("./meltano.sh --version")
-    for name, pip_url in [
-        ("tap-constantcontact", f"-e {clone.root}"),
-        ("target-duckdb-file", str(clone.root / "loaders" / "target-duckdb-file")),
-    ]:
-        path = clone.root / "meltano" / f"{name}.yml"
-        text = re.sub(r"^pip_url: .*$", f"pip_url: {pip_url}", path.read_text(), flags=re.MULTILINE)
-        path.write_text(text)
     tap = "tap-constantcontact"
     script = "\n".join(
         [
@@ -207,7 +309,7 @@ def test_a_meltano_project_of_ones_own(serving: Serving, clone: Clone, tmp_path:
             f"meltano config set {tap} flattening_enabled true",
             f"meltano config set {tap} flattening_max_depth 2",
             "meltano config set target-duckdb-file path warehouse.duckdb",
-            """export TAP_CONSTANTCONTACT_STREAM_MAPS='{"contacts": {"fax": null}}'""",
+            f"export {stream_maps()}",
             f"meltano run {tap} target-duckdb-file",
         ]
     )
@@ -219,23 +321,72 @@ def test_a_meltano_project_of_ones_own(serving: Serving, clone: Clone, tmp_path:
     with duckdb.connect(path, read_only=True) as db:
         columns = {name for name, *_ in db.execute("describe contacts").fetchall()}
         footer = {name for name, *_ in db.execute("describe campaigns").fetchall()}
-    assert "fax" not in columns
+    assert "job_title" not in columns
+    project = yaml.safe_load((tmp_path / "own" / "meltano.yml").read_text())
+    (postgres,) = [p for p in project["plugins"]["loaders"] if p["name"] == "target-postgres"]
+    assert postgres["env"] == {"PGTZ": "UTC"}
     assert "tracking_summary__sends" in footer
     calls_by_contact = [call for call in box.calls if re.search(r"/contacts/\d+/", call.path)]
     assert calls_by_contact == [], "what costs a call per contact is not selected by default"
 
 
+def test_migrating_with_the_credentials_of_v2_in_the_env_file(
+    serving: Serving, clone: Clone, tmp_path: Path
+) -> None:
+    """As the page says, in a clone whose `.env` is that of the README."""
+    box = serving(contacts=40, campaigns=2)
+    box.oauth.agrees, box.oauth.interval = True, 0.1
+    clone.run("rm -rf .meltano && ./meltano.sh --version")
+    (clone.root / ".env").write_text(
+        (ROOT / ".env.example").read_text()
+        + f"TAP_CONSTANTCONTACT_API_KEY={KEY}\nTAP_CONSTANTCONTACT_ACCESS_TOKEN={TOKEN}\n"
+        "TAP_CONSTANTCONTACT_REQUESTS_PER_SECOND=1000\n"
+        # The sandbox is not at the vendor's addresses.
+        f"TAP_CONSTANTCONTACT_API_URL={box.url}\nTAP_CONSTANTCONTACT_V3_API_URL={box.v3_url}\n"
+        f"TAP_CONSTANTCONTACT_AUTH_URL={box.origin}\n"
+    )
+    project = yaml.safe_load((clone.root / "meltano.yml").read_text())
+    shown = yaml.safe_load(section("Both side by side", MIGRATION, "yaml"))
+    for kind, plugins in shown["plugins"].items():
+        known = {plugin["name"]: plugin for plugin in project["plugins"][kind]}
+        for plugin in plugins:
+            if plugin["name"] in known:
+                known[plugin["name"]].setdefault("config", {}).update(plugin.get("config", {}))
+            else:
+                project["plugins"][kind].append(plugin)
+    own = tmp_path / "meltano.yml"
+    own.write_text((clone.root / "meltano.yml").read_text())
+    text = yaml.safe_dump(project).replace("your-client-id", box.oauth.application.client_id)
+    (clone.root / "meltano.yml").write_text(text.replace("output/constantcontact", "output/both"))
+    try:
+        said = clone.run(
+            section("Both side by side", MIGRATION).replace("meltano ", "./meltano.sh ")
+        )
+    finally:
+        shutil.copy(own, clone.root / "meltano.yml")
+        (clone.root / ".env").unlink()
+
+    assert "Logged in to " in said
+    assert "Setting 'access_token' is ignored" in said
+    with duckdb.connect(clone.root / "output" / "both.duckdb", read_only=True) as db:
+        for schema, truth in ("v2", box.account.counts()), ("v3", box.account.v3_counts()):
+            for stream in ("contacts", "lists", "campaign_opens"):
+                (found,) = db.execute(f"select count(*) from {schema}.{stream}").fetchall()  # noqa: S608
+                assert found == (truth[stream],), (schema, stream)
+
+
 def test_without_meltano(serving: Serving, clone: Clone) -> None:
     box = serving(contacts=40, campaigns=4)
-    clone.run("./meltano.sh --version")
     settings = {"api_key": KEY, "access_token": TOKEN, "api_url": box.url}
     (clone.root / "config.json").write_text(json.dumps({**settings, "requests_per_second": 1000}))
     (clone.root / "target.json").write_text(json.dumps({"path": "warehouse.duckdb"}))
 
-    clone.run("rm -f state.json\n" + section("Without Meltano"))
+    script = "rm -rf .venv state.json\n" + section("Without Meltano")
+    said = clone.run(script)
     calls = len(box.calls)
-    clone.run(section("Without Meltano").replace("touch state.json", "test -s state.json"))
+    clone.run(section("Without Meltano"))
 
+    assert said.count("SUMMARY: ") == 1
     assert rows_in(clone.root / "warehouse.duckdb") == truth(box)
     assert len(box.calls) - calls < calls, "the second run went on from the first"
 

@@ -130,6 +130,18 @@ def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
     box.trouble.latency = 0
 
 
+def test_signals_that_arrive_together_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    stop = Stop()
+    assert not stop.is_insisted_on
+    stop.request("enough")
+    now[0] += 0.5
+    assert not stop.is_insisted_on
+    now[0] += 0.6
+    assert stop.is_insisted_on
+
+
 def test_a_stop_waits_for_the_end_of_a_message() -> None:
     stop = Stop()
     stop.request("enough")  # While something is written: nothing happens yet.

@@ -36,6 +36,7 @@ FORMATS = {"date": "DATE", "date-time": "TIMESTAMP WITH TIME ZONE", "time": "TIM
 #: Oldest DuckDB that can open the files of this loader.
 STORAGE_VERSION = "v1.4.0"
 _LOCK_POLL_SECONDS = 0.2
+_SAME_SIGNAL_SECONDS = 1.0
 # With one of these set, the SDK's own log lines are wanted.
 _LOG_LEVELS = ("TARGET_DUCKDB_FILE_LOGLEVEL", "LOGLEVEL")
 
@@ -714,7 +715,7 @@ class TargetDuckDBFile(Target):
 
     def process_endofpipe(self) -> None:
         """Load what is left, then close the file."""
-        if self._is_ending and hasattr(signal, "setitimer"):
+        if self._ending_since and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
         super().process_endofpipe()
         self.connection.close()
@@ -727,19 +728,22 @@ class TargetDuckDBFile(Target):
         """Read on to the end of the input, load what came, and write the last state.
 
         The tap gets the same signal, as a rule, and ends its output gracefully. If it does not, the
-        input ends here. A second signal ends the load at once: what is not loaded has no state, so
-        it comes again.
+        input ends here. Another signal a second later ends the load at once: what is not loaded has
+        no state, so it comes again. (Ctrl-C goes to all processes of a terminal, and Meltano sends
+        each a signal on top of it.)
 
         The SDK would load the pending rows and write the state even in the middle of a batch,
         whose rows the state then counts though they are never committed.
         """
         reader = self.message_reader
         lines = reader.lines if isinstance(reader, Reader) else None
-        if lines is None or self._is_ending:
+        if self._ending_since and time.monotonic() - self._ending_since < _SAME_SIGNAL_SECONDS:
+            return
+        if lines is None or self._ending_since:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
             return
-        self._is_ending = True
+        self._ending_since = time.monotonic()
         self.logger.info("Loading what the tap has sent, then ending (%s).", signum)
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, lines.end)
@@ -750,5 +754,6 @@ class TargetDuckDBFile(Target):
     #: Seconds that the tap has for ending its output after a signal. Containers are killed after
     #: ten.
     patience = 7.0
-    _is_ending = False
+    #: When the first signal came, on the monotonic clock; 0 before.
+    _ending_since = 0.0
     _MAX_RECORD_AGE_IN_MINUTES = 0.5
