@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies, retries
+from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 class AccountStream(ConstantContactStream):
     """The account's organisation and owner: one row, whose key names the account."""
 
     name = "account"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
 
     @property
     def info_path(self) -> str:
@@ -32,7 +32,7 @@ class AccountStream(ConstantContactStream):
     @cached_property
     def info(self) -> Record:
         """The one object that there is, asked once a run."""
-        with retries.giving_up():
+        with retries.raise_when_exhausted():
             return self.fetch(self.info_path, self.envelope, self.fields)[0]
 
     @property
@@ -51,5 +51,5 @@ class AccountStream(ConstantContactStream):
         return [self.info]
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         return iter(())  # A run asks for it before anything else.

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from singer_sdk import SchemaDirectory
     from singer_sdk.streams import Stream
 
-    from tap_constantcontact.http.bodies import Envelope
-    from tap_constantcontact.http.credentials import Credentials
-    from tap_constantcontact.http.links import ApiRoot
-    from tap_constantcontact.http.refusals import RefusalTable
+    from tap_constantcontact.http.authenticator import Authenticator
+    from tap_constantcontact.http.envelopes import Envelope
+    from tap_constantcontact.http.error_handler import ErrorHandler
+    from tap_constantcontact.http.urls import BaseUrl
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Api:
     Attributes:
         version: What it is called.
         root: Where it is.
-        credentials: Who is asking.
-        refusals: What its refusals mean.
+        authenticator: Who is asking.
+        error_handler: What its refusals mean.
         envelope: What its lists look like, where a stream does not say otherwise.
         schemas: Of the streams, by their names.
         streams: In the order of a run: when calls run out, it is the cheap and important that has
@@ -33,9 +33,9 @@ class Api:
     """
 
     version: str
-    root: ApiRoot
-    credentials: Credentials
-    refusals: RefusalTable
+    root: BaseUrl
+    authenticator: Authenticator
+    error_handler: ErrorHandler
     envelope: Envelope
     schemas: SchemaDirectory
     streams: Sequence[type[Stream]]

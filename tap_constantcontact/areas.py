@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.http.ahead import arrival
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.prefetch import wait_for
+from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.plan import Cost
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.exceptions import FatalAPIError
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 class OptionalAreaStream(ConstantContactStream):
@@ -31,7 +31,7 @@ class OptionalAreaStream(ConstantContactStream):
     #: The rights that open it, where the API can say beforehand who has them.
     privileges: ClassVar[tuple[str, ...]] = ()
     #: Which refusals mean that the account does not have it.
-    refused_by: Collection[Verdict] = (Verdict.FORBIDDEN,)
+    refused_by: Collection[ResponseAction] = (ResponseAction.FORBIDDEN,)
 
     @property
     @override
@@ -40,7 +40,7 @@ class OptionalAreaStream(ConstantContactStream):
 
     @override
     def is_denied(self, error: FatalAPIError) -> bool:
-        return isinstance(error, RefusedError) and error.verdict in self.refused_by
+        return isinstance(error, APIError) and error.action in self.refused_by
 
     @override
     def close(self, error: FatalAPIError) -> None:
@@ -54,14 +54,14 @@ class OptionalAreaStream(ConstantContactStream):
             return [Cost(self.name, 0, f"{self.area} is not open to this token")]
         try:
             return list(super().costs())
-        except RefusedError as error:
+        except APIError as error:
             if not self.is_denied(error):
                 raise
             self.close(error)
             return [Cost(self.name, 1, f"{self.area} is not open to this token")]
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if not self.is_open:
             return
         for call in super().outlook():
@@ -72,7 +72,7 @@ class OptionalAreaStream(ConstantContactStream):
             first = self.run.first_calls.setdefault(self.area, call)
             if first is call:
                 yield call
-            yield from arrival(first)
+            yield from wait_for(first)
             self.run.open_areas.add(self.area)
             if first is not call:
                 yield call

@@ -9,8 +9,8 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http import retries
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.state.marks import moment_of_pass
 from tap_constantcontact.stream import ConstantContactStream
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
-    from tap_constantcontact.http.bodies import Envelope
+    from tap_constantcontact.http.envelopes import Envelope
+    from tap_constantcontact.http.prefetch import RequestForecast
     from tap_constantcontact.state.marks import Marks
 
 # Written more often, states would outnumber the rows.
@@ -99,7 +99,7 @@ class EachStream(ConstantContactStream):
 
     def _moment(self, marks: Marks) -> dt.datetime:
         """What marks the pass that goes on or begins."""
-        return marks.unfinished or moment_of_pass(self.run.session.began, [marks.last])
+        return marks.unfinished or moment_of_pass(self.run.session.started_at, [marks.last])
 
     def others_are_behind(self) -> bool:
         """Whether calls that are short are better spent on a report that was read less lately."""
@@ -141,11 +141,11 @@ class EachStream(ConstantContactStream):
         context = self._context_of(member, read_to)
         self.since = context["since"]
         try:
-            with retries.giving_up():
+            with retries.raise_when_exhausted():
                 for row in self.request_records(context):
                     yield {**row, self.member_field: member}
         except FatalAPIError as error:
-            is_missing = isinstance(error, RefusedError) and error.verdict is Verdict.MISSING
+            is_missing = isinstance(error, APIError) and error.action is ResponseAction.NOT_FOUND
             if is_missing and self.has_vanished(member):
                 return False
             self.leave_behind(member, error)
@@ -164,7 +164,7 @@ class EachStream(ConstantContactStream):
         return {self.member_field: member, "since": since}
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if not self.is_asked:
             return
         while self.run.reading != self.name:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import requests
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import ExhaustedError, RefusedError
-from tap_constantcontact.http.session import UntrustedError
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.retries import APIError, ExhaustedError
+from tap_constantcontact.http.session import CertificateError
 
 #: Anything else, objects that could not be synced included.
 FAILED = 1
@@ -21,19 +21,19 @@ CONFIGURATION = 78
 INTERRUPTED = 130
 
 _BY_VERDICT = {
-    Verdict.QUOTA: TRY_LATER,
-    Verdict.REPEAT_ONCE: CREDENTIALS,
-    Verdict.FORBIDDEN: CREDENTIALS,
-    Verdict.END: CREDENTIALS,
-    Verdict.REDIRECTED: CONFIGURATION,
+    ResponseAction.QUOTA_EXHAUSTED: TRY_LATER,
+    ResponseAction.REFRESH_TOKEN_THEN_RETRY: CREDENTIALS,
+    ResponseAction.FORBIDDEN: CREDENTIALS,
+    ResponseAction.FAIL: CREDENTIALS,
+    ResponseAction.REDIRECTED: CONFIGURATION,
 }
 
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code for an error that ends the command."""
-    if isinstance(error, RefusedError):
-        return _BY_VERDICT.get(error.verdict, FAILED)
-    if isinstance(error, (ConfigValidationError, UntrustedError)):
+    if isinstance(error, APIError):
+        return _BY_VERDICT.get(error.action, FAILED)
+    if isinstance(error, (ConfigValidationError, CertificateError)):
         return CONFIGURATION
     if isinstance(error, (ExhaustedError, requests.RequestException)):
         return TRY_LATER

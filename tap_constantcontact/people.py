@@ -12,7 +12,7 @@ from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http import retries
-from tap_constantcontact.http.retries import PaginationError, RefusedError
+from tap_constantcontact.http.retries import APIError, PaginationError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import ConstantContactStream
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 # Half of what takes the API too long is asked for, and half of that.
@@ -121,7 +121,7 @@ class PeopleStream(ConstantContactStream):
         """Whether all contacts are to be read, since not all that changes moves a date."""
         days = self.config["contacts_refresh_days"]
         last = times.parse_or_none(self.run.bookmarks_of(self.name).get("refreshed"))
-        is_due = last is None or self.run.session.began - last >= dt.timedelta(days=days)
+        is_due = last is None or self.run.session.started_at - last >= dt.timedelta(days=days)
         return bool(days) and is_due
 
     @property
@@ -158,7 +158,7 @@ class PeopleStream(ConstantContactStream):
             self.logger.info("Resuming at the page where an earlier run stopped.")
             try:
                 yield from self.request_records(context)
-            except (RefusedError, PaginationError) as error:
+            except (APIError, PaginationError) as error:
                 if self.has_read_pages or not retries.concerns_one_object(error):
                     raise
                 self.logger.warning("The saved cursor cannot be used. Starting over. %s", error)
@@ -225,7 +225,7 @@ class PeopleStream(ConstantContactStream):
                 state["refreshed"] = times.write(self.latest)
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if self.is_asked:
             self.since = self.going.since
             for status in self.going.statuses:

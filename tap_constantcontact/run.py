@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
-from tap_constantcontact.http.bodies import BrokenAnswerError
+from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.failures import Failures
-from tap_constantcontact.http.pace import Pace, seconds_between_calls
+from tap_constantcontact.http.rate_limiter import RateLimiter, seconds_between_requests
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.once import Once
 from tap_constantcontact.state.writer import lasting
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
 
     from tap_constantcontact.api import Api
-    from tap_constantcontact.http.ahead import Call, Outlook
-    from tap_constantcontact.http.stop import Stop
+    from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
+    from tap_constantcontact.http.shutdown import ShutdownRequest
 
 
 class Foreseeing(Protocol):
@@ -33,7 +33,7 @@ class Foreseeing(Protocol):
 
     name: str
 
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         """The calls that are going to be made; None where that depends on what is under way."""
 
 
@@ -53,36 +53,37 @@ class Run:
         first_calls: Calls of which the answer tells whether an area is open.
     """
 
-    def __init__(self, tap: Tap, api: Api, stop: Stop) -> None:
+    def __init__(self, tap: Tap, api: Api, shutdown: ShutdownRequest) -> None:
         """Begin with nothing done.
 
         Args:
             tap: Has the settings and the state, and writes messages.
             api: The API to read.
-            stop: Whether the run is to end early.
+            shutdown: Whether the run is to end early.
         """
         self._tap = tap
         self.api = api
         self.config: Mapping[str, Any] = tap.config
-        self.stop = stop
+        self.shutdown = shutdown
         self.skipped_areas: set[str] = set()
         self.open_areas: set[str] = set()
         self.lacking: set[str] = set()
         self.closed_streams: set[str] = set()
         self.failures = Failures()
-        self.first_calls: dict[str, Call] = {}
+        self.first_calls: dict[str, PendingRequest] = {}
         self.once = Once()
 
     @cached_property
-    def pace(self) -> Pace:
+    def rate_limiter(self) -> RateLimiter:
         """When the next call may leave."""
-        return Pace(self.config["requests_per_second"])
+        return RateLimiter(self.config["requests_per_second"])
 
     @cached_property
     def session(self) -> Session:
         """The one way out: limits are a key's, not a stream's."""
         return self._session(
-            max_calls=self.config.get("max_calls"), at_once=self.config["max_parallel_requests"]
+            max_calls=self.config.get("max_calls"),
+            max_concurrency=self.config["max_parallel_requests"],
         )
 
     def look_around(self) -> None:
@@ -90,9 +91,11 @@ class Run:
         self.session = self._session()
 
     def _session(self, **limits: Any) -> Session:
-        keep_out_of_logs(self.api.credentials)
+        keep_out_of_logs(self.api.authenticator)
         timeout = float(self.config["request_timeout"])
-        return Session(self.api.credentials, self.pace, self.stop, timeout=timeout, **limits)
+        return Session(
+            self.api.authenticator, self.rate_limiter, self.shutdown, timeout=timeout, **limits
+        )
 
     #: The name of the stream that is being read.
     reading: str = ""
@@ -100,14 +103,14 @@ class Run:
     def read_ahead(self, streams: Sequence[Foreseeing]) -> None:
         """From now on, make calls before they are asked for."""
         names = [each.name for each in streams]
-        self.session.expect(
+        self.session.schedule(
             self._outlook(stream, frozenset(names[number:]))
             for number, stream in enumerate(streams, start=1)
         )
 
-    def _outlook(self, stream: Foreseeing, later: frozenset[str]) -> Outlook:
+    def _outlook(self, stream: Foreseeing, later: frozenset[str]) -> RequestForecast:
         # Whatever goes wrong here is seen once more by who asks for the answer.
-        with contextlib.suppress(BrokenAnswerError, FatalAPIError):
+        with contextlib.suppress(InvalidResponseError, FatalAPIError):
             for call in stream.outlook():
                 if self.reading in later:
                     break
@@ -116,8 +119,8 @@ class Run:
     @cached_property
     def progress(self) -> Progress:
         """What a person who watches the run can see."""
-        pace = seconds_between_calls(self.config["requests_per_second"])
-        progress = Progress(self._tap.logger, self.config.get("max_calls"), pace)
+        rate_limiter = seconds_between_requests(self.config["requests_per_second"])
+        progress = Progress(self._tap.logger, self.config.get("max_calls"), rate_limiter)
         if progress.is_live:
             clear_before_logging(progress.clear)
         return progress

@@ -228,7 +228,7 @@ _NEEDED_BY = {"landing_page_events": "landing_page_ids", "id_map": "id_map_sourc
 ID_KINDS = ("contact", "list", "campaign")
 
 _NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
-    "requests_per_second": (float, 0.01, 1000, "calls a second"),
+    "requests_per_second": (float, 0.01, 1000, "requests per second"),
     "max_parallel_requests": (int, 1, 64, "calls at once"),
     "max_calls": (int, 1, 10**9, "calls"),
     "tracking_window_days": (int, 0, 36500, "days"),

@@ -22,18 +22,18 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage, Schema
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies, retries
-from tap_constantcontact.http.ahead import Call, arrival
-from tap_constantcontact.http.bodies import BrokenAnswerError, is_cursor
-from tap_constantcontact.http.links import ForeignLinkError
+from tap_constantcontact.http import envelopes, retries
+from tap_constantcontact.http.envelopes import InvalidResponseError, is_cursor
+from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.pagination import NextLinkPaginator
-from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http.prefetch import PendingRequest, wait_for
 from tap_constantcontact.http.retries import (
+    APIError,
+    NotReadyError,
     PaginationError,
-    PendingError,
-    RefusedError,
-    TooFastError,
+    RateLimitError,
 )
+from tap_constantcontact.http.urls import CrossHostLinkError
 from tap_constantcontact.plan import PAGE, Cost
 from tap_constantcontact.records import times
 from tap_constantcontact.records.pages import PageReader
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_constantcontact.http.ahead import Outlook
-    from tap_constantcontact.http.bodies import Envelope, Page
-    from tap_constantcontact.http.credentials import Credentials
-    from tap_constantcontact.http.refusals import Refusal
+    from tap_constantcontact.http.authenticator import Authenticator
+    from tap_constantcontact.http.envelopes import Envelope, Page
+    from tap_constantcontact.http.error_handler import ErrorResolution
+    from tap_constantcontact.http.prefetch import RequestForecast
     from tap_constantcontact.http.session import Session
     from tap_constantcontact.run import Run
 
@@ -134,8 +134,8 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @property
     @override
-    def authenticator(self) -> Credentials:
-        return self.run.api.credentials
+    def authenticator(self) -> Authenticator:
+        return self.run.api.authenticator
 
     @property
     @override
@@ -213,14 +213,14 @@ class ConstantContactStream(RESTStream[str | None]):
         def missing() -> None:
             self._warn_of_key(key)
 
-        return bodies.identified(rows, missing, key)
+        return envelopes.identified(rows, missing, key)
 
     def detail(self, path: str, thing_id: str, key: str = "id") -> Record | None:
         """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
         try:
-            return self.fetch(path, bodies.of(thing_id, key))[0]
-        except RefusedError as error:
-            if error.verdict is not Verdict.MISSING:
+            return self.fetch(path, envelopes.of(thing_id, key))[0]
+        except APIError as error:
+            if error.action is not ResponseAction.NOT_FOUND:
                 raise
             self.logger.warning("%s has vanished since it was listed.", path)
             return None
@@ -236,7 +236,7 @@ class ConstantContactStream(RESTStream[str | None]):
             fields: Fields of which each object has one; None where its envelope is enough.
 
         Raises:
-            RefusedError: With `Verdict.MISSING` if there is no such thing.
+            APIError: With `ResponseAction.NOT_FOUND` if there is no such thing.
         """
         request = self.request_for(path)
         with self.pages.expecting(envelope, fields):
@@ -266,7 +266,7 @@ class ConstantContactStream(RESTStream[str | None]):
             return f"{first}{'&' if '?' in first else '?'}{link.removeprefix('?')}"
         try:
             return self.run.api.root.follow(link, first.partition("?")[0])
-        except ForeignLinkError as error:
+        except CrossHostLinkError as error:
             msg = f"{error}. It was not followed, since it would get the key and the token."
             raise PaginationError(msg) from error
 
@@ -303,31 +303,33 @@ class ConstantContactStream(RESTStream[str | None]):
             self.run.failures.note_response()
             return
         # Cut last: half a secret is not recognized.
-        message = shorten(self.run.api.credentials.clean(refusal.message), _MAX_MESSAGE)
-        if refusal.verdict is Verdict.SLOW_DOWN:
-            self.run.pace.slow_down()
-            raise TooFastError(message, response)
-        if refusal.verdict is Verdict.PENDING:
-            raise PendingError(message, response)
-        if refusal.verdict in {Verdict.WAIT, Verdict.BLOCKED}:
+        message = shorten(self.run.api.authenticator.redact(refusal.message), _MAX_MESSAGE)
+        if refusal.action is ResponseAction.RATE_LIMITED:
+            self.run.rate_limiter.slow_down()
+            raise RateLimitError(message, response)
+        if refusal.action is ResponseAction.POLL:
+            raise NotReadyError(message, response)
+        if refusal.action in {ResponseAction.RETRY, ResponseAction.RETRY_PROXY}:
             raise RetriableAPIError(message, response)
-        if refusal.verdict is Verdict.REPEAT_ONCE and self._may_repeat(response.request):
+        if refusal.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY and self._may_repeat(
+            response.request
+        ):
             raise RetriableAPIError(message, response)
-        if refusal.verdict is Verdict.MISSING:
+        if refusal.action is ResponseAction.NOT_FOUND:
             path = urlsplit(response.request.url or "").path
             message = f"{message}: {path}. If it should, check `api_url` ({self.url_base})."
-        raise RefusedError(message, refusal.verdict)
+        raise APIError(message, refusal.action)
 
-    def _judge(self, response: requests.Response) -> Refusal | None:
-        table = self.run.api.refusals
-        if refusal := table.judge(response.status_code, response.headers, response.content):
+    def _judge(self, response: requests.Response) -> ErrorResolution | None:
+        table = self.run.api.error_handler
+        if refusal := table.resolve(response.status_code, response.headers, response.content):
             return refusal
         try:
             page = self.pages.read(response)
             if self.pages.is_own and self.paginator:
                 self.paginator.check(page)
-        except BrokenAnswerError as fault:
-            return table.judge_broken(response.headers, response.content, fault)
+        except InvalidResponseError as fault:
+            return table.resolve_invalid(response.headers, response.content, fault)
         return None
 
     #: The address of the call that is being repeated since its token was refused.
@@ -337,7 +339,7 @@ class ConstantContactStream(RESTStream[str | None]):
         if refused.url == self._repeated_once:
             return False
         self._repeated_once = refused.url
-        return self.run.api.credentials.renew(refused) or self.requests_session.answered
+        return self.run.api.authenticator.renew(refused) or self.requests_session.has_succeeded
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
@@ -348,10 +350,10 @@ class ConstantContactStream(RESTStream[str | None]):
             self._requested_url = request.url or ""
             return func(request, context)
 
-        repeated = retries.repeating(attempt, self.backoff_handler, self.backoff_jitter)
+        repeated = retries.with_retries(attempt, self.backoff_handler, self.backoff_jitter)
 
         def call(request: requests.PreparedRequest, context: Context | None) -> requests.Response:
-            with self.run.stop.waiting():
+            with self.run.shutdown.waiting():
                 return repeated(request, context)
 
         return call
@@ -383,7 +385,7 @@ class ConstantContactStream(RESTStream[str | None]):
             self._forget_progress()
             return
         try:
-            with retries.giving_up():
+            with retries.raise_when_exhausted():
                 yield from self.read(context)
             if self.name in self.run.closed_streams:
                 self._forget_progress()
@@ -448,7 +450,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def give_up(self) -> None:
         """Note that the latest request has failed for good."""
-        self.run.session.give_up(self._requested_url)
+        self.run.session.cancel(self._requested_url)
 
     _requested_url = ""
 
@@ -496,7 +498,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return frozenset(self.schema["properties"])
 
     def _shaped(self, page: Page) -> Iterator[Record]:
-        self.run.stop.check()
+        self.run.shutdown.check()
         keys = self._keys_of(self.context)
         replication_key = self.replication_key or ""
         newest = ""
@@ -527,7 +529,7 @@ class ConstantContactStream(RESTStream[str | None]):
     @property
     def latest(self) -> dt.datetime:
         """What comes later is not all read, and not to be marked as such."""
-        return self.run.session.began
+        return self.run.session.started_at
 
     def note_newest(self, moment: str) -> None:
         """Note the newest value of the replication key that was read."""
@@ -549,7 +551,7 @@ class ConstantContactStream(RESTStream[str | None]):
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
         if self.shapes_pages:
             return row
-        self.run.stop.check()
+        self.run.shutdown.check()
         if not self._has_plain_key(row):
             return None
         adapted = self.adapt(row, context)
@@ -687,7 +689,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     # -- reading ahead ----------------------------------------------------------------------
 
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         """The calls that the stream is going to make, in their order, as far as that is known.
 
         It runs ahead of the stream on what has arrived, and changes nothing. It need not be whole,
@@ -700,7 +702,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def page_ahead(
         self, context: Context | None, link: str | None = None, envelope: Envelope | None = None
-    ) -> Call:
+    ) -> PendingRequest:
         """The call for a page, which finds those for the pages after it.
 
         Args:
@@ -718,7 +720,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
         return _following(page(link), envelope or self.own_envelope, page, is_enough)
 
-    def list_ahead(self, path: str, envelope: Envelope) -> Call:
+    def list_ahead(self, path: str, envelope: Envelope) -> PendingRequest:
         """The call for a list, as `fetch_all` makes it, which finds those for its other pages."""
         first = self.request_for(path)
 
@@ -727,22 +729,22 @@ class ConstantContactStream(RESTStream[str | None]):
 
         return _following(first, envelope, page)
 
-    def detail_ahead(self, path: str) -> Call:
+    def detail_ahead(self, path: str) -> PendingRequest:
         """The call for what is at a path, as `detail` and `fetch` make it."""
-        return Call(self.request_for(path))
+        return PendingRequest(self.request_for(path))
 
     def rows_ahead(
-        self, call: Call | None, envelope: Envelope | None = None, key: str = "id"
+        self, call: PendingRequest | None, envelope: Envelope | None = None, key: str = "id"
     ) -> Generator[None, None, list[Record]]:
         """Wait for all pages of a list, from a call for the first one that was expected.
 
         Raises:
-            BrokenAnswerError: If that cannot be told.
+            InvalidResponseError: If that cannot be told.
         """
         rows: list[Record] = []
         while call is not None:
-            response = yield from arrival(call)
-            if call.is_given_up:
+            response = yield from wait_for(call)
+            if call.is_canceled:
                 break
             rows += peek(response, envelope or self.own_envelope, key)
             call = call.next
@@ -785,34 +787,34 @@ def _following(
     envelope: Envelope,
     page: Callable[[str], requests.PreparedRequest],
     is_enough: Callable[[requests.Response], bool] = lambda _: False,
-) -> Call:
+) -> PendingRequest:
     """The call for a first page, which finds those for the pages after it by their links."""
     seen: set[str] = set()
 
-    def follow(response: requests.Response) -> Call | None:
-        link = bodies.link_of(response.content, envelope)
+    def follow(response: requests.Response) -> PendingRequest | None:
+        link = envelopes.link_of(response.content, envelope)
         if not link or link in seen or is_enough(response):
             return None
         seen.add(link)
         try:
-            return Call(page(link), follow)
+            return PendingRequest(page(link), follow)
         except FatalAPIError:
             return None  # It is judged where it is taken.
 
-    return Call(first, follow)
+    return PendingRequest(first, follow)
 
 
 def peek(response: requests.Response | None, envelope: Envelope, key: str = "id") -> list[Record]:
     """The objects with ids in an answer that nobody has taken yet, and that is not judged here.
 
     Raises:
-        BrokenAnswerError: If it is not what was asked for.
+        InvalidResponseError: If it is not what was asked for.
     """
     if response is None:
         msg = "is not there"
-        raise BrokenAnswerError(msg)
-    rows = envelope.open(bodies.decode(response.content)).rows
-    return list(bodies.identified(rows, lambda: None, key))
+        raise InvalidResponseError(msg)
+    rows = envelope.open(envelopes.decode(response.content)).rows
+    return list(envelopes.identified(rows, lambda: None, key))
 
 
 def map_fault(stream: str, error: Exception) -> str:

@@ -33,9 +33,9 @@ from typing_extensions import override
 from tap_constantcontact import exit_codes, meltano, settings
 from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import retries
-from tap_constantcontact.http.pace import seconds_between_calls
-from tap_constantcontact.http.session import CLOCKS_DIFFER
-from tap_constantcontact.http.stop import RunStopped, Stop
+from tap_constantcontact.http.rate_limiter import seconds_between_requests
+from tap_constantcontact.http.session import MAX_CLOCK_SKEW
+from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
 from tap_constantcontact.records import times
 from tap_constantcontact.records.writer import BlockWriter, OutputError
@@ -169,9 +169,9 @@ class TapConstantContact(Tap):
     @cached_property
     def run(self) -> Run:
         """What all streams share."""
-        stop = Stop()
-        api = _APIS[settings.version_of(self.config)](self.config, self.logger, stop)
-        return Run(self, api, stop)
+        shutdown = ShutdownRequest()
+        api = _APIS[settings.version_of(self.config)](self.config, self.logger, shutdown)
+        return Run(self, api, shutdown)
 
     # -- streams ----------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class TapConstantContact(Tap):
             self.begin()
             self.run.read_ahead(cast("list[ConstantContactStream]", list(self.streams.values())))
             super().sync_all()
-        except RunStopped as stopped:
+        except SyncStopped as stopped:
             self.run.write_last_state()
             self.logger.warning("%s The next run goes on from here.", stopped)
         finally:
@@ -222,7 +222,7 @@ class TapConstantContact(Tap):
             self.run.progress.finish()
             self.run.session.close()
             self._summarise()
-        if fault := self.run.api.credentials.fault:
+        if fault := self.run.api.authenticator.fault:
             raise SignInError(fault)
         if self.run.failures:
             raise FatalAPIError(self.run.failures.summary)
@@ -237,7 +237,7 @@ class TapConstantContact(Tap):
             ConfigValidationError: If the state is another account's.
         """
         bookmarks_given = self.state.get("bookmarks", {})
-        identity = self.run.api.credentials.identity
+        identity = self.run.api.authenticator.identity
         known = owner.known_of(bookmarks_given, identity, self.run.api.version)
         if clock := times.parse_or_none(known.get("clock")):
             self.run.session.expect_clock_after(clock)
@@ -258,7 +258,7 @@ class TapConstantContact(Tap):
             marks["clock"] = times.write(api_time)
         for name, mark in marks.items():
             write_stream_state(self.state, owner.ACCOUNT, name, mark)
-        latest = self.run.session.began + CLOCKS_DIFFER
+        latest = self.run.session.started_at + MAX_CLOCK_SKEW
         for stream in bookmarks.distrust_future(dict(self.state), latest):
             self.logger.warning(
                 "The state of stream '%s' holds a mark from the future, made by a clock that was"
@@ -324,7 +324,7 @@ class TapConstantContact(Tap):
                 "Could not determine the account (path: %s). %s", account.path, error
             )
             return None
-        self.run.api.credentials.note_owner(found or "")
+        self.run.api.authenticator.set_account(found or "")
         return found
 
     def plan(self) -> Plan:
@@ -355,13 +355,13 @@ class TapConstantContact(Tap):
             costs=costs,
             asked=run.session.calls,
             calls_a_day=min(CALLS_A_DAY, self.config.get("max_calls") or CALLS_A_DAY),
-            seconds_a_call=seconds_between_calls(self.config["requests_per_second"]),
+            seconds_a_call=seconds_between_requests(self.config["requests_per_second"]),
             given=f"Plan {state}, for {catalog}.",
         )
 
     def _summarise(self) -> None:
         """Show a table to a person, one field to a program that reads JSON, both in plain logs."""
-        if not self.run.session.answered:
+        if not self.run.session.has_succeeded:
             return  # What went wrong says more than a table of nothing.
         progress = self.run.progress
         shown = [(each.name, _bookmark(each)) for each in self._selected]
@@ -380,10 +380,10 @@ class TapConstantContact(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         # The SDK writes the state and exits in whatever is under way, half a message included.
-        if self.run.stop.is_insisted_on:
+        if self.run.shutdown.is_forced:
             raise SystemExit(1)
-        if not self.run.stop.reason:
-            self.run.stop.request(f"Stopped by {signal.Signals(signum).name}.")
+        if not self.run.shutdown.reason:
+            self.run.shutdown.request(f"Stopped by {signal.Signals(signum).name}.")
 
     # -- command line -----------------------------------------------------------------------
 

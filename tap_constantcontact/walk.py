@@ -13,11 +13,11 @@ from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies, retries
-from tap_constantcontact.http.ahead import arrival
-from tap_constantcontact.http.bodies import BrokenAnswerError
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http import envelopes, retries
+from tap_constantcontact.http.envelopes import InvalidResponseError
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.prefetch import wait_for
+from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.once import Once
 from tap_constantcontact.plan import Cost
 from tap_constantcontact.state.members import Members
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Call, Outlook
+    from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
     from tap_constantcontact.run import Run
     from tap_constantcontact.state.passes import ReadTo
 
@@ -105,7 +105,7 @@ class _Foreseen(NamedTuple):
     member: Record
     read_to: ReadTo
     marks: Any
-    detail: Call | None
+    detail: PendingRequest | None
 
 
 # Of so many members the detail is asked for before it is known what is due of the first.
@@ -235,7 +235,7 @@ class WalkingStream(WalkedStream):
             is_real: Whether to ask the API where that is needed, and to say what is odd.
 
         Raises:
-            BrokenAnswerError: If there is no telling without asking.
+            InvalidResponseError: If there is no telling without asking.
         """
         ids = [self.mark_of(member) for member in members]
         keys = [self.key_of(member) for member in members]
@@ -247,12 +247,12 @@ class WalkingStream(WalkedStream):
         found = compare(known, keys[:end], ask)
         if found is None and not is_real:
             msg = "does not tell which members were read"
-            raise BrokenAnswerError(msg)
+            raise InvalidResponseError(msg)
         if found is None:
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
             found = Members(), set(keys[:end])
         revisits = Revisits(self.run.bookmarks_of(self.name).get("revisits"))
-        return Pass(ids, marks, self.run.session.began, *found, revisits, keys)
+        return Pass(ids, marks, self.run.session.started_at, *found, revisits, keys)
 
     def _walk(self, members: Sequence[Record], going: Pass) -> Iterable[Record]:
         """Go down the list: those with something due, each with its parts in its wake."""
@@ -289,7 +289,7 @@ class WalkingStream(WalkedStream):
         """Find out what is due of a member; all of it has failed if that cannot be found out."""
         self.run.failures.requested += 1
         try:
-            with retries.giving_up():
+            with retries.raise_when_exhausted():
                 return self._visit(member, read_to, idle, self.ask_detail)
         except FatalAPIError as error:
             self.leave_behind(member["id"], error)
@@ -341,7 +341,7 @@ class WalkingStream(WalkedStream):
             return {**member, **detail, "id": member["id"]}
         if not self.has_vanished(member):
             msg = f"{path} is not found, although it is still listed"
-            raise retries.MissingPartError(msg)
+            raise retries.MissingRecordsError(msg)
         return None
 
     def has_vanished(self, member: Record) -> bool:  # noqa: ARG002 - others ask the list
@@ -380,13 +380,13 @@ class WalkingStream(WalkedStream):
     # -- reading ahead ----------------------------------------------------------------------
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if not self.is_asked:
             return
         members = yield from self.listed_ahead()
         yield from self._members_ahead(members, self.pass_over(members, is_real=False))
 
-    def listed_ahead(self) -> Generator[Call | None, None, list[Record]]:
+    def listed_ahead(self) -> Generator[PendingRequest | None, None, list[Record]]:
         """Expect the calls of `listed`, and wait for what they bring."""
         calls = [self.page_ahead(each) for each in self.lists]
         yield from calls
@@ -396,7 +396,7 @@ class WalkingStream(WalkedStream):
             lists.append(self._identified(rows))
         return self.arrange(lists)
 
-    def _members_ahead(self, members: Sequence[Record], going: Pass) -> Outlook:
+    def _members_ahead(self, members: Sequence[Record], going: Pass) -> RequestForecast:
         idle = Counter[Any]()
         ahead = deque[_Foreseen]()
         for position, member in enumerate(members):
@@ -419,7 +419,7 @@ class WalkingStream(WalkedStream):
                 call = self.detail_ahead(self.detail_path(member))
                 yield call
             ahead.append(_Foreseen(member, read_to, marks, call))
-            while ahead and (ahead[0].detail is None or ahead[0].detail.has_arrived):
+            while ahead and (ahead[0].detail is None or ahead[0].detail.has_response):
                 yield from self._parts_ahead(ahead.popleft(), idle)
         for each in ahead:
             yield from self._parts_ahead(each, idle)
@@ -427,18 +427,18 @@ class WalkingStream(WalkedStream):
     @property
     def _members_in_sight(self) -> int:
         # A detail that is read long before its turn is wasted if calls run out meanwhile.
-        left = self.run.session.left
+        left = self.run.session.requests_left
         return _MEMBERS_AHEAD if left is None else max(1, min(_MEMBERS_AHEAD, left // _CALLS_EACH))
 
-    def _parts_ahead(self, foreseen: _Foreseen, idle: Counter[Any]) -> Outlook:
+    def _parts_ahead(self, foreseen: _Foreseen, idle: Counter[Any]) -> RequestForecast:
         """What is asked of a member, as soon as its detail says what is due."""
         listed, call = foreseen.member, foreseen.detail
         member = listed
         if call is not None:
-            response = yield from arrival(call)
-            if response is None and not call.is_late:
+            response = yield from wait_for(call)
+            if response is None and not call.was_missed:
                 return  # It has vanished.
-            (detail,) = peek(response, bodies.of(listed["id"], self.id_field), self.id_field)
+            (detail,) = peek(response, envelopes.of(listed["id"], self.id_field), self.id_field)
             member = {**listed, **detail}
         visit = self._decide(listed, member, foreseen.read_to, idle)
         for name in visit.due:
@@ -514,7 +514,7 @@ class PartStream(WalkedStream):
         if self.name not in self.visit.due:
             return
         try:
-            with retries.giving_up():
+            with retries.raise_when_exhausted():
                 yield from self.read_part(self.part_context(self.visit))
             self.run.failures.note_success(self.name)
         except FatalAPIError as error:
@@ -542,10 +542,10 @@ class PartStream(WalkedStream):
 
         Only the first page of a part can say so.
         """
-        is_missing = isinstance(error, RefusedError) and error.verdict is Verdict.MISSING
+        is_missing = isinstance(error, APIError) and error.action is ResponseAction.NOT_FOUND
         return is_missing and not self.has_read_pages
 
-    def part_outlook(self, visit: Visit) -> Outlook:
+    def part_outlook(self, visit: Visit) -> RequestForecast:
         """The calls that the stream is going to make for a member of which it is due."""
         yield self.page_ahead(self.part_context(visit))
 
@@ -588,7 +588,7 @@ class HeldPartStream(PartStream):
     path = ""
 
     @override
-    def part_outlook(self, visit: Visit) -> Outlook:
+    def part_outlook(self, visit: Visit) -> RequestForecast:
         return iter(())
 
     @override

@@ -17,8 +17,8 @@ from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Reply, Trouble, serve
 from tap_constantcontact import settings
-from tap_constantcontact.http.ahead import Call, ReadAhead
-from tap_constantcontact.http.pace import Pace
+from tap_constantcontact.http.prefetch import PendingRequest, Prefetcher
+from tap_constantcontact.http.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def without_times(output: Output) -> list[dict[str, Any]]:
 def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any]) -> None:
     """Of a first run, of one after a few changes, and of one more."""
     runs: dict[int, list[Any]] = {1: [], 8: []}
-    for at_once, seen in runs.items():
+    for max_concurrency, seen in runs.items():
         state = None
         now = [NOON]
         account = made(now)
@@ -77,7 +77,7 @@ def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any
             for change, count in changes.items():
                 getattr(account, change)(count)
             with serve(account, Trouble(latency=0.002), **KEYS) as box:
-                output = sync(box, state=state, max_parallel_requests=at_once, **options)
+                output = sync(box, state=state, max_parallel_requests=max_concurrency, **options)
                 state = output.state
                 seen.append((asked(box), without_times(output)))
     for (calls, messages), (calls_ahead, messages_ahead) in zip(*runs.values(), strict=True):
@@ -101,10 +101,10 @@ def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any
 )
 def test_quirks_change_nothing(trouble: Trouble) -> None:
     seen = []
-    for at_once in (1, 8):
+    for max_concurrency in (1, 8):
         trouble.latency = 0.002
         with serve(made([NOON]), trouble, **KEYS) as box:
-            output = sync(box, max_parallel_requests=at_once)
+            output = sync(box, max_parallel_requests=max_concurrency)
             seen.append((asked(box), without_times(output)))
     assert seen[0] == seen[1]
 
@@ -112,12 +112,12 @@ def test_quirks_change_nothing(trouble: Trouble) -> None:
 @pytest.mark.slow
 def test_what_has_vanished_is_asked_for_no_more(serving: Serving) -> None:
     seen = []
-    for at_once in (1, 8):
+    for max_concurrency in (1, 8):
         box = serving(seed=3, contacts=30, campaigns=20, events=4)
         sent = sorted(key[0] for key in box.account.ids("campaign_sends"))
         events = sorted(box.account.ids("events"))
         box.trouble = Trouble(vanish={sent[0], sent[-1], events[1]}, latency=0.002)
-        output = sync(box, max_parallel_requests=at_once)
+        output = sync(box, max_parallel_requests=max_concurrency)
         seen.append((asked(box), without_times(output)))
     assert seen[0] == seen[1]
 
@@ -149,18 +149,20 @@ def test_what_was_paid_for_is_used(serving: Serving) -> None:
     box = serving(contacts=900, campaigns=40, recipients=30, trouble=Trouble(latency=0.002))
     whole = sync(box, *FAMILY)
     made = {}
-    for at_once in (1, 8):
+    for max_concurrency in (1, 8):
         missing = {stream: texts(whole, stream) for stream in whole.counts}
         begin = len(box.calls)
         state, last = None, 50
         while last == 50:
             before = len(box.calls)
-            output = sync(box, *FAMILY, max_parallel_requests=at_once, max_calls=50, state=state)
+            output = sync(
+                box, *FAMILY, max_parallel_requests=max_concurrency, max_calls=50, state=state
+            )
             last = len(box.calls) - before
             state = output.state
             missing = {name: rows - texts(output, name) for name, rows in missing.items()}
         assert not any(missing.values())
-        made[at_once] = len(box.calls) - begin
+        made[max_concurrency] = len(box.calls) - begin
     assert made[8] <= 1.05 * made[1]
 
 
@@ -270,10 +272,12 @@ def test_odd_next_links_are_judged_in_their_turn(link: str) -> None:
 class Line:
     """A wire that answers when told to, with a clock that stands still."""
 
-    def __init__(self, at_once: int = 4, left: int | None = None) -> None:
+    def __init__(self, max_concurrency: int = 4, left: int | None = None) -> None:
         self.sent: list[str] = []
         self.left = left
-        self.ahead = ReadAhead(self.transmit, at_once, Pace(1e9), self.note_sent, lambda: self.left)
+        self.ahead = Prefetcher(
+            self.transmit, max_concurrency, RateLimiter(1e9), self.note_sent, lambda: self.left
+        )
         self.fails: set[str] = set()
         self.holds: dict[str, threading.Event] = {}
         self.tells: dict[str, threading.Event] = {}
@@ -300,9 +304,9 @@ def request(number: int) -> requests.PreparedRequest:
 
 def test_what_is_expected_and_asked_for_is_sent_once() -> None:
     line = Line()
-    line.ahead.expect([(Call(request(number)) for number in range(40))])
+    line.ahead.schedule([(PendingRequest(request(number)) for number in range(40))])
     for number in range(40):
-        assert line.ahead.take(request(number)).status_code == 200
+        assert line.ahead.get_response(request(number)).status_code == 200
     assert sorted(line.sent) == sorted(str(request(number).url) for number in range(40))
 
 
@@ -316,46 +320,50 @@ def test_a_repeat_is_sent_as_it_is_asked_for() -> None:
         sent.append(request)
         return transmit(request)
 
-    line.ahead = ReadAhead(keeping, 4, Pace(1e9), line.note_sent, lambda: None)
-    line.ahead.expect([(Call(request(number)) for number in range(4))])
-    line.ahead.take(request(0))
-    line.ahead.take(request(1))
+    line.ahead = Prefetcher(keeping, 4, RateLimiter(1e9), line.note_sent, lambda: None)
+    line.ahead.schedule([(PendingRequest(request(number)) for number in range(4))])
+    line.ahead.get_response(request(0))
+    line.ahead.get_response(request(1))
     line.fails, signed_anew = set(), request(1)
-    line.ahead.take(signed_anew)
+    line.ahead.get_response(signed_anew)
     assert any(each is signed_anew for each in sent)
 
 
 def test_what_is_not_expected_is_sent_in_its_turn_and_not_again() -> None:
     line = Line()
-    known = iter([Call(request(0)), None, Call(request(1)), Call(request(2))])
-    line.ahead.expect([known])
+    known = iter(
+        [PendingRequest(request(0)), None, PendingRequest(request(1)), PendingRequest(request(2))]
+    )
+    line.ahead.schedule([known])
     for number in (0, 1, 2, 3):
-        line.ahead.take(request(number))
+        line.ahead.get_response(request(number))
     assert Counter(line.sent).most_common(1)[0][1] == 1
 
 
-def asking_while_two_outlooks_wait(line: Line) -> tuple[Call, list[Call | None]]:
+def asking_while_two_outlooks_wait(
+    line: Line,
+) -> tuple[PendingRequest, list[PendingRequest | None]]:
     """Ask for two calls of an outlook that says nothing more until the second has arrived."""
-    first, second = Call(request(0)), Call(request(1))
-    said: list[Call | None] = []
+    first, second = PendingRequest(request(0)), PendingRequest(request(1))
+    said: list[PendingRequest | None] = []
 
-    def waiting() -> Iterator[Call | None]:
+    def waiting() -> Iterator[PendingRequest | None]:
         yield first
         yield second
-        while not second.has_arrived:
+        while not second.has_response:
             said.append(None)
             yield None
-        yield from (Call(request(number)) for number in (2, 3))
+        yield from (PendingRequest(request(number)) for number in (2, 3))
 
-    later = [(Call(request(n)) for n in range(begin, begin + 90)) for begin in (100, 200)]
-    line.ahead.expect([waiting(), *later])
-    line.ahead.take(request(0))
-    line.ahead.take(request(1))
+    later = [(PendingRequest(request(n)) for n in range(begin, begin + 90)) for begin in (100, 200)]
+    line.ahead.schedule([waiting(), *later])
+    line.ahead.get_response(request(0))
+    line.ahead.get_response(request(1))
     return second, said
 
 
 def test_while_an_outlook_waits_some_calls_of_the_next_leave() -> None:
-    line = Line(at_once=40)
+    line = Line(max_concurrency=40)
     answers = threading.Event()
     line.holds["http://api.test/1"] = answers
     line.tells["http://api.test/115"] = answers
@@ -365,25 +373,25 @@ def test_while_an_outlook_waits_some_calls_of_the_next_leave() -> None:
 
 
 def test_what_is_expected_first_leaves_first() -> None:
-    line = Line(at_once=1)
+    line = Line(max_concurrency=1)
     asking_while_two_outlooks_wait(line)
     for number in (2, 3, 100):
-        line.ahead.take(request(number))
+        line.ahead.get_response(request(number))
     assert [url.partition("test/")[2] for url in line.sent] == ["0", "1", "2", "3", "100"]
 
 
 def test_nothing_leaves_out_of_turn_where_calls_are_counted() -> None:
-    line = Line(at_once=40, left=1000)
+    line = Line(max_concurrency=40, left=1000)
     _, said = asking_while_two_outlooks_wait(line)
     assert said
     assert set(line.sent) == {"http://api.test/0", "http://api.test/1"}
 
 
 def test_few_wait_where_calls_are_short() -> None:
-    line = Line(at_once=8, left=24)
-    line.ahead.expect([(Call(request(number)) for number in range(100))])
+    line = Line(max_concurrency=8, left=24)
+    line.ahead.schedule([(PendingRequest(request(number)) for number in range(100))])
     for number in range(24):
-        line.ahead.take(request(number))
+        line.ahead.get_response(request(number))
     assert line.left == 0
     assert len(line.sent) == 24
 
@@ -391,15 +399,15 @@ def test_few_wait_where_calls_are_short() -> None:
 def test_an_answer_that_failed_is_told_to_who_asks_and_then_sent_anew() -> None:
     line = Line()
     line.fails = {"http://api.test/3"}
-    calls = [Call(request(number)) for number in range(8)]
-    line.ahead.expect([iter(calls)])
+    calls = [PendingRequest(request(number)) for number in range(8)]
+    line.ahead.schedule([iter(calls)])
     for number in range(3):
-        line.ahead.take(request(number))
-    assert line.ahead.take(request(3)).status_code == 503
+        line.ahead.get_response(request(number))
+    assert line.ahead.get_response(request(3)).status_code == 503
     line.fails = set()
-    assert line.ahead.take(request(3)).status_code == 200
-    assert calls[3].has_arrived, "who looks ahead sees the repeat"
+    assert line.ahead.get_response(request(3)).status_code == 200
+    assert calls[3].has_response, "who looks ahead sees the repeat"
     for number in range(4, 8):
-        line.ahead.take(request(number))
+        line.ahead.get_response(request(number))
     assert Counter(line.sent)["http://api.test/3"] == 2
     assert len(line.sent) == 9

@@ -13,18 +13,18 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.http import bodies, refusals
-from tap_constantcontact.http.links import ApiRoot, ForeignLinkError
-from tap_constantcontact.http.pace import Pace
-from tap_constantcontact.http.refusals import GOOD, Verdict
-from tap_constantcontact.http.retries import growing_waits
+from tap_constantcontact.http import envelopes, error_handler
+from tap_constantcontact.http.error_handler import SUCCESS, ResponseAction
+from tap_constantcontact.http.rate_limiter import RateLimiter
+from tap_constantcontact.http.retries import exponential_backoff
+from tap_constantcontact.http.urls import BaseUrl, CrossHostLinkError
 from tap_constantcontact.records import times
-from tap_constantcontact.v2.bodies import PAGED
-from tap_constantcontact.v2.credentials import KeyAndToken
-from tap_constantcontact.v2.refusals import REFUSALS
+from tap_constantcontact.v2.auth import ApiKeyAuthenticator
+from tap_constantcontact.v2.envelopes import PAGED
+from tap_constantcontact.v2.errors import ERROR_HANDLER
 
 if TYPE_CHECKING:
-    from tap_constantcontact.http.bodies import Envelope
+    from tap_constantcontact.http.envelopes import Envelope
 
 SAMPLES = Path(__file__).parent / "samples" / "v2"
 KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
@@ -45,7 +45,7 @@ KEY, TOKEN = "k3y/with+signs", "t0ken-of-account"
     ],
 )  # fmt: skip
 def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed: str) -> None:
-    assert ApiRoot(base, "v2").follow(link, "-") == followed
+    assert BaseUrl(base, "v2").follow(link, "-") == followed
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_next_links_are_followed_on_our_own_host(base: str, link: str, followed:
     ],
 )
 def test_next_links_to_elsewhere_are_refused(link: str) -> None:
-    with pytest.raises(ForeignLinkError):
-        ApiRoot("https://api.test/v2", "v2").follow(link, "-")
+    with pytest.raises(CrossHostLinkError):
+        BaseUrl("https://api.test/v2", "v2").follow(link, "-")
 
 
 @given(st.text())
 def test_whatever_the_link_says_the_host_stays_ours(link: str) -> None:
     try:
-        followed = ApiRoot("https://api.test/v2", "v2").follow(link, "-")
+        followed = BaseUrl("https://api.test/v2", "v2").follow(link, "-")
     except ValueError:
         return
     sent = requests.Request("GET", followed).prepare().url or ""
@@ -80,7 +80,7 @@ ALMOST_PAGES = st.recursive(
     st.none() | st.text() | st.integers(),
     lambda inner: st.dictionaries(NAMES, inner) | st.lists(inner, max_size=3),
 )
-ENVELOPES = [PAGED, bodies.ARRAY, bodies.ONE, bodies.ONE_OR_ARRAY, bodies.of("1")]
+ENVELOPES = [PAGED, envelopes.ARRAY, envelopes.ONE, envelopes.ONE_OR_ARRAY, envelopes.of("1")]
 
 
 # -- bodies ---------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ ENVELOPES = [PAGED, bodies.ARRAY, bodies.ONE, bodies.ONE_OR_ARRAY, bodies.of("1"
 def test_any_body_is_rows_in_its_envelope_or_broken(envelope: Envelope, body: Any) -> None:
     try:
         page = envelope.open(body)
-    except bodies.BrokenAnswerError as fault:
-        refusal = REFUSALS.judge_broken({}, json.dumps(body).encode(), fault)
-        assert refusal.verdict is Verdict.WAIT
+    except envelopes.InvalidResponseError as fault:
+        refusal = ERROR_HANDLER.resolve_invalid({}, json.dumps(body).encode(), fault)
+        assert refusal.action is ResponseAction.RETRY
         assert "\n" not in refusal.message
     else:
         assert all(isinstance(row, dict) and "error_key" not in row for row in page.rows)
@@ -101,21 +101,21 @@ def test_any_body_is_rows_in_its_envelope_or_broken(envelope: Envelope, body: An
 
 @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_every_sample_body_is_rows_in_one_envelope(sample: Path) -> None:
-    body = bodies.decode(sample.read_bytes())
+    body = envelopes.decode(sample.read_bytes())
     if isinstance(body, list):
-        envelope, expected = bodies.ARRAY, body
+        envelope, expected = envelopes.ARRAY, body
     elif "results" in body:
         envelope, expected = PAGED, body["results"]
     else:
-        envelope, expected = bodies.ONE, [body]
+        envelope, expected = envelopes.ONE, [body]
     if sample.stem.startswith("errors."):
-        with pytest.raises(bodies.ErrorInAnswerError):
+        with pytest.raises(envelopes.ErrorBodyError):
             envelope.open(body)
         return
     assert envelope.open(body).rows == expected
-    for other in {bodies.ARRAY, PAGED, bodies.ONE} - {envelope}:
-        if (envelope, other) != (PAGED, bodies.ONE):
-            with pytest.raises(bodies.BrokenAnswerError):
+    for other in {envelopes.ARRAY, PAGED, envelopes.ONE} - {envelope}:
+        if (envelope, other) != (PAGED, envelopes.ONE):
+            with pytest.raises(envelopes.InvalidResponseError):
                 other.open(body)
 
 
@@ -132,15 +132,15 @@ def test_every_sample_body_is_rows_in_one_envelope(sample: Path) -> None:
     ],
 )
 def test_bodies_that_are_almost_json_are_mended(body: bytes, decoded: Any) -> None:
-    assert bodies.decode(body) == decoded
+    assert envelopes.decode(body) == decoded
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}', b"[" * 5000 + b"]" * 5000]
 )
 def test_bodies_that_are_no_json_are_told(body: bytes) -> None:
-    with pytest.raises(bodies.BrokenAnswerError, match="is no JSON"):
-        bodies.decode(body)
+    with pytest.raises(envelopes.InvalidResponseError, match="is not valid JSON"):
+        envelopes.decode(body)
 
 
 OTHERS: list[tuple[Envelope, list[Any]]] = [
@@ -149,10 +149,10 @@ OTHERS: list[tuple[Envelope, list[Any]]] = [
     (PAGED, [{"results": [], "meta": 5}, {"results": [], "meta": []}]),
     (PAGED, [{"results": [], "meta": {"pagination": "x"}}]),
     (PAGED, [{"results": [], "meta": {"pagination": {"next_link": {}}}}]),
-    (bodies.ARRAY, [{}, None, {"results": []}, [1], [None], [[]]]),
-    (bodies.ONE, [[], [{"id": 1}], None, 5]),
-    (bodies.ONE_OR_ARRAY, [[], [{}, {}], None]),
-    (bodies.of("1"), [{}, {"id": "2"}, {"id": None}, {"id": True}, []]),
+    (envelopes.ARRAY, [{}, None, {"results": []}, [1], [None], [[]]]),
+    (envelopes.ONE, [[], [{"id": 1}], None, 5]),
+    (envelopes.ONE_OR_ARRAY, [[], [{}, {}], None]),
+    (envelopes.of("1"), [{}, {"id": "2"}, {"id": None}, {"id": True}, []]),
 ]
 
 
@@ -160,7 +160,7 @@ OTHERS: list[tuple[Envelope, list[Any]]] = [
     ("envelope", "body"), [(envelope, body) for envelope, several in OTHERS for body in several]
 )
 def test_bodies_in_another_envelope_are_told(envelope: Envelope, body: Any) -> None:
-    with pytest.raises(bodies.BrokenAnswerError):
+    with pytest.raises(envelopes.InvalidResponseError):
         envelope.open(body)
 
 
@@ -171,22 +171,28 @@ def test_bodies_in_another_envelope_are_told(envelope: Envelope, body: Any) -> N
         (PAGED, {"fault": {"faultstring": "c"}}),
         (PAGED, {"results": [{"error_key": "a"}]}),
         (PAGED, {"results": [], "error_message": "a"}),
-        (bodies.ARRAY, [{"id": 1}, {"error_key": "a"}]),
-        (bodies.ARRAY, {"error_key": "a"}),
-        (bodies.ONE, {"id": "1", "error_key": "a"}),
-        (bodies.ONE, [{"error_key": "a"}]),
+        (envelopes.ARRAY, [{"id": 1}, {"error_key": "a"}]),
+        (envelopes.ARRAY, {"error_key": "a"}),
+        (envelopes.ONE, {"id": "1", "error_key": "a"}),
+        (envelopes.ONE, [{"error_key": "a"}]),
     ],
 )
 def test_errors_in_any_envelope_are_errors(envelope: Envelope, body: Any) -> None:
-    with pytest.raises(bodies.ErrorInAnswerError):
+    with pytest.raises(envelopes.ErrorBodyError):
         envelope.open(body)
 
 
 def test_an_error_that_says_all_is_well_is_judged_by_its_key() -> None:
-    fault = bodies.ErrorInAnswerError()
-    assert REFUSALS.judge_broken({}, sample("over_daily_quota"), fault).verdict is Verdict.QUOTA
-    assert REFUSALS.judge_broken({}, sample("over_qps"), fault).verdict is Verdict.SLOW_DOWN
-    assert REFUSALS.judge_broken({}, sample("shape"), fault).verdict is Verdict.WAIT
+    fault = envelopes.ErrorBodyError()
+    assert (
+        ERROR_HANDLER.resolve_invalid({}, sample("over_daily_quota"), fault).action
+        is ResponseAction.QUOTA_EXHAUSTED
+    )
+    assert (
+        ERROR_HANDLER.resolve_invalid({}, sample("over_qps"), fault).action
+        is ResponseAction.RATE_LIMITED
+    )
+    assert ERROR_HANDLER.resolve_invalid({}, sample("shape"), fault).action is ResponseAction.RETRY
 
 
 # -- refusals -------------------------------------------------------------------------------
@@ -197,67 +203,79 @@ def sample(name: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "body", "verdict"),
+    ("status", "headers", "body", "action"),
     [
-        (403, {}, sample("over_qps"), Verdict.SLOW_DOWN),
-        (401, {}, sample("over_qps"), Verdict.SLOW_DOWN),
-        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_QPS"}, b"<h1>", Verdict.SLOW_DOWN),
-        (403, {}, b"<h1>Developer Over Qps</h1>", Verdict.SLOW_DOWN),
-        (403, {}, b"<h1>Developer Over Rate</h1>", Verdict.QUOTA),
-        (403, {}, b"<h1>Developer Inactive</h1>", Verdict.END),
-        (429, {}, b"", Verdict.SLOW_DOWN),
-        (429, {"Retry-After": "3"}, b"[]", Verdict.SLOW_DOWN),
-        (429, {"Retry-After": "36000"}, b"[]", Verdict.QUOTA),
-        (403, {}, sample("over_daily_quota"), Verdict.QUOTA),
-        (401, {}, sample("over_daily_quota"), Verdict.QUOTA),
-        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_RATE"}, b"", Verdict.QUOTA),
-        (403, {}, sample("invalid_api_key"), Verdict.END),
-        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_INACTIVE"}, b"", Verdict.END),
-        (401, {}, sample("no_token"), Verdict.REPEAT_ONCE),
+        (403, {}, sample("over_qps"), ResponseAction.RATE_LIMITED),
+        (401, {}, sample("over_qps"), ResponseAction.RATE_LIMITED),
+        (
+            403,
+            {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_QPS"},
+            b"<h1>",
+            ResponseAction.RATE_LIMITED,
+        ),
+        (403, {}, b"<h1>Developer Over Qps</h1>", ResponseAction.RATE_LIMITED),
+        (403, {}, b"<h1>Developer Over Rate</h1>", ResponseAction.QUOTA_EXHAUSTED),
+        (403, {}, b"<h1>Developer Inactive</h1>", ResponseAction.FAIL),
+        (429, {}, b"", ResponseAction.RATE_LIMITED),
+        (429, {"Retry-After": "3"}, b"[]", ResponseAction.RATE_LIMITED),
+        (429, {"Retry-After": "36000"}, b"[]", ResponseAction.QUOTA_EXHAUSTED),
+        (403, {}, sample("over_daily_quota"), ResponseAction.QUOTA_EXHAUSTED),
+        (401, {}, sample("over_daily_quota"), ResponseAction.QUOTA_EXHAUSTED),
+        (
+            403,
+            {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_OVER_RATE"},
+            b"",
+            ResponseAction.QUOTA_EXHAUSTED,
+        ),
+        (403, {}, sample("invalid_api_key"), ResponseAction.FAIL),
+        (403, {"X-Mashery-Error-Code": "ERR_403_DEVELOPER_INACTIVE"}, b"", ResponseAction.FAIL),
+        (401, {}, sample("no_token"), ResponseAction.REFRESH_TOKEN_THEN_RETRY),
         (
             401,
             {},
             b'{"error_key": "http.status.authentication.invalid_token"}',
-            Verdict.REPEAT_ONCE,
+            ResponseAction.REFRESH_TOKEN_THEN_RETRY,
         ),
-        (403, {}, sample("shape"), Verdict.FORBIDDEN),
-        (403, {}, b"", Verdict.FORBIDDEN),
-        (403, {}, b"<html>no</html>", Verdict.BLOCKED),
-        (403, {}, b'{"message": "Forbidden"}', Verdict.BLOCKED),
-        (404, {}, b"<html>no</html>", Verdict.BLOCKED),
-        (404, {}, b"", Verdict.MISSING),
-        (204, {}, b"", Verdict.WAIT),
-        (400, {}, sample("unknown_query_param"), Verdict.REJECTED),
-        (404, {}, sample("shape"), Verdict.MISSING),
-        (410, {}, b"", Verdict.MISSING),
-        (405, {}, b"", Verdict.REJECTED),
-        (406, {}, b"", Verdict.REJECTED),
-        (302, {}, b"", Verdict.REDIRECTED),
-        (408, {}, b"", Verdict.WAIT),
-        *((status, {}, b"<html>", Verdict.WAIT) for status in (500, 502, 503, 504, 522)),
+        (403, {}, sample("shape"), ResponseAction.FORBIDDEN),
+        (403, {}, b"", ResponseAction.FORBIDDEN),
+        (403, {}, b"<html>no</html>", ResponseAction.RETRY_PROXY),
+        (403, {}, b'{"message": "Forbidden"}', ResponseAction.RETRY_PROXY),
+        (404, {}, b"<html>no</html>", ResponseAction.RETRY_PROXY),
+        (404, {}, b"", ResponseAction.NOT_FOUND),
+        (204, {}, b"", ResponseAction.RETRY),
+        (400, {}, sample("unknown_query_param"), ResponseAction.REJECTED),
+        (404, {}, sample("shape"), ResponseAction.NOT_FOUND),
+        (410, {}, b"", ResponseAction.NOT_FOUND),
+        (405, {}, b"", ResponseAction.REJECTED),
+        (406, {}, b"", ResponseAction.REJECTED),
+        (302, {}, b"", ResponseAction.REDIRECTED),
+        (408, {}, b"", ResponseAction.RETRY),
+        *((status, {}, b"<html>", ResponseAction.RETRY) for status in (500, 502, 503, 504, 522)),
     ],
 )
-def test_refusals(status: int, headers: dict[str, str], body: bytes, verdict: Verdict) -> None:
-    refusal = REFUSALS.judge(status, requests.structures.CaseInsensitiveDict(headers), body)
+def test_refusals(
+    status: int, headers: dict[str, str], body: bytes, action: ResponseAction
+) -> None:
+    refusal = ERROR_HANDLER.resolve(status, requests.structures.CaseInsensitiveDict(headers), body)
     assert refusal
-    assert refusal.verdict is verdict
+    assert refusal.action is action
     assert refusal.message
 
 
 def test_an_answer_is_no_refusal() -> None:
-    assert REFUSALS.judge(200, {}, b"[]") is None
+    assert ERROR_HANDLER.resolve(200, {}, b"[]") is None
 
 
 def test_a_bad_request_is_told_with_key_and_message() -> None:
-    refusal = REFUSALS.judge(400, {}, sample("unknown_query_param"))
+    refusal = ERROR_HANDLER.resolve(400, {}, sample("unknown_query_param"))
     assert refusal
     assert "query.param.invalid: The query parameter email is not supported." in refusal.message
 
 
 @given(st.integers(201, 599), st.binary(), st.text())
 def test_no_body_or_header_breaks_the_judgement(status: int, body: bytes, header: str) -> None:
-    refusal = REFUSALS.judge(status, {"Retry-After": header}, body)
-    assert (refusal is None) == (status in GOOD)
+    refusal = ERROR_HANDLER.resolve(status, {"Retry-After": header}, body)
+    assert (refusal is None) == (status in SUCCESS)
     assert refusal is None or refusal.wait >= 0
 
 
@@ -273,18 +291,18 @@ def test_no_body_or_header_breaks_the_judgement(status: int, body: bytes, header
 )
 def test_retry_after(header: str, seconds: float) -> None:
     now = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
-    assert refusals.retry_after({"Retry-After": header}, now) == seconds
+    assert error_handler.retry_after({"Retry-After": header}, now) == seconds
 
 
 def test_waits_grow_and_obey_retry_after() -> None:
-    waits = growing_waits()
+    waits = exponential_backoff()
     next(waits)
     plain = [waits.send(ConnectionError()) for _ in range(8)]
     assert plain == [1, 2, 4, 8, 16, 32, 60, 60]
 
     response = requests.Response()
     response.headers["Retry-After"] = "9"
-    asked = growing_waits()
+    asked = exponential_backoff()
     next(asked)
     assert asked.send(requests.ConnectionError(response=response)) == 9
 
@@ -302,7 +320,7 @@ def test_no_second_sees_more_calls_than_allowed(per_second: float, pauses: list[
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    pace = Pace(per_second, clock=lambda: clock[0], sleep=sleep)
+    pace = RateLimiter(per_second, clock=lambda: clock[0], sleep=sleep)
     sent = []
     for pause in pauses:
         clock[0] += pause
@@ -316,7 +334,7 @@ def test_no_second_sees_more_calls_than_allowed(per_second: float, pauses: list[
 @given(st.lists(st.booleans(), max_size=300))
 def test_pace_slows_down_when_refused_and_speeds_up_again(refused: list[bool]) -> None:
     now = [0.0]
-    pace = Pace(4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    pace = RateLimiter(4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
     gaps = []
     for was_refused in refused:
         before = now[0]
@@ -332,7 +350,7 @@ def test_pace_slows_down_when_refused_and_speeds_up_again(refused: list[bool]) -
 
 def test_pace_is_halved_first_and_is_whole_again_in_the_end() -> None:
     now = [0.0]
-    pace = Pace(4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    pace = RateLimiter(4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
 
     def gap() -> float:
         before = now[0]
@@ -351,7 +369,9 @@ def test_pace_is_halved_first_and_is_whole_again_in_the_end() -> None:
 
 def test_pace_costs_little_more_than_the_limit() -> None:
     clock = [0.0]
-    pace = Pace(4, clock=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + s))
+    pace = RateLimiter(
+        4, clock=lambda: clock[0], sleep=lambda s: clock.__setitem__(0, clock[0] + s)
+    )
     for _ in range(401):
         pace.wait()
     assert clock[0] == pytest.approx(104)
@@ -361,7 +381,7 @@ def test_pace_costs_little_more_than_the_limit() -> None:
 
 
 def signed(url: str) -> requests.PreparedRequest:
-    credentials = KeyAndToken(KEY, TOKEN)
+    credentials = ApiKeyAuthenticator(KEY, TOKEN)
     return credentials(credentials(requests.Request("GET", url).prepare()))
 
 
@@ -376,7 +396,7 @@ def test_signing_twice_is_signing_once() -> None:
 def test_secrets_and_addresses_are_cleaned() -> None:
     request = signed("https://api.test/v2/contacts")
     text = f"{request.url} {request.headers} {KEY} of 'jo.doe+x@mail.example.com', <a@b.co>: no"
-    cleaned = KeyAndToken(KEY, TOKEN).clean(text)
+    cleaned = ApiKeyAuthenticator(KEY, TOKEN).redact(text)
     assert "k3y" not in cleaned
     assert TOKEN not in cleaned
     assert "@" not in cleaned
@@ -384,8 +404,8 @@ def test_secrets_and_addresses_are_cleaned() -> None:
 
 
 def test_credentials_do_not_show_themselves() -> None:
-    assert KEY not in repr(KeyAndToken(KEY, TOKEN))
-    assert TOKEN not in repr(KeyAndToken(KEY, TOKEN))
+    assert KEY not in repr(ApiKeyAuthenticator(KEY, TOKEN))
+    assert TOKEN not in repr(ApiKeyAuthenticator(KEY, TOKEN))
 
 
 # -- times ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from singer import Collector, Output, a_week_later, catalog, config, sync
 
 from sandbox import Trouble
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def test_a_run_that_is_refused_is_continued(serving: Serving) -> None:
     box = serving(campaigns=40, recipients=10)
     box.trouble.quota = 100
     writer = Collector()
-    with pytest.raises(RefusedError, match="used up"):
+    with pytest.raises(APIError, match="used up"):
         sync(box, *FAMILY, into=writer)
     box.trouble.quota = None
 

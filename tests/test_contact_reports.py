@@ -241,7 +241,7 @@ def test_a_cut_off_run_says_how_far_it_came(
     sync(box, "contact_summaries", max_calls=61)
 
     assert len(box.calls) == 61
-    assert "The run has made its 61 calls (`max_calls`). The next run goes on from here." in (
+    assert "The run has sent its 61 requests (`max_calls`). The next run goes on from here." in (
         caplog.text
     )
     assert "Remaining: 110 of 170 contacts, about 1" in caplog.text

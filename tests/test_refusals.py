@@ -14,8 +14,8 @@ from singer import Collector, command, config, sync
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Trouble
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import MAX_TRIES, RefusedError
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.retries import MAX_TRIES, APIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def test_slow_answers_are_given_up_and_repeated(waits: list[float]) -> None:
 def test_trouble_that_lasts_ends_the_run(waits: list[float]) -> None:
     with (
         Scripted(lambda _path, _params: Answer(503, b"")) as server,
-        pytest.raises(FatalAPIError, match=r"HTTP 503.*Gave up after 6 tries"),
+        pytest.raises(FatalAPIError, match=r"HTTP 503.*Giving up after 6 attempts"),
     ):
         sync(server, "lists")
 
@@ -122,7 +122,7 @@ def test_each_repeat_says_why_and_how_long(caplog: pytest.LogCaptureFixture) -> 
         sync(server, "lists")
 
     said = re.compile(
-        r"The API is in trouble \(HTTP 503, http.status.error: Error message.\)\."
+        r"API server error \(HTTP 503, http.status.error: Error message.\)\."
         r" Trying again in [12]\.\d seconds \(2 of 6\)\."
     )
     assert any(said.fullmatch(record.getMessage()) for record in caplog.records)
@@ -133,7 +133,7 @@ def test_each_repeat_says_why_and_how_long(caplog: pytest.LogCaptureFixture) -> 
 
 def test_a_wrong_token_ends_the_run_at_once(serving: Serving, waits: list[float]) -> None:
     box = serving()
-    with pytest.raises(RefusedError, match="access token is wrong or has expired"):
+    with pytest.raises(APIError, match="access token is wrong or has expired"):
         sync(box, "lists", access_token="another-token")  # noqa: S106
     assert len(box.calls) == 1
     assert waits == []
@@ -152,7 +152,7 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
             return Answer(401, [{"error_key": "http.status.authentication.invalid_token"}])
         return Answer(200, {"email": "a@example.com"})
 
-    with Scripted(answer) as server, pytest.raises(RefusedError, match="access token"):
+    with Scripted(answer) as server, pytest.raises(APIError, match="access token"):
         sync(server, "account", "lists")
     assert [path for path, *_ in server.requests].count("/v2/lists") == 2
     assert len(waits) == 1
@@ -162,55 +162,61 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "verdict", "said"),
+    ("answer", "action", "said"),
     [
         pytest.param(
-            Answer(403, sample("over_daily_quota")), Verdict.QUOTA, "next run goes on", id="quota"
+            Answer(403, sample("over_daily_quota")),
+            ResponseAction.QUOTA_EXHAUSTED,
+            "next run goes on",
+            id="quota",
         ),
         pytest.param(
             Answer(429, b"", Retry_After="40000"),
-            Verdict.QUOTA,
+            ResponseAction.QUOTA_EXHAUSTED,
             "next run goes on",
             id="429 all day",
         ),
         pytest.param(
-            Answer(403, sample("invalid_api_key")), Verdict.END, "Check `api_key`", id="wrong key"
+            Answer(403, sample("invalid_api_key")),
+            ResponseAction.FAIL,
+            "Check `api_key`",
+            id="wrong key",
         ),
         pytest.param(
-            Answer(403, sample("shape")), Verdict.FORBIDDEN, "lacks the right", id="no right"
+            Answer(403, sample("shape")), ResponseAction.FORBIDDEN, "not authorized", id="no right"
         ),
         pytest.param(
             Answer(400, sample("unknown_query_param")),
-            Verdict.REJECTED,
+            ResponseAction.REJECTED,
             "query.param.invalid: The query parameter email is not supported.",
             id="400",
         ),
         pytest.param(
             Answer(404, sample("shape")),
-            Verdict.MISSING,
+            ResponseAction.NOT_FOUND,
             "/v2/lists. If it should, check `api_url` (http://127.0.0.1:",
             id="404",
         ),
-        pytest.param(Answer(406, b""), Verdict.REJECTED, "HTTP 406", id="406"),
+        pytest.param(Answer(406, b""), ResponseAction.REJECTED, "HTTP 406", id="406"),
         pytest.param(
             Answer(301, b"", Location="http://127.0.0.1:9/v2"),
-            Verdict.REDIRECTED,
+            ResponseAction.REDIRECTED,
             "`api_url`",
             id="301",
         ),
     ],
 )
 def test_final_refusals_end_the_run(
-    answer: Answer, verdict: Verdict, said: str, waits: list[float]
+    answer: Answer, action: ResponseAction, said: str, waits: list[float]
 ) -> None:
     writer = Collector()
     with (
         Scripted(lambda _path, _params: answer) as server,
-        pytest.raises(RefusedError, match=re.escape(said)) as raised,
+        pytest.raises(APIError, match=re.escape(said)) as raised,
     ):
         sync(server, "lists", into=writer)
 
-    assert raised.value.verdict is verdict
+    assert raised.value.action is action
     assert "\n" not in str(raised.value)
     assert len(server.requests) == 1
     assert waits == []

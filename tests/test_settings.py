@@ -57,7 +57,7 @@ BUILT_IN = {
         ({"api_url": "https://api.test:http/v2"}, "Setting 'api_url' is no URL"),
         ({"api_url": ["https://api.test"]}, "Setting 'api_url' is no URL"),
         ({"api_url": "https://api.test/v2?a=b"}, "Setting 'api_url' holds more than an address"),
-        ({"requests_per_second": 0}, "Setting 'requests_per_second' takes a number of calls"),
+        ({"requests_per_second": 0}, "Setting 'requests_per_second' takes a number of requests"),
         ({"requests_per_second": "fast"}, "Setting 'requests_per_second' takes a number"),
         ({"requests_per_second": True}, "Setting 'requests_per_second' takes a number"),
         ({"lookback_hours": -1}, "Setting 'lookback_hours' takes a whole number of hours from 0"),
@@ -137,7 +137,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
     [
         ("{", "no JSON"),
         ('{"bookmarks": {"contacts": {"replication_key_value": "soon"}}}', "'soon' is no date"),
-        ('{"bookmarks": {"contacts": 5}}', "it is no object"),
+        ('{"bookmarks": {"contacts": 5}}', "it is not an object"),
         ('{"bookmarks": []}', "holds no bookmarks"),
         ('{"type": "STATE", "value": {}}', "Give the value of a STATE message"),
     ],

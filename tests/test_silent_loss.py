@@ -51,7 +51,7 @@ def test_what_is_no_page_is_not_the_last_page(serving: Serving, stream: str, bod
     replies(box, lambda call: call.path.endswith(part) and "next" in call.params, body)
     box.account.edit_contacts(700)
 
-    with pytest.raises(FatalAPIError, match="Gave up after 6 tries"):
+    with pytest.raises(FatalAPIError, match="Giving up after 6 attempts"):
         sync(box, stream, state=state, lookback_hours=24 * 300)
 
     box.interfere = None
@@ -85,7 +85,7 @@ def test_details_are_what_was_asked_for(serving: Serving, part: str, body: Any) 
         ),
         body,
     )
-    with pytest.raises(FatalAPIError, match="Gave up after 6 tries"):
+    with pytest.raises(FatalAPIError, match="Giving up after 6 attempts"):
         sync(box, streams[pattern])
 
 
@@ -109,7 +109,7 @@ def test_a_next_link_that_is_no_text_is_not_the_end(serving: Serving, link: Any)
         lambda call: call.path == "/v2/contacts",
         {"meta": {"pagination": {"next_link": link}}, "results": [row]},
     )
-    with pytest.raises(FatalAPIError, match="next link that is no text"):
+    with pytest.raises(FatalAPIError, match="next link that is not text"):
         sync(box, "contacts")
 
 
@@ -441,7 +441,7 @@ def test_passes_of_the_same_moment_are_told_apart(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, stream: str, few: int
 ) -> None:
     moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    monkeypatch.setattr(Session, "began", property(lambda _: moment))
+    monkeypatch.setattr(Session, "started_at", property(lambda _: moment))
     box = serving(contacts=60, campaigns=20, recipients=40)
     output = sync(box, stream)
     box.account.add_tracking(200)
@@ -459,7 +459,7 @@ def test_passes_of_the_same_moment_are_told_apart(
 def test_a_run_began_at_a_moment_that_a_state_can_hold(serving: Serving) -> None:
     tap = TapConstantContact(config=config(serving()))
     for _ in range(9):
-        began = tap.run.session.began
+        began = tap.run.session.started_at
         assert times.parse(times.write(began)) == began
         tap.run.__dict__.pop("session")
 

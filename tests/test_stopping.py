@@ -13,7 +13,7 @@ import pytest
 from singer import Output, command, config, started, sync
 
 from sandbox import Trouble
-from tap_constantcontact.http.stop import RunStopped, Stop
+from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.terminal.logs import Clearing
 from tap_constantcontact.terminal.progress import Progress
 
@@ -36,7 +36,9 @@ def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) ->
     assert len(box.calls) == 40
     assert run.output.messages[-1]["type"] == "STATE"
     assert run.output.ids("contacts") == box.account.ids("contacts"), "people come first"
-    assert "The run has made its 40 calls (`max_calls`). The next run goes on from here." in run.log
+    assert (
+        "The run has sent its 40 requests (`max_calls`). The next run goes on from here." in run.log
+    )
     assert re.search(
         r"Remaining: \d+ of \d+ campaigns, about \d+ requests, less than 1 min", run.log
     )
@@ -133,27 +135,27 @@ def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
 def test_signals_that_arrive_together_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    stop = Stop()
-    assert not stop.is_insisted_on
+    stop = ShutdownRequest()
+    assert not stop.is_forced
     stop.request("enough")
     now[0] += 0.5
-    assert not stop.is_insisted_on
+    assert not stop.is_forced
     now[0] += 0.6
-    assert stop.is_insisted_on
+    assert stop.is_forced
 
 
 def test_a_stop_waits_for_the_end_of_a_message() -> None:
-    stop = Stop()
+    stop = ShutdownRequest()
     stop.request("enough")  # While something is written: nothing happens yet.
-    with pytest.raises(RunStopped, match="enough"):
+    with pytest.raises(SyncStopped, match="enough"):
         stop.check()
 
 
 def test_a_stop_ends_a_wait_at_once() -> None:
-    stop = Stop()
+    stop = ShutdownRequest()
     with stop.waiting(), stop.waiting():
         pass
-    with stop.waiting(), pytest.raises(RunStopped, match="enough"):
+    with stop.waiting(), pytest.raises(SyncStopped, match="enough"):
         stop.request("enough")
 
 

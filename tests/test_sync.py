@@ -10,7 +10,7 @@ import pytest
 from singer import Collector, catalog, config, selected_by_default, sync
 
 from sandbox import Trouble
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.settings import VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
@@ -313,7 +313,7 @@ def test_a_detail_that_is_refused_ends_the_run_with_its_state(serving: Serving) 
     box.trouble.quota = calls + 4  # Two passes over contacts, the jobs, and one detail.
     writer = Collector()
 
-    with pytest.raises(RefusedError, match="used up"):
+    with pytest.raises(APIError, match="used up"):
         sync(
             box,
             "contacts",

@@ -107,6 +107,6 @@ def test_a_bundle_that_is_not_there_is_told(
     server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/not/there.pem")
-    with pytest.raises(FatalAPIError, match=r"names no file: /not/there\.pem"):
+    with pytest.raises(FatalAPIError, match=r"is not a file: /not/there\.pem"):
         sync(server, "lists")
     assert waits == []

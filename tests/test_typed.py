@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from singer import Collector, config, everything, sync
 from test_shaping import SCALARS, SCHEMAS, bodies_of
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.records.shaping import Shaper
 from tap_constantcontact.records.typed import TypedPages
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.v2.bodies import PAGED
+from tap_constantcontact.v2.envelopes import PAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def read(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None] | 
 
 
 def read_with_care(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None]:
-    found = PAGED.open(bodies.decode(body))
+    found = PAGED.open(envelopes.decode(body))
     shape = Shaper(schema, lambda _: None)
     return [shape(row) for row in found.rows], found.next_link
 

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 import requests
 
-from tap_constantcontact.http.bodies import BrokenAnswerError, ErrorInAnswerError
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.v3.bodies import paged
-from tap_constantcontact.v3.credentials import BearerToken, GivenToken
-from tap_constantcontact.v3.refusals import REFUSALS
+from tap_constantcontact.http.envelopes import ErrorBodyError, InvalidResponseError
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
+from tap_constantcontact.v3.envelopes import paged
+from tap_constantcontact.v3.errors import ERROR_HANDLER
 
 
 def test_each_call_is_signed_with_the_token_of_the_moment() -> None:
     for token in ("first-token", "second-token"):
-        credentials = BearerToken(GivenToken(token))
+        credentials = BearerAuthenticator(StaticToken(token))
         request = credentials(requests.Request("GET", "https://api.test/v3/contacts").prepare())
         assert request.headers["Authorization"] == f"Bearer {token}"
-        assert credentials.clean(f"say {token}") == "say <access_token>"
+        assert credentials.redact(f"say {token}") == "say <access_token>"
         assert not credentials.renew(request)
 
 
@@ -35,29 +35,29 @@ USED_UP = {"error_key": "quota_exceeded", "error_message": "Limit Exceeded"}
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "verdict"),
+    ("status", "body", "action"),
     [
-        (401, UNAUTHORIZED, Verdict.REPEAT_ONCE),
-        (403, PRIVILEGES, Verdict.FORBIDDEN),
-        (403, [PRIVILEGES], Verdict.FORBIDDEN),
-        (403, {"error_key": "forbidden", "error_message": ""}, Verdict.FORBIDDEN),
-        (403, {"message": "Forbidden"}, Verdict.BLOCKED),
-        (404, NOT_FOUND, Verdict.MISSING),
-        (429, THROTTLED, Verdict.SLOW_DOWN),
-        (429, USED_UP, Verdict.QUOTA),
-        (429, "", Verdict.SLOW_DOWN),
-        (400, [{"error_key": "contacts.api.validation.error"}], Verdict.REJECTED),
-        (500, "", Verdict.WAIT),
-        (504, "<html></html>", Verdict.WAIT),
-        (204, "", Verdict.WAIT),
+        (401, UNAUTHORIZED, ResponseAction.REFRESH_TOKEN_THEN_RETRY),
+        (403, PRIVILEGES, ResponseAction.FORBIDDEN),
+        (403, [PRIVILEGES], ResponseAction.FORBIDDEN),
+        (403, {"error_key": "forbidden", "error_message": ""}, ResponseAction.FORBIDDEN),
+        (403, {"message": "Forbidden"}, ResponseAction.RETRY_PROXY),
+        (404, NOT_FOUND, ResponseAction.NOT_FOUND),
+        (429, THROTTLED, ResponseAction.RATE_LIMITED),
+        (429, USED_UP, ResponseAction.QUOTA_EXHAUSTED),
+        (429, "", ResponseAction.RATE_LIMITED),
+        (400, [{"error_key": "contacts.api.validation.error"}], ResponseAction.REJECTED),
+        (500, "", ResponseAction.RETRY),
+        (504, "<html></html>", ResponseAction.RETRY),
+        (204, "", ResponseAction.RETRY),
     ],
     ids=str,
 )
-def test_what_a_refusal_means(status: int, body: Any, verdict: Verdict) -> None:
+def test_what_a_refusal_means(status: int, body: Any, action: ResponseAction) -> None:
     text = body if isinstance(body, str) else json.dumps(body)
-    refusal = REFUSALS.judge(status, {}, text.encode())
+    refusal = ERROR_HANDLER.resolve(status, {}, text.encode())
     assert refusal
-    assert refusal.verdict is verdict
+    assert refusal.action is action
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_a_page_with_a_next_one() -> None:
     "body", [{}, [], None, {"lists": []}, {"contacts": None}, {"contacts": {}}], ids=str
 )
 def test_what_is_no_page_is_none(body: Any) -> None:
-    with pytest.raises(BrokenAnswerError):
+    with pytest.raises(InvalidResponseError):
         paged("contacts").open(body)
 
 
 @pytest.mark.parametrize("body", [UNAUTHORIZED, [PRIVILEGES], {"contacts": [THROTTLED]}], ids=str)
 def test_an_error_is_no_page(body: Any) -> None:
-    with pytest.raises(ErrorInAnswerError):
+    with pytest.raises(ErrorBodyError):
         paged("contacts").open(body)

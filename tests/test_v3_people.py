@@ -371,7 +371,7 @@ def test_a_pass_is_begun_again_where_a_page_takes_too_long_at_last(serving: Serv
 
 def test_pages_are_not_made_smaller_for_ever(serving: Serving) -> None:
     box = serving(contacts=100, trouble=Trouble(slow_pages=20))
-    with pytest.raises(FatalAPIError, match="Gave up after 6 tries"):
+    with pytest.raises(FatalAPIError, match="Giving up after 6 attempts"):
         read(box, "contacts")
     asked = {call.params["limit"] for call in box.calls if call.path.endswith("/contacts")}
     assert asked == {"500", "250", "125", "62"}

@@ -102,7 +102,7 @@ def read(
         The known ones in plain form, the size of the page, and where it begins.
 
     Raises:
-        RefusedError: One has a value that cannot be.
+        APIError: One has a value that cannot be.
     """
     if "cursor" in params and limit is not WHOLE:
         params = _opened(params["cursor"])

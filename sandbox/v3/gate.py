@@ -12,7 +12,7 @@ from sandbox.mishaps import Limits, Mishaps
 from sandbox.state import State
 from sandbox.v3 import refusals
 from sandbox.v3.asking import Ask, read
-from sandbox.v3.refusals import RefusedError
+from sandbox.v3.refusals import APIError
 from sandbox.v3.routes import ROUTES, Route
 from sandbox.wire import Call, Reply, send_reply
 
@@ -53,7 +53,7 @@ class Gate:
             header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
             self._check_rights(route, header)
             reply = self._mishaps.befall(call, lambda: self._answer(call, route, ids))
-        except RefusedError as refused:
+        except APIError as refused:
             reply = refused.reply
         except Exception:
             LOG.exception("the sandbox itself is at fault: %s %s", call.method, call.path)

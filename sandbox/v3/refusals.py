@@ -9,7 +9,7 @@ from sandbox.wire import Reply
 _BEARER: Final = (("www-authenticate", "Bearer realm=api.cc.email"),)
 
 
-class RefusedError(Exception):
+class APIError(Exception):
     """The answer is not data but a refusal."""
 
     def __init__(self, reply: Reply) -> None:
@@ -24,41 +24,41 @@ def _fault(key: str, message: str) -> dict[str, str]:
 
 def _one(
     status: int, key: str, message: str, headers: tuple[tuple[str, str], ...] = ()
-) -> RefusedError:
-    return RefusedError(Reply(status, msgspec.json.encode(_fault(key, message)), headers=headers))
+) -> APIError:
+    return APIError(Reply(status, msgspec.json.encode(_fault(key, message)), headers=headers))
 
 
-def _array(status: int, key: str, message: str) -> RefusedError:
-    return RefusedError(Reply(status, msgspec.json.encode([_fault(key, message)])))
+def _array(status: int, key: str, message: str) -> APIError:
+    return APIError(Reply(status, msgspec.json.encode([_fault(key, message)])))
 
 
-def no_such_path() -> RefusedError:
+def no_such_path() -> APIError:
     """Say that no such path, or method on it, is registered: told before the token is looked at."""
     return _array(404, "not_found", "The requested resource was not found.")
 
 
-def missing() -> RefusedError:
+def missing() -> APIError:
     """Say that there is no such thing."""
     return _array(404, "contacts.api.not_found", "The requested resource was not found.")
 
 
-def unauthorized() -> RefusedError:
+def unauthorized() -> APIError:
     """Refuse a token, whatever is wrong with it."""
     return _one(401, "unauthorized", "Unauthorized", _BEARER)
 
 
-def no_right() -> RefusedError:
+def no_right() -> APIError:
     """Refuse a user without the privilege, or a token without the scope."""
     message = "Request forbidden due to insufficient user privileges."
     return _one(403, "access_denied", message)
 
 
-def throttled(retry_after: int | None) -> RefusedError:
+def throttled(retry_after: int | None) -> APIError:
     """Refuse a call that came too soon after the others."""
     return _one(429, "throttled", "Too Many Requests", _wait(retry_after))
 
 
-def over_quota(retry_after: int | None) -> RefusedError:
+def over_quota(retry_after: int | None) -> APIError:
     """Refuse a call because the day's calls are used up."""
     return _one(429, "quota_exceeded", "Limit Exceeded", _wait(retry_after))
 
@@ -67,40 +67,40 @@ def _wait(seconds: int | None) -> tuple[tuple[str, str], ...]:
     return (("retry-after", str(seconds)),) if seconds is not None else ()
 
 
-def bad_parameter(name: str, why: str) -> RefusedError:
+def bad_parameter(name: str, why: str) -> APIError:
     """Refuse the value of a query parameter."""
     return _array(400, "contacts.api.validation.error", f"#/{name}: {why}")
 
 
-def conflict() -> RefusedError:
+def conflict() -> APIError:
     """Say that a thing is in no state in which it has what was asked for."""
     return _array(409, "emails.api.conflict", "There is no such test.")
 
 
-def no_stats() -> RefusedError:
+def no_stats() -> APIError:
     """Refuse a question for stats with an unknown id: in the report's own envelope."""
     key = "reportingsvc.not_found.invalid_path_param.campaign_ids."
     message = "Could not find any campaign stats for all requested campaigns."
     said = {"errors": [_fault(key, message)], "results": []}
-    return RefusedError(Reply(404, msgspec.json.encode(said)))
+    return APIError(Reply(404, msgspec.json.encode(said)))
 
 
-def bad_limit(most: int) -> RefusedError:
+def bad_limit(most: int) -> APIError:
     """Refuse a page size that is out of range."""
     return bad_parameter("limit", f"is not from 1 to {most}")
 
 
-def bad_cursor() -> RefusedError:
+def bad_cursor() -> APIError:
     """Refuse a cursor that no page has handed out."""
     return bad_parameter("cursor", "is no cursor")
 
 
-def segment_with_others() -> RefusedError:
+def segment_with_others() -> APIError:
     """Refuse a question for the members of a segment that has other parameters."""
     return bad_parameter("segment_id", "combines only with limit")
 
 
-def no_types() -> RefusedError:
+def no_types() -> APIError:
     """Refuse a question for what a contact did that names no kinds."""
     return bad_parameter("tracking_activities_list", "is required")
 

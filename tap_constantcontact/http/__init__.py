@@ -1,1 +1,1 @@
-"""The one way out: sessions, pace, retries and what answers mean. Knows no API and no stream."""
+"""HTTP: session, rate limit, retries and error responses. Knows no API and no stream."""

@@ -1,4 +1,4 @@
-"""Objects that could not be synced, and the bounds beyond which that is not their fault."""
+"""Objects that could not be synced, and the bounds beyond which the API is down."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from singer_sdk.exceptions import FatalAPIError
 
 from tap_constantcontact.http.retries import ExhaustedError
 
-# So many objects may fail in any case, and beyond that this share of those that were requested.
+# So many objects may fail, and beyond that this share of the requested ones.
 _MAX_FAILED = 20
 _MAX_SHARE = 0.1
-# So many objects in a row, with no success in between, mean that an endpoint, or the API, is down.
+# So many failures in a row mean that an endpoint, or the API, is down.
 _MAX_IN_A_ROW = 5
 
 
@@ -35,32 +35,32 @@ class Failures:
         return bool(self._failed or self._skipped)
 
     def skip(self, stream: str) -> None:
-        """Note a stream that the API does not let the user read."""
+        """Count a stream that the token is not authorized to read."""
         self._skipped.add(stream)
 
     def note_response(self) -> None:
-        """Note a valid response: the API is up."""
+        """Count a valid response: the API is up."""
         self._in_a_row.clear()
 
     def note_success(self, stream: str) -> None:
-        """Note an object that was synced."""
+        """Count an object that was synced."""
         self._in_a_row_by_stream.pop(stream, None)
 
     def is_down(self, stream: str) -> bool:
-        """Whether so many objects of a stream failed in a row that others will fail as well."""
+        """Return whether so many objects of a stream failed in a row that others will too."""
         return len(self._in_a_row_by_stream[stream]) >= _MAX_IN_A_ROW
 
     def add(self, stream: str, object_id: str, error: FatalAPIError, *, is_known: bool) -> None:
-        """Note an object that failed.
+        """Count an object that failed.
 
         Args:
             stream: The stream that requested it.
             object_id: The id of the object.
             error: The reason.
-            is_known: Whether it failed in the run before: then it says nothing about others.
+            is_known: Whether it failed in the previous run: then it says nothing about others.
 
         Raises:
-            FatalAPIError: So many objects failed that the reason is not theirs.
+            FatalAPIError: So many objects failed that the API must be down.
         """
         self._failed[stream, object_id] = error
         if isinstance(error, ExhaustedError) and not is_known:
@@ -74,7 +74,7 @@ class Failures:
 
     @property
     def summary(self) -> str:
-        """What failed, and what happens next, in one line."""
+        """The failures and what happens next, in one line."""
         parts = []
         if count := len(self._failed):
             *_, reason = self._failed.values()

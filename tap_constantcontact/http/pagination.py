@@ -1,4 +1,4 @@
-"""Paging by the links that the API hands out."""
+"""Pagination by next links."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.pagination import BaseAPIPaginator
 from typing_extensions import override
 
-from tap_constantcontact.http.bodies import BrokenAnswerError
+from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.retries import PaginationError
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_constantcontact.http.bodies import Page
+    from tap_constantcontact.http.envelopes import Page
 
 
 class NextLinkPaginator(BaseAPIPaginator[str | None]):
     """Follows next links until there is none.
 
-    How many rows a page has says nothing (API docs: Pagination): pages may be short, empty or one
-    row over the limit.
+    The number of rows on a page says nothing (docs/api/v2.md: Pagination): pages may be short,
+    empty or one row over the limit.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
         start: str | None = None,
         is_last: Callable[[requests.Response], bool] = lambda _: False,
     ) -> None:
-        """Start at the first page, or where a link leads.
+        """Start at the first page or at a link.
 
         Args:
-            page_of: Reads an answer.
-            start: A link that an earlier run was given.
-            is_last: Whether nothing is wanted of the pages behind one.
+            page_of: Parses a response.
+            start: A link of an earlier run.
+            is_last: Returns whether later pages are not needed.
         """
         super().__init__(start)
         self._page_of = page_of
@@ -60,20 +60,20 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
         return link
 
     def check(self, page: Page) -> None:
-        """Make sure that a page which says that it is the last one can be.
+        """Validate the last page.
 
         Raises:
-            BrokenAnswerError: There must be more records.
+            InvalidResponseError: There must be more records.
         """
         if page.next_link or page.total is None or not self._is_from_the_start:
             return
         count = self._records + len(page.rows) + page.left_out
         if count < page.total:
             msg = f"ends the list after {count:,} of {page.total:,} records"
-            raise BrokenAnswerError(msg)
+            raise InvalidResponseError(msg)
 
     def has_seen(self, link: str) -> bool:
-        """Whether a link was followed before."""
+        """Return whether a link was followed before."""
         return link in self._seen
 
     @override

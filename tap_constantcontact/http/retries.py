@@ -1,4 +1,4 @@
-"""Repeating calls that failed, and the errors that say why one is not repeated any more."""
+"""Retries, and the errors that end them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import backoff
 import requests
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 
-from tap_constantcontact.http import refusals
-from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http import error_handler
+from tap_constantcontact.http.error_handler import ResponseAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import RequestFunc
 
 MAX_TRIES = 6
-#: As long as somebody else may be using up the calls of each second, which ends.
-MAX_TRIES_OF_WHAT_PASSES = 30
-#: As long as the API may need for what it computes on request: some ten minutes.
-MAX_TRIES_OF_WHAT_IS_PENDING = 15
-LONGEST_BACKOFF = 60.0
+#: The time for which another client may use the rate limit.
+MAX_TRIES_TRANSIENT = 30
+#: The time that the API may need to compute a result: some ten minutes.
+MAX_TRIES_NOT_READY = 15
+MAX_BACKOFF = 60.0
 
-_REPEATED = (
+_RETRIED = (
     RetriableAPIError,
     requests.ConnectionError,
     requests.Timeout,
@@ -36,29 +36,29 @@ _REPEATED = (
 )
 
 
-class PassingError(RetriableAPIError):
-    """Something that passes if it is waited for long enough."""
+class TransientError(RetriableAPIError):
+    """An error that a retry may resolve."""
 
 
-class TooFastError(PassingError):
-    """Too many calls a second: by this run, or by somebody else who uses the same limits."""
+class RateLimitError(TransientError):
+    """Too many requests per second, by this run or by another client with the same key."""
 
 
-class PendingError(PassingError):
-    """What was asked for is still being worked out."""
+class NotReadyError(TransientError):
+    """A result that the API is still computing."""
 
 
-class RefusedError(FatalAPIError):
-    """The API's last word on a call.
+class APIError(FatalAPIError):
+    """An error response that no retry resolves.
 
     Attributes:
-        verdict: What kind of refusal it is.
+        action: Reaction to it.
     """
 
-    def __init__(self, message: str, verdict: Verdict) -> None:
-        """Say what is wrong and what to do."""
+    def __init__(self, message: str, action: ResponseAction) -> None:
+        """Take the message and the reaction."""
         super().__init__(message)
-        self.verdict = verdict
+        self.action = action
 
 
 class ExhaustedError(FatalAPIError):
@@ -66,85 +66,85 @@ class ExhaustedError(FatalAPIError):
 
 
 class PaginationError(FatalAPIError):
-    """A list of which the next page cannot be requested."""
+    """A list whose next page cannot be requested."""
 
 
-class MissingPartError(FatalAPIError):
-    """An object that lacks something without which its records cannot be read."""
+class MissingRecordsError(FatalAPIError):
+    """An object without records that it must have."""
 
 
 def concerns_one_object(error: FatalAPIError) -> bool:
-    """Whether a failure says nothing about requests for other objects.
+    """Return whether a failure says nothing about requests for other objects.
 
-    A used up quota, a rejected token or an unknown certificate end the run. A report that always
-    answers 500 does not.
+    An exhausted quota, a rejected token or an untrusted certificate end the run. A report that
+    always returns 500 does not.
     """
-    if isinstance(error, RefusedError):
-        return error.verdict in {Verdict.MISSING, Verdict.REJECTED}
-    return isinstance(error, (ExhaustedError, PaginationError, MissingPartError))
+    if isinstance(error, APIError):
+        return error.action in {ResponseAction.NOT_FOUND, ResponseAction.REJECTED}
+    return isinstance(error, (ExhaustedError, PaginationError, MissingRecordsError))
 
 
-def repeating(
+def with_retries(
     call: RequestFunc,
     notice: Callable[[Details], None],
     jitter: Callable[[float], float],
 ) -> RequestFunc:
-    """A call that is repeated with growing waits as long as that may help.
+    """Return a call with retries and exponential backoff.
 
     Args:
         call: Makes one attempt.
-        notice: Is told of each that failed and will be repeated.
-        jitter: Makes of seconds to wait some that others will not choose too.
+        notice: Is called before each retry.
+        jitter: Randomizes the seconds to wait.
     """
     patient = call
     for kind, max_tries in (
-        (TooFastError, MAX_TRIES_OF_WHAT_PASSES),
-        (PendingError, MAX_TRIES_OF_WHAT_IS_PENDING),
+        (RateLimitError, MAX_TRIES_TRANSIENT),
+        (NotReadyError, MAX_TRIES_NOT_READY),
     ):
         patient = backoff.on_exception(
-            growing_waits,
+            exponential_backoff,
             kind,
             max_tries=max_tries,
-            jitter=_little_jitter,
+            jitter=_jitter,
             on_backoff=notice,
             logger=None,
         )(patient)
     return backoff.on_exception(
-        growing_waits,
-        _REPEATED,
+        exponential_backoff,
+        _RETRIED,
         max_tries=MAX_TRIES,
-        giveup=lambda error: isinstance(error, PassingError),
+        giveup=lambda error: isinstance(error, TransientError),
         jitter=jitter,
         on_backoff=notice,
         logger=None,
     )(patient)
 
 
-def growing_waits() -> Generator[float, Any, None]:
-    """Seconds to wait before each repeat: doubling, and never less than the API asks for."""
+def exponential_backoff() -> Generator[float, Any, None]:
+    """Yield the seconds to wait before each retry: doubling, and at least what the API requests."""
     error = yield 0.0
     for tries in itertools.count():
         response = getattr(error, "response", None)
-        asked = refusals.retry_after(response.headers) if response is not None else 0.0
-        error = yield max(min(2.0**tries, LONGEST_BACKOFF), min(asked, refusals.LONGEST_WAIT))
+        asked = error_handler.retry_after(response.headers) if response is not None else 0.0
+        error = yield max(min(2.0**tries, MAX_BACKOFF), min(asked, error_handler.MAX_WAIT))
 
 
 @contextlib.contextmanager
-def giving_up() -> Iterator[None]:
-    """A time at the end of which what failed for good is said in clear words.
+def raise_when_exhausted() -> Iterator[None]:
+    """Raise the last error with advice when all retries have failed.
 
     Raises:
-        FatalAPIError: Something did.
+        FatalAPIError: All retries have failed.
     """
     try:
         yield
-    except _REPEATED as error:
-        # Too many requests per second are the run's matter, and not that of one object.
-        kind = FatalAPIError if isinstance(error, TooFastError) else ExhaustedError
+    except _RETRIED as error:
+        # Too many requests per second concern the run, not one object.
+        kind = FatalAPIError if isinstance(error, RateLimitError) else ExhaustedError
         cause: Exception | None = None
         failure = kind(
-            f"{error}. Gave up after {tries_for(error)} tries. If it lasts, check"
-            f" {_what_to_check(error)}; the next run goes on from the last state."
+            f"{error}. Giving up after {tries_for(error)} attempts. If the problem persists, check"
+            f" {_advice(error)}. The next run resumes from the last state."
         )
     except requests.RequestException as error:
         failure, cause = FatalAPIError(str(error)), error
@@ -154,19 +154,19 @@ def giving_up() -> Iterator[None]:
 
 
 def tries_for(error: object) -> int:
-    """How often a call is made in all that fails in a certain way."""
-    if isinstance(error, PendingError):
-        return MAX_TRIES_OF_WHAT_IS_PENDING
-    return MAX_TRIES_OF_WHAT_PASSES if isinstance(error, PassingError) else MAX_TRIES
+    """Return the number of attempts for this kind of error."""
+    if isinstance(error, NotReadyError):
+        return MAX_TRIES_NOT_READY
+    return MAX_TRIES_TRANSIENT if isinstance(error, TransientError) else MAX_TRIES
 
 
-def _what_to_check(error: object) -> str:
-    if isinstance(error, TooFastError):
-        return "what else uses the key, or lower `requests_per_second`"
-    if isinstance(error, PendingError):
+def _advice(error: object) -> str:
+    if isinstance(error, RateLimitError):
+        return "other clients of the key, or lower `requests_per_second`"
+    if isinstance(error, NotReadyError):
         return "the segment in the product"
-    return "`api_url` and the network"
+    return "`api_url` and your network"
 
 
-def _little_jitter(seconds: float) -> float:
+def _jitter(seconds: float) -> float:
     return seconds + random.uniform(0, 0.3)  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""The one way out to the API: signed, paced, counted, and with errors that tell no secrets."""
+"""HTTP session: authentication, rate limit, request count, and errors without secrets."""
 
 from __future__ import annotations
 
@@ -14,126 +14,130 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from typing_extensions import override
 
-from tap_constantcontact.http.ahead import ReadAhead
+from tap_constantcontact.http.prefetch import Prefetcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_constantcontact.http.ahead import Outlook
-    from tap_constantcontact.http.credentials import Credentials
-    from tap_constantcontact.http.pace import Pace
-    from tap_constantcontact.http.stop import Stop
+    from tap_constantcontact.http.authenticator import Authenticator
+    from tap_constantcontact.http.prefetch import RequestForecast
+    from tap_constantcontact.http.rate_limiter import RateLimiter
+    from tap_constantcontact.http.shutdown import ShutdownRequest
 
 
-#: The variables that name certificates to trust, in the order in which they count.
+#: Environment variables with a file of trusted certificates, in order of precedence.
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-# Before there was an API; a response that claims to be older is of a clock that is wrong.
+# The API did not exist before. A response with an older date comes from a wrong clock.
 _EARLIEST = dt.datetime(2012, 1, 1, tzinfo=dt.UTC)
-#: The clocks of the API's servers differ by so much at most.
-CLOCKS_DIFFER = dt.timedelta(minutes=5)
+#: Largest difference between the clocks of the API's servers.
+MAX_CLOCK_SKEW = dt.timedelta(minutes=5)
 
 
-class UntrustedError(requests.RequestException):
-    """The other side cannot be trusted; asking again is of no use."""
+class CertificateError(requests.RequestException):
+    """An untrusted certificate. A retry would not help."""
 
 
 class Session(requests.Session):
-    """A session that all streams send through.
+    """The session that all streams share.
 
     Attributes:
-        calls: Attempts sent so far, those that failed included: each counts against the quota.
-        answered: Whether the API has answered any call as asked.
+        calls: Requests sent, failed attempts included: each counts against the quota.
+        has_succeeded: Whether any request has succeeded.
     """
 
     def __init__(  # noqa: PLR0913 - all that limits calls
         self,
-        credentials: Credentials,
-        pace: Pace,
-        stop: Stop,
+        authenticator: Authenticator,
+        rate_limiter: RateLimiter,
+        shutdown: ShutdownRequest,
         *,
         max_calls: int | None = None,
-        at_once: int = 1,
+        max_concurrency: int = 1,
         timeout: float = 60.0,
     ) -> None:
-        """Share one session among all streams of a tap.
+        """Open a session.
 
         Args:
-            credentials: Sign each call.
-            pace: Says when the next call may leave.
-            stop: Says whether there is to be a next call.
-            max_calls: How many calls may be made; None for no limit.
-            at_once: How many calls may be under way.
-            timeout: Seconds to wait for an answer.
+            authenticator: Signs each request.
+            rate_limiter: Delays each request.
+            shutdown: Ends the run.
+            max_calls: Maximum number of requests; None for no limit.
+            max_concurrency: Maximum number of requests in flight.
+            timeout: Seconds to wait for a response.
         """
         super().__init__()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_maxsize=at_once))
-        # As `requests` does where it prepares a request itself.
+            self.mount(scheme, HTTPAdapter(pool_maxsize=max_concurrency))
+        # As `requests` does for requests that it prepares itself.
         self.verify = next(filter(None, map(os.environ.get, CA_BUNDLES)), True)
         self._proxies: dict[str, str] | None = None
-        self.auth = credentials
-        self.credentials = credentials
+        self.auth = authenticator
+        self.authenticator = authenticator
         self.calls = 0
-        self.answered = False
-        self._began = dt.datetime.now(dt.UTC)
-        self._clock_ahead: dt.timedelta | None = None
+        self.has_succeeded = False
+        self._started_at = dt.datetime.now(dt.UTC)
+        self._clock_skew: dt.timedelta | None = None
         self._not_before = _EARLIEST
-        self._pace = pace
-        self._stop = stop
+        self._rate_limiter = rate_limiter
+        self._shutdown = shutdown
         self._max_calls = max_calls
         self._timeout = timeout
-        self._ahead = ReadAhead(self._transmit, at_once, pace, self._note_sent, lambda: self.left)
-        self._is_sequential = at_once == 1
+        self._prefetcher = Prefetcher(
+            self._transmit, max_concurrency, rate_limiter, self._on_sent, lambda: self.requests_left
+        )
+        self._is_sequential = max_concurrency == 1
 
-    def expect(self, outlooks: Iterable[Outlook]) -> None:
-        """Make calls ahead of time, by what is going to be asked for, one outlook after another."""
-        self._ahead.expect(outlooks)
+    def schedule(self, forecasts: Iterable[RequestForecast]) -> None:
+        """Prefetch the requests of forecasts, one forecast after another."""
+        self._prefetcher.schedule(forecasts)
 
-    def give_up(self, url: str) -> None:
-        """Note that a failed request is not going to be repeated in this run."""
-        self._ahead.give_up(url)
+    def cancel(self, url: str) -> None:
+        """Cancel the forecasts that depend on a request that failed for good."""
+        self._prefetcher.cancel(url)
 
     @override
     def close(self) -> None:
-        self._ahead.close()
+        self._prefetcher.close()
         super().close()
 
     @property
-    def left(self) -> int | None:
-        """How many calls may still be made; None for no limit."""
+    def requests_left(self) -> int | None:
+        """Number of requests that the run may still send; None for no limit."""
         return None if self._max_calls is None else self._max_calls - self.calls
 
     @override
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        """Make one attempt and read its whole body, or take the answer if it was made already.
+        """Send a request and read its whole body, or return a prefetched response.
 
         Raises:
-            RunStopped: If the calls are spent or the run is to end.
-            requests.RequestException: Of the same kind as the library's, but with a message that
-                names neither the URL nor what is in it.
+            SyncStopped: The requests of this run are spent, or the run must end.
+            requests.RequestException: As in the library, with a message that contains neither the
+                URL nor the cause's text.
         """
         try:
-            with self._stop.waiting():
+            with self._shutdown.waiting():
                 if self._is_sequential:
-                    self._note_sent()
-                    self._pace.wait()
+                    self._on_sent()
+                    self._rate_limiter.wait()
                     response = self._transmit(request)
                 else:
-                    response = self._ahead.take(request)
+                    response = self._prefetcher.get_response(request)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            failure = self._cleaned(error)
+            failure = self._redacted_error(error)
         else:
-            self.answered = self.answered or response.ok
-            self._compare_clocks(response)
+            self.has_succeeded = self.has_succeeded or response.ok
+            self._measure_clock_skew(response)
             return response
-        # Raised out here so that the library's own error, which quotes the URL, is not its context.
+        # Raised here so that the library's error, which contains the URL, is not its context.
         raise failure
 
-    def _note_sent(self) -> None:
+    def _on_sent(self) -> None:
         if self._max_calls is not None and self.calls >= self._max_calls:
-            self._stop.request(f"The run has made its {self._max_calls:,} calls (`max_calls`).")
+            self._shutdown.request(
+                f"The run has sent its {self._max_calls:,} requests (`max_calls`)."
+            )
         self.calls += 1
 
     def _transmit(self, request: requests.PreparedRequest) -> requests.Response:
@@ -141,82 +145,82 @@ class Session(requests.Session):
         return super().send(request, proxies=proxies, timeout=self._timeout, allow_redirects=False)
 
     def _proxies_for(self, request: requests.PreparedRequest) -> dict[str, str]:
-        # All calls go to one host: the environment need not be asked for each.
+        # All requests go to one host: reading the environment once is enough.
         if self._proxies is None:
             self._proxies = get_environ_proxies(request.url or "")
         return self._proxies
 
-    def _compare_clocks(self, response: requests.Response) -> None:
-        if self._clock_ahead is not None:
+    def _measure_clock_skew(self, response: requests.Response) -> None:
+        if self._clock_skew is not None:
             return
         try:
             sent = parsedate_to_datetime(response.headers["Date"])
         except (KeyError, ValueError):
             return
         if sent.tzinfo is not None and sent >= self._not_before:
-            self._clock_ahead = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
+            self._clock_skew = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
 
     def expect_clock_after(self, known: dt.datetime) -> None:
-        """Do not believe a response that claims to be older than one of an earlier run.
+        """Reject dates of responses that are older than in an earlier run.
 
         Args:
-            known: The API's time at the beginning of an earlier run. One that is in the future was
-                made by a machine whose clock was ahead, and says nothing.
+            known: The API's time at the start of an earlier run. One in the future comes from a
+                machine with a fast clock, and is ignored.
         """
-        if known <= dt.datetime.now(dt.UTC) + CLOCKS_DIFFER:
-            self._not_before = max(_EARLIEST, known - CLOCKS_DIFFER)
+        if known <= dt.datetime.now(dt.UTC) + MAX_CLOCK_SKEW:
+            self._not_before = max(_EARLIEST, known - MAX_CLOCK_SKEW)
 
     @property
     def api_time(self) -> dt.datetime | None:
-        """When the run began by the API's clock; None before a response has told."""
-        return None if self._clock_ahead is None else self.began
+        """The start of the run by the API's clock; None before the first response."""
+        return None if self._clock_skew is None else self.started_at
 
     @property
-    def began(self) -> dt.datetime:
-        """When the run began, by this machine's clock or by the API's, whichever was earlier.
+    def started_at(self) -> dt.datetime:
+        """The start of the run, by this machine's clock or the API's, whichever is earlier.
 
-        What is read is read as of the API's clock. By that of a machine that is ahead, all that
-        happens until the API's has caught up would seem to have been read. Before an answer has
-        told the API's time, it is this machine's. States hold milliseconds, and so does this: two
-        moments that a state could not tell apart are the same here, too.
+        Data is read as of the API's clock. With a fast local clock, everything that happens until
+        the API's clock catches up would seem synced. Before the first response, this is the local
+        time. Rounded to milliseconds, as in the state: timestamps that a state cannot distinguish
+        are equal here too.
         """
-        began = self._began - (self._clock_ahead or dt.timedelta())
-        return began - dt.timedelta(microseconds=began.microsecond % 1000)
+        started_at = self._started_at - (self._clock_skew or dt.timedelta())
+        return started_at - dt.timedelta(microseconds=started_at.microsecond % 1000)
 
-    def _cleaned(self, error: Exception) -> requests.RequestException:
-        if fault := self._untrusted(error):
-            return UntrustedError(fault)
+    def _redacted_error(self, error: Exception) -> requests.RequestException:
+        if fault := self._certificate_error(error):
+            return CertificateError(fault)
         kind = type(error) if isinstance(error, requests.RequestException) else None
         if isinstance(error, requests.Timeout):
-            text = "the API did not answer in time"
+            text = "the API did not respond in time"
         elif isinstance(error, requests.exceptions.ProxyError):
-            text = "the proxy cannot be reached"
+            text = "the proxy is not reachable"
         elif isinstance(error, requests.exceptions.SSLError):
             text = "no trusted TLS connection to the API"
         elif isinstance(error, requests.exceptions.ChunkedEncodingError):
-            text = "the answer was cut off"
+            text = "the response was truncated"
         elif isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError, OSError)):
             text = "the connection to the API failed"
         else:
             text = "the request failed"
-        reason = self.credentials.clean(str(_innermost(error)))
+        reason = self.authenticator.redact(str(_root_cause(error)))
         return (kind or requests.ConnectionError)(f"{text} ({type(error).__name__}: {reason})")
 
-    def _untrusted(self, error: Exception) -> str | None:
-        innermost = _innermost(error)
+    def _certificate_error(self, error: Exception) -> str | None:
+        innermost = _root_cause(error)
         if isinstance(innermost, ssl.SSLCertVerificationError):
             return (
-                f"The certificate of the API, or of a proxy before it, is not trusted"
-                f" ({innermost.verify_message}). If your network has an authority of its own, name"
-                f" the file with its certificates in REQUESTS_CA_BUNDLE."
+                f"The certificate of the API, or of a proxy, is not trusted"
+                f" ({innermost.verify_message}). If your network has its own certificate authority,"
+                f" set REQUESTS_CA_BUNDLE to the file with its certificates."
             )
         if isinstance(self.verify, str) and not os.path.exists(self.verify):  # noqa: PTH110
-            return f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names no file: {self.verify}."
+            return f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE is not a file: {self.verify}."
         return None
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """The error at the bottom, such as "connection refused": those above it quote the URL."""
+def _root_cause(error: BaseException) -> BaseException:
+    """Return the innermost error, such as "connection refused". The outer ones contain the URL."""
     while True:
         inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
         if not isinstance(inner, BaseException):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from tap_constantcontact.http import bodies
-from tap_constantcontact.http.bodies import BrokenAnswerError
+from tap_constantcontact.http import envelopes
+from tap_constantcontact.http.envelopes import InvalidResponseError
 
 if TYPE_CHECKING:
     import logging
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_constantcontact.http.bodies import Envelope, Page
+    from tap_constantcontact.http.envelopes import Envelope, Page
     from tap_constantcontact.records.typed import TypedPages
 
 
@@ -66,7 +66,7 @@ class PageReader:
         """Read an answer, once.
 
         Raises:
-            BrokenAnswerError: If it is not what was asked for.
+            InvalidResponseError: If it is not what was asked for.
         """
         answer, page = self._last
         if answer is not response or page is None:
@@ -79,10 +79,10 @@ class PageReader:
 
     def _with_care(self, body: bytes) -> Page:
         envelope, fields = self._expected
-        page = envelope.open(bodies.decode(body))
+        page = envelope.open(envelopes.decode(body))
         if fields and any(fields.isdisjoint(row) for row in page.rows):
             msg = f"holds something else than {self._stream}"
-            raise BrokenAnswerError(msg)
+            raise InvalidResponseError(msg)
         if page.left_out:
             self._logger.warning("Where objects should be, %d nulls are left out.", page.left_out)
         return page

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_constantcontact.http.bodies import Page, holds_nul, next_link
+from tap_constantcontact.http.envelopes import Page, holds_nul, next_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_constantcontact.http.bodies import Envelope
+    from tap_constantcontact.http.envelopes import Envelope
 
 _PLAIN: Mapping[str, Any] = {
     "string": str,

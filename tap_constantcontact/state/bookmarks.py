@@ -35,7 +35,7 @@ def problems(state: Any) -> list[str]:
 
 def _fault(bookmark: Any) -> str | None:
     if not isinstance(bookmark, dict):
-        return "it is no object"
+        return "it is not an object"
     for name, check in _CHECKS.items():
         value = bookmark.get(name)
         if value is not None and (fault := check(value)):

@@ -13,7 +13,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_constantcontact.http.credentials import Credentials
+    from tap_constantcontact.http.authenticator import Authenticator
 
 
 class _Cleaner(logging.Filter):
@@ -26,7 +26,7 @@ class _Cleaner(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         # Weak, so that those of runs that are over cost nothing.
-        self.known: weakref.WeakSet[Credentials] = weakref.WeakSet()
+        self.known: weakref.WeakSet[Authenticator] = weakref.WeakSet()
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -42,8 +42,8 @@ class _Cleaner(logging.Filter):
         return True
 
     def _clean(self, text: str) -> str:
-        for credentials in self.known:
-            text = credentials.clean(text)
+        for authenticator in self.known:
+            text = authenticator.redact(text)
         return text
 
 
@@ -94,9 +94,9 @@ def is_structured() -> bool:
     return any(isinstance(handler.formatter, StructuredFormatter) for handler in handlers)
 
 
-def keep_out_of_logs(credentials: Credentials) -> None:
+def keep_out_of_logs(authenticator: Authenticator) -> None:
     """From now on, no log line shows these credentials or anybody's e-mail address."""
-    _CLEANER.known.add(credentials)
+    _CLEANER.known.add(authenticator)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_CLEANER)
     logging.getLogger("singer_sdk").addFilter(is_of_use)

@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tap_constantcontact.api import Api
-from tap_constantcontact.http import bodies
-from tap_constantcontact.http.stop import Stop
+from tap_constantcontact.http import envelopes
+from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.records.schemas import schemas_of
-from tap_constantcontact.v3.credentials import BearerToken, GivenToken
+from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
+from tap_constantcontact.v3.errors import ERROR_HANDLER
 from tap_constantcontact.v3.keeper import Keeper
-from tap_constantcontact.v3.links import V3Root
+from tap_constantcontact.v3.links import V3BaseUrl
 from tap_constantcontact.v3.oauth import AUTH_URL, AuthServer
-from tap_constantcontact.v3.refusals import REFUSALS
 from tap_constantcontact.v3.store import StoreError
 from tap_constantcontact.v3.stores import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
@@ -29,27 +29,29 @@ VERSION = "v3"
 URL = "https://api.cc.email/v3"
 
 
-def api(config: Mapping[str, Any], logger: logging.Logger, stop: Stop) -> Api:
+def api(config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownRequest) -> Api:
     """The API v3 with the settings of a run; those of a discovery need not be whole."""
     return Api(
         version=VERSION,
-        root=V3Root(config.get("api_url") or URL, VERSION),
-        credentials=BearerToken(token_source(config, logger, stop)),
-        refusals=REFUSALS,
-        envelope=bodies.ARRAY,
+        root=V3BaseUrl(config.get("api_url") or URL, VERSION),
+        authenticator=BearerAuthenticator(token_source(config, logger, shutdown)),
+        error_handler=ERROR_HANDLER,
+        envelope=envelopes.ARRAY,
         schemas=schemas_of(VERSION),
         streams=IN_ORDER,
     )
 
 
 def auth_server(
-    config: Mapping[str, Any], notice: Callable[[str], None], stop: Stop | None = None
+    config: Mapping[str, Any],
+    notice: Callable[[str], None],
+    shutdown: ShutdownRequest | None = None,
 ) -> AuthServer:
     """The authorization server that the settings name."""
-    stop = stop or Stop()
+    shutdown = shutdown or ShutdownRequest()
 
     def sleep(seconds: float) -> None:
-        with stop.waiting():
+        with shutdown.waiting():
             time.sleep(seconds)
 
     return AuthServer(
@@ -83,18 +85,18 @@ def given_token(config: Mapping[str, Any]) -> str | None:
 
 
 def token_source(
-    config: Mapping[str, Any], logger: logging.Logger, stop: Stop | None = None
+    config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownRequest | None = None
 ) -> TokenSource:
     """What hands out access tokens: the settings, or a login that is kept."""
     if token := given_token(config):
-        return GivenToken(token)
+        return StaticToken(token)
     if config.get("access_token"):
         logger.warning(
             "Setting 'access_token' is ignored: it is the one of v2, or the login in the token"
             " store is used."
         )
     return Keeper(
-        auth_server(config, lambda text: logger.warning("%s", text), stop),
+        auth_server(config, lambda text: logger.warning("%s", text), shutdown),
         open_store(config.get("token_store"), timeout_of(config)),
         config.get("client_id", ""),
         config.get("refresh_token"),

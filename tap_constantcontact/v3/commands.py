@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import requests
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
-from tap_constantcontact.http.bodies import fields_of, id_of, objects
-from tap_constantcontact.http.pace import Pace
+from tap_constantcontact.http.envelopes import fields_of, id_of, objects
+from tap_constantcontact.http.rate_limiter import RateLimiter
 from tap_constantcontact.http.session import Session
-from tap_constantcontact.http.stop import Stop
+from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.meltano import LOGIN, command
 from tap_constantcontact.records import times
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3 import login
 from tap_constantcontact.v3.api import URL, auth_server, given_token, token_source
-from tap_constantcontact.v3.credentials import BearerToken, GivenToken
+from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
 from tap_constantcontact.v3.store import Grant, StoreError
 from tap_constantcontact.v3.stores import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
@@ -166,10 +166,15 @@ class _Account:
 
     def __init__(self, config: Mapping[str, Any], token: str) -> None:
         timeout = float(config["request_timeout"])
-        pace = Pace(config["requests_per_second"])
+        rate_limiter = RateLimiter(config["requests_per_second"])
         base = str(config.get("api_url") or URL).rstrip("/")
         self.fault = ""
-        with Session(BearerToken(GivenToken(token)), pace, Stop(), timeout=timeout) as session:
+        with Session(
+            BearerAuthenticator(StaticToken(token)),
+            rate_limiter,
+            ShutdownRequest(),
+            timeout=timeout,
+        ) as session:
             self._summary = fields_of(self._request(session, f"{base}{Account.path}"))
             granted = self._request(session, f"{base}{PRIVILEGES}")
         self.privileges = privileges_in(objects(granted)) if isinstance(granted, list) else None

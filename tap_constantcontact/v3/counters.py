@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.state.owner import fingerprint
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def counts_of(stats: Any) -> dict[str, int]:
     The guide prints some with dots, and numbers as text (API docs: v3 §11, §18).
     """
     by_name = _plain_names(stats) if isinstance(stats, dict) else {}
-    counts = {kind: bodies.count_of(by_name.get(name)) for kind, name in _COUNTED_BY.items()}
+    counts = {kind: envelopes.count_of(by_name.get(name)) for kind, name in _COUNTED_BY.items()}
     return {kind: count for kind, count in counts.items() if count is not None}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from typing_extensions import override
 
-from tap_constantcontact.http.credentials import Credentials
+from tap_constantcontact.http.authenticator import Authenticator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class TokenSource(Protocol):
     def renew(self, refused: str) -> str | None:
         """Another access token than one that the API has refused; None if there cannot be one."""
 
-    def note_owner(self, owner: str) -> None:
+    def set_account(self, owner: str) -> None:
         """Be told whose account it is."""
 
     @property
@@ -43,7 +43,7 @@ class TokenSource(Protocol):
 
 
 @dataclass(frozen=True)
-class GivenToken:
+class StaticToken:
     """The one token that the settings name: good for a try, until it ends."""
 
     token: str = field(repr=False)
@@ -65,7 +65,7 @@ class GivenToken:
     def renew(self, refused: str) -> None:
         """There is none."""
 
-    def note_owner(self, owner: str) -> None:
+    def set_account(self, owner: str) -> None:
         """There is no place to keep it."""
 
     @property
@@ -73,7 +73,7 @@ class GivenToken:
         """Nothing is kept."""
 
 
-class BearerToken(Credentials):
+class BearerAuthenticator(Authenticator):
     """Signs calls with an access token that is good at that moment (API docs: v3 §2.1)."""
 
     def __init__(self, source: TokenSource) -> None:
@@ -91,8 +91,8 @@ class BearerToken(Credentials):
         return bool(self._source.renew(token))
 
     @override
-    def note_owner(self, owner: str) -> None:
-        self._source.note_owner(owner)
+    def set_account(self, owner: str) -> None:
+        self._source.set_account(owner)
 
     @property
     @override

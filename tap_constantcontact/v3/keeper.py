@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_constantcontact.http.stop import RunStopped
+from tap_constantcontact.http.shutdown import SyncStopped
 from tap_constantcontact.meltano import LOGIN
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, SpentTokenError
@@ -115,7 +115,7 @@ class Keeper:
             f" be kept. {_LOG_IN}"
         )
 
-    def note_owner(self, owner: str) -> None:
+    def set_account(self, owner: str) -> None:
         """Keep the account's id with its tokens; if that cannot be done, it is asked again."""
         with contextlib.suppress(StoreError), self._store.locked():
             grant = self._stored()
@@ -212,7 +212,7 @@ class Keeper:
             tokens = self._ask(grant, was_cut_off=was_cut_off, is_urgent=not self._is_alive(grant))
         except LostAnswerError:
             raise
-        except (SignInError, RunStopped):
+        except (SignInError, SyncStopped):
             self._note_end(grant)
             raise
         renewed = replace(

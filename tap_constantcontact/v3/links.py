@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from tap_constantcontact.http.links import ApiRoot
+from tap_constantcontact.http.urls import BaseUrl
 
 
-class V3Root(ApiRoot):
+class V3BaseUrl(BaseUrl):
     """The base address of v3.
 
     Its links begin with `/v3`; some have been seen with a path of the vendor's own network (API

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.bodies import Page
+    from tap_constantcontact.http.envelopes import Page
 
 NUMBER = "row_number"
 

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import requests
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_constantcontact.http.refusals import retry_after
+from tap_constantcontact.http.error_handler import retry_after
 from tap_constantcontact.meltano import LOGIN
 
 if TYPE_CHECKING:

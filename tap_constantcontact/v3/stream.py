@@ -11,7 +11,7 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.areas import OptionalAreaStream
-from tap_constantcontact.http import bodies, retries
+from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 class V3Stream(OptionalAreaStream):
@@ -94,8 +94,8 @@ class EditedStream(V3Stream):
         """A row of the list with its detail; if that cannot be read the next run tries again."""
         key = self.primary_keys[0]
         try:
-            with retries.giving_up():
-                (detail,) = self.fetch(self._path_of(row), bodies.of(row[key], key))
+            with retries.raise_when_exhausted():
+                (detail,) = self.fetch(self._path_of(row), envelopes.of(row[key], key))
         except FatalAPIError as error:
             self._failed.add(token(row[key]))
             self.leave_behind(row[key], error)
@@ -132,7 +132,7 @@ class EditedStream(V3Stream):
         return Known(self.run.bookmarks_of(self.name).get("known"))
 
     def _note(self, row: Record) -> None:
-        moment = self.run.session.began
+        moment = self.run.session.started_at
         self._known.put(str(row[self.primary_keys[0]]), Seen(moment, self._look(row)))
         self.get_context_state(None)["known"] = self._known.dump()
 
@@ -140,7 +140,7 @@ class EditedStream(V3Stream):
         return f"{self.path}/{quote(str(row[self.primary_keys[0]]), safe='')}"
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if not self.is_asked:
             return
         self.since = self.first_change()

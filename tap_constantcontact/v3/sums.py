@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_constantcontact.http import bodies, retries
-from tap_constantcontact.http.ahead import arrival
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import RefusedError
+from tap_constantcontact.http import envelopes, retries
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.prefetch import wait_for
+from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import peek
 from tap_constantcontact.v3.batches import batched
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from singer_sdk.helpers.types import Record
 
-    from tap_constantcontact.http.ahead import Call
+    from tap_constantcontact.http.prefetch import PendingRequest
     from tap_constantcontact.stream import ConstantContactStream
 
 SUMMARIES = "/reports/summary_reports/email_campaign_summaries"
@@ -150,10 +150,10 @@ class Sums:
     def _attempt(self, request: Callable[[], _T]) -> _T | FatalAPIError:
         """Make a request, or return why it failed, unless that concerns the whole run."""
         try:
-            with retries.giving_up():
+            with retries.raise_when_exhausted():
                 return request()
         except FatalAPIError as error:
-            is_forbidden = isinstance(error, RefusedError) and error.verdict is Verdict.FORBIDDEN
+            is_forbidden = isinstance(error, APIError) and error.action is ResponseAction.FORBIDDEN
             if not is_forbidden and not retries.concerns_one_object(error):
                 raise
             self._stream.give_up()
@@ -161,16 +161,16 @@ class Sums:
 
     def lively(self, summaries: Iterable[Record]) -> list[str]:
         """The ids of campaigns that were sent so lately that news is expected of them."""
-        oldest = self._run.session.began - self.window if self.window else None
+        oldest = self._run.session.started_at - self.window if self.window else None
         return [
             str(row[_KEY]) for row in summaries if times.is_since(row.get("last_sent_date"), oldest)
         ]
 
     def ahead(
         self, *, stats: bool
-    ) -> Generator[Call | None, None, tuple[dict[str, Record], dict[str, Record]]]:
+    ) -> Generator[PendingRequest | None, None, tuple[dict[str, Record], dict[str, Record]]]:
         """Expect the calls for summaries, and for `stats`, whoever makes them; wait for both."""
-        expected: dict[str, Call] = self._run.once("calls for sums", dict)
+        expected: dict[str, PendingRequest] = self._run.once("calls for sums", dict)
         if _ALL_SUMMARIES not in expected:
             expected[_ALL_SUMMARIES] = self._stream.list_ahead(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
             yield expected[_ALL_SUMMARIES]
@@ -183,7 +183,7 @@ class Sums:
                 expected[path] = self._stream.detail_ahead(path)
                 yield expected[path]
         for path in batches:
-            response = yield from arrival(expected[path])
+            response = yield from wait_for(expected[path])
             if response is not None:
                 counted |= _by_id(peek(response, STATS_ENVELOPE, _KEY))
         return _by_id(rows), counted
@@ -196,7 +196,7 @@ def sent_at(summary: Record | None) -> dt.datetime | None:
 
 def unique_count(summary: Record | None, kind: str) -> int | None:
     """How many contacts a summary counts of a kind; None if it does not say."""
-    return bodies.count_of(bodies.fields_of((summary or {}).get("unique_counts")).get(kind))
+    return envelopes.count_of(envelopes.fields_of((summary or {}).get("unique_counts")).get(kind))
 
 
 def _result(outcome: _T | FatalAPIError) -> _T:
@@ -206,7 +206,10 @@ def _result(outcome: _T | FatalAPIError) -> _T:
 
 
 def _is_about_ids(error: FatalAPIError) -> bool:
-    return isinstance(error, RefusedError) and error.verdict in {Verdict.MISSING, Verdict.REJECTED}
+    return isinstance(error, APIError) and error.action in {
+        ResponseAction.NOT_FOUND,
+        ResponseAction.REJECTED,
+    }
 
 
 def _by_id(rows: Iterable[Record]) -> dict[str, Record]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tap_constantcontact.account import AccountStream
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 
 
@@ -19,5 +19,5 @@ class AccountEmails(ConstantContactStream):
 
     name = "account_emails"
     path = "/account/verifiedemailaddresses"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("email_address",)

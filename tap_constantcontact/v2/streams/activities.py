@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 class Activities(ConstantContactStream):
@@ -28,7 +28,7 @@ class Activities(ConstantContactStream):
 
     name = "activities"
     path = "/activities"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("id",)
     replication_key = "created_date"
 
@@ -44,7 +44,7 @@ class Activities(ConstantContactStream):
         return f"{self.path}/{quote(job['id'], safe='')}"
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         for call in super().outlook():
             yield call
             for job in (yield from self.rows_ahead(call)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import ConstantContactStream
@@ -242,7 +242,7 @@ class CampaignLinks(HeldPartStream, CampaignPartStream, GrowingCampaignStream):
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
-        return bodies.objects(self.visit.member.get("click_through_details"))
+        return envelopes.objects(self.visit.member.get("click_through_details"))
 
 
 class CampaignSchedules(CampaignPartStream):
@@ -250,7 +250,7 @@ class CampaignSchedules(CampaignPartStream):
 
     name = "campaign_schedules"
     path = "/emailmarketing/campaigns/{campaign_id}/schedules"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("campaign_id", "id")
 
     @override
@@ -267,5 +267,5 @@ class CampaignPreviews(CampaignPartStream):
 
     name = "campaign_previews"
     path = "/emailmarketing/campaigns/{campaign_id}/preview"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
     primary_keys = ("campaign_id",)

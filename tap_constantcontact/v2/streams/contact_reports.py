@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tap_constantcontact.each import EachStream
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import NO_VALUE
-from tap_constantcontact.v2.bodies import PAGED
+from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ContactSummaries(ContactReportStream):
 
     name = "contact_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summary"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
     primary_keys = ("contact_id",)
 
 
@@ -82,5 +82,5 @@ class ContactCampaignSummaries(ContactReportStream):
 
     name = "contact_campaign_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summaryByCampaign"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("contact_id", "campaign_id")

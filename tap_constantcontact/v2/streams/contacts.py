@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.people import ALL, OPTED_OUT, PeopleStream
 from tap_constantcontact.plan import PAGE
 from tap_constantcontact.records import times
@@ -104,6 +104,6 @@ class Contacts(PeopleStream):
         # What has changed was in the first pass already.
         return not changed and any(
             moment >= since
-            for email in bodies.objects(row.get("email_addresses"))
+            for email in envelopes.objects(row.get("email_addresses"))
             if (moment := times.parse_or_none(email.get("opt_out_date")))
         )

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from tap_constantcontact.areas import OptionalAreaStream
-from tap_constantcontact.http import bodies
-from tap_constantcontact.http.refusals import Verdict
+from tap_constantcontact.http import envelopes
+from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
     from tap_constantcontact.state.passes import ReadTo
     from tap_constantcontact.walk import Visit
 
@@ -84,7 +84,7 @@ class Events(EventSpotStream, WalkingStream):
     page_size = 50
     member_key = "event_id"
     # What an account without the product is told is not documented.
-    refused_by = (Verdict.FORBIDDEN, Verdict.MISSING)
+    refused_by = (ResponseAction.FORBIDDEN, ResponseAction.NOT_FOUND)
 
     @override
     def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
@@ -125,7 +125,7 @@ class EventFees(EventPartStream):
 
     name = "event_fees"
     path = "/eventspot/events/{event_id}/fees"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("event_id", "id")
 
 
@@ -134,7 +134,7 @@ class EventItems(EventPartStream):
 
     name = "event_items"
     path = "/eventspot/events/{event_id}/items"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys: tuple[str, ...] = ("event_id", "id")
 
     @override
@@ -154,11 +154,11 @@ class EventItemAttributes(EventItems):
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
         for item in super().read_part(context):
-            for attribute in bodies.objects(item.get("attributes")):
+            for attribute in envelopes.objects(item.get("attributes")):
                 yield {**attribute, "item_id": item["id"]}
 
     @override
-    def part_outlook(self, visit: Visit) -> Outlook:
+    def part_outlook(self, visit: Visit) -> RequestForecast:
         return iter(()) if EventItems.name in visit.due else super().part_outlook(visit)
 
     @override
@@ -171,7 +171,7 @@ class EventPromocodes(EventPartStream):
 
     name = "event_promocodes"
     path = "/eventspot/events/{event_id}/promocodes"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("event_id", "id")
 
 
@@ -200,7 +200,7 @@ class EventRegistrants(EventPartStream):
 
     @override
     def calls_for(self, visit: Visit) -> int:
-        there_are = bodies.count_of(visit.member.get("total_registered_count")) or 0
+        there_are = envelopes.count_of(visit.member.get("total_registered_count")) or 0
         since = self.since_of(visit.due[self.name])
 
         def ask() -> float:
@@ -236,7 +236,7 @@ class EventRegistrants(EventPartStream):
         return f"{path}/{quote(registrant['id'], safe='')}"
 
     @override
-    def part_outlook(self, visit: Visit) -> Outlook:
+    def part_outlook(self, visit: Visit) -> RequestForecast:
         context = self.part_context(visit)
         call = self.page_ahead(context)
         yield call

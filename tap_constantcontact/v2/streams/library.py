@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from tap_constantcontact.areas import OptionalAreaStream
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import pages
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class LibraryUsage(LibraryStream):
 
     name = "library_usage"
     path = "/library/info"
-    envelope = bodies.ONE_OR_ARRAY
+    envelope = envelopes.ONE_OR_ARRAY
     primary_keys = ("image_root",)
 
     @override
@@ -66,7 +66,7 @@ class LibraryFolders(LibraryStream):
             yield from self._with_children(folder)
 
     def _with_children(self, folder: Record) -> Iterator[Record]:
-        children = bodies.objects(folder.get("children"))
+        children = envelopes.objects(folder.get("children"))
         yield {name: held for name, held in folder.items() if name != "children"}
         for child in children:
             yield from self._with_children({"parent_id": folder.get("id"), **child})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Lists(ConstantContactStream):
 
     name = "lists"
     path = "/lists"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("id",)
 
     @override

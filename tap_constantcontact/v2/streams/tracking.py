@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import PAGE, pages
 from tap_constantcontact.records import times
 from tap_constantcontact.state.revisits import token
@@ -110,8 +110,8 @@ _MOST_COUNTERS = 64
 
 def _counter(campaign: Record, stream: str) -> int | None:
     """What a campaign's detail counts of a report; None if it does not say."""
-    summary = bodies.fields_of(campaign.get("tracking_summary"))
-    return bodies.count_of(summary.get(stream.removeprefix("campaign_")))
+    summary = envelopes.fields_of(campaign.get("tracking_summary"))
+    return envelopes.count_of(summary.get(stream.removeprefix("campaign_")))
 
 
 class CampaignOpens(TrackingStream):

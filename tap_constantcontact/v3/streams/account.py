@@ -9,7 +9,7 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.account import AccountStream
-from tap_constantcontact.http import bodies, retries
+from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Account(AccountStream, V3Stream):
     @override
     def granted(self) -> frozenset[str] | None:
         try:
-            with retries.giving_up():
-                granted = privileges_in(self.fetch(PRIVILEGES, bodies.ARRAY))
+            with retries.raise_when_exhausted():
+                granted = privileges_in(self.fetch(PRIVILEGES, envelopes.ARRAY))
         except FatalAPIError as error:
             if not (self.is_denied(error) or retries.concerns_one_object(error)):
                 raise
@@ -68,6 +68,6 @@ class AccountEmails(V3Stream):
 
     name = "account_emails"
     path = "/account/emails"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     privileges = ("account:read",)
     primary_keys = ("email_id",)

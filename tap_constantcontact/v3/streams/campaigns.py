@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies, retries
-from tap_constantcontact.http.refusals import Verdict
-from tap_constantcontact.http.retries import MissingPartError, RefusedError
+from tap_constantcontact.http import envelopes, retries
+from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.retries import APIError, MissingRecordsError
 from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.state.revisits import token
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.batches import batched
-from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.counters import (
     KINDS,
     Counter,
@@ -31,6 +30,7 @@ from tap_constantcontact.v3.counters import (
     short_activity_id,
     with_plain_names,
 )
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.sums import Sums, sent_at, unique_count
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Call, Outlook
+    from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
     from tap_constantcontact.state.passes import Pass, ReadTo
     from tap_constantcontact.walk import Visit
 
@@ -82,7 +82,7 @@ def sent_date(campaign: Record) -> dt.datetime | None:
 
 def counts_in(campaign: Record) -> dict[str, int]:
     """What is counted of a campaign by now, by kind."""
-    return counts_of(bodies.fields_of(campaign.get(_STATS)).get("stats"))
+    return counts_of(envelopes.fields_of(campaign.get(_STATS)).get("stats"))
 
 
 def _edit_of(listed: Record) -> str:
@@ -207,7 +207,7 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return self._united(members, self.sums.known_summaries(), stats)
 
     @override
-    def listed_ahead(self) -> Generator[Call | None, None, list[Record]]:
+    def listed_ahead(self) -> Generator[PendingRequest | None, None, list[Record]]:
         members = yield from super().listed_ahead()
         if not self._needs_summaries:
             return _with_sums(members, {}, {})
@@ -270,12 +270,12 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
     def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
         member, moment = visit.member, going.moment
         lately = self.with_lookback(moment)
-        is_late = self.is_since(member, lately)
+        was_missed = self.is_since(member, lately)
         if visit.failed:
             self._edits_now.put(member["id"], None)
-        elif visit.due or not is_late:
+        elif visit.due or not was_missed:
             # What some have read of it before in this pass was perhaps another edit.
-            is_same = is_late and going.is_for_all(read_to)
+            is_same = was_missed and going.is_for_all(read_to)
             self._edits_now.put(member["id"], Seen(moment, member[_EDIT]) if is_same else None)
         if not self._needs_stats or not was_sent(member):
             return
@@ -339,7 +339,7 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
 
 
 def _order_of(campaign: Record) -> str:
-    summary = bodies.fields_of(campaign.get(_SUMMARY))
+    summary = envelopes.fields_of(campaign.get(_SUMMARY))
     return str(campaign.get("created_at") or summary.get("last_sent_date"))
 
 
@@ -356,8 +356,8 @@ def _with_sums(
 def activities_in(campaign: Record) -> list[Record]:
     """The activities that a campaign's detail names, with their ids as text."""
     return list(
-        bodies.identified(
-            bodies.objects(campaign.get(_ACTIVITIES)), lambda: None, "campaign_activity_id"
+        envelopes.identified(
+            envelopes.objects(campaign.get(_ACTIVITIES)), lambda: None, "campaign_activity_id"
         )
     )
 
@@ -399,7 +399,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         failed: tuple[FatalAPIError, str] | None = None
         for each in self.part_contexts(self.visit):
             try:
-                with retries.giving_up():
+                with retries.raise_when_exhausted():
                     yield from self._read_activity(each)
             except FatalAPIError as error:
                 if not retries.concerns_one_object(error):
@@ -419,20 +419,20 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
             for row in self.request_records(context):
                 has_records = True
                 yield row if self.shapes_pages else self.of_activity(row, context)
-        except RefusedError as error:
-            is_missing = error.verdict is Verdict.MISSING and not self.has_read_pages
+        except APIError as error:
+            is_missing = error.action is ResponseAction.NOT_FOUND and not self.has_read_pages
             if not is_missing or self.must_have(campaign, role):
                 raise
             self.miss()
         if not has_records and self.is_in_window and self.must_have_records(campaign, role):
             msg = f"{self.requested_path} is empty, although the campaign has such records"
-            raise MissingPartError(msg)
+            raise MissingRecordsError(msg)
 
     @property
     def is_in_window(self) -> bool:
         """Whether the campaign that is being read was sent so lately that its records are kept."""
         window, sent = self.sums.window, sent_date(self.visit.member)
-        return window is None or sent is None or sent + window > self.run.session.began
+        return window is None or sent is None or sent + window > self.run.session.started_at
 
     def must_have_records(self, campaign: Record, role: str) -> bool:  # noqa: ARG002 - others do
         """Whether an activity certainly has some records of this kind."""
@@ -450,7 +450,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         """Make sure that a detail named the campaign's activities.
 
         Raises:
-            MissingPartError: It lacks some of what it must have.
+            MissingRecordsError: It lacks some of what it must have.
         """
         if status_of(campaign) == _REMOVED:
             return
@@ -461,7 +461,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         if not (is_whole and is_enough and is_as_before):
             path = f"{Campaigns.path}/{campaign['id']}"
             msg = f"The campaign's detail ({path}) lacks activities, or their ids"
-            raise MissingPartError(msg)
+            raise MissingRecordsError(msg)
 
     def of_activity(self, row: Record, context: Context) -> Record:
         """A row that says whose it is."""
@@ -469,7 +469,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         return {**row, **{key: context[key] for key in keys}}
 
     @override
-    def part_outlook(self, visit: Visit) -> Outlook:
+    def part_outlook(self, visit: Visit) -> RequestForecast:
         for context in self.part_contexts(visit):
             yield self.page_ahead(context)
 
@@ -496,7 +496,7 @@ class CampaignActivities(WrittenPartStream):
 
     name = "campaign_activities"
     path = "/emails/activities/{campaign_activity_id}"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
     primary_keys = ("campaign_activity_id",)
     params: ClassVar[Mapping[str, str]] = {
         "include": "physical_address_in_footer,permalink_url,html_content,document_properties"
@@ -518,7 +518,7 @@ class CampaignSchedules(ActivityPartStream):
 
     name = "campaign_schedules"
     path = "/emails/activities/{campaign_activity_id}/schedules"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("campaign_activity_id", "scheduled_date")
 
     @override
@@ -550,7 +550,7 @@ class CampaignSendHistory(SentPartStream):
 
     name = "campaign_send_history"
     path = "/emails/activities/{campaign_activity_id}/send_history"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("campaign_activity_id", "send_id")
 
     @override
@@ -569,7 +569,7 @@ class CampaignSendHistory(SentPartStream):
         is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
         if sent and is_behind and self.is_in_window and status_of(campaign) != _REMOVED:
             msg = f"The history lacks the sending of {times.write(sent)}"
-            raise MissingPartError(msg)
+            raise MissingRecordsError(msg)
 
 
 class CampaignResends(SentPartStream):
@@ -577,7 +577,7 @@ class CampaignResends(SentPartStream):
 
     name = "campaign_resends"
     path = "/emails/activities/{campaign_activity_id}/non_opener_resends"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     primary_keys = ("campaign_activity_id", "resend_request_id")
     lacking_roles = frozenset({_PERMALINK, _RESEND})
 
@@ -591,13 +591,13 @@ class CampaignAbTests(WrittenPartStream):
 
     name = "campaign_ab_tests"
     path = "/emails/activities/{campaign_activity_id}/abtest"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
     primary_keys = ("campaign_activity_id",)
     lacking_roles = frozenset({_PERMALINK, _RESEND})
 
     @override
     def must_have(self, campaign: Record, role: str) -> bool:
-        is_test = bodies.count_of(campaign.get("type_code")) == _AB_TEST
+        is_test = envelopes.count_of(campaign.get("type_code")) == _AB_TEST
         return is_test and super().must_have(campaign, role)
 
 
@@ -606,7 +606,7 @@ class CampaignPreviews(WrittenPartStream):
 
     name = "campaign_previews"
     path = "/emails/activities/{campaign_activity_id}/previews"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
     primary_keys = ("campaign_activity_id",)
 
 
@@ -623,7 +623,7 @@ class MovingPartStream(SentPartStream):
         if read_to is None:
             return self.is_wanted(member) and self.may_have(member)
         window, sent = self.sums.window, sent_date(member)
-        if window is not None and sent is not None and sent + window <= self.run.session.began:
+        if window is not None and sent is not None and sent + window <= self.run.session.started_at:
             # Once more, whatever is counted: counters are late.
             synced_until = self.synced_until(member, read_to)
             return synced_until is None or synced_until < sent + window
@@ -742,7 +742,7 @@ class CampaignActivityStats(MovingPartStream):
     def read_part(self, context: Context) -> Iterable[Record]:
         answered = set()
         for row in super().read_part(context):
-            answered.add(bodies.id_of(row.get("campaign_activity_id")))
+            answered.add(envelopes.id_of(row.get("campaign_activity_id")))
             yield row
         campaign = self.visit.member
         for activity in self.activities(campaign):
@@ -751,7 +751,7 @@ class CampaignActivityStats(MovingPartStream):
             is_due = role == _PRIMARY and self.must_have(campaign, role)
             if is_due and activity_id not in answered:
                 msg = f"The API has no counters for activity {activity_id}"
-                raise MissingPartError(msg)
+                raise MissingRecordsError(msg)
 
     @override
     def of_activity(self, row: Record, context: Context) -> Record:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.each import EachStream
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import times
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.streams.contacts import Contacts
@@ -46,7 +46,7 @@ class ContactReportStream(V3Stream, EachStream):
     @override
     def listing_params(self) -> Mapping[str, Any]:
         # As of the run's beginning, so that nothing shifts while it is paged.
-        return {"status": "all", "created_before": times.write(self.run.session.began)}
+        return {"status": "all", "created_before": times.write(self.run.session.started_at)}
 
     @override
     def get_url_params(
@@ -56,8 +56,8 @@ class ContactReportStream(V3Stream, EachStream):
 
     @property
     def _last_five_years(self) -> dict[str, str]:
-        began = self.run.session.began
-        return {"start": times.write(began - FIVE_YEARS), "end": times.write(began)}
+        started_at = self.run.session.started_at
+        return {"start": times.write(started_at - FIVE_YEARS), "end": times.write(started_at)}
 
 
 class ContactActivity(NumberedStream, ContactReportStream):
@@ -89,7 +89,7 @@ class ContactSummaries(ContactReportStream):
 
     name = "contact_summaries"
     path = "/reports/contact_reports/{contact_id}/open_and_click_rates"
-    envelope = bodies.ONE
+    envelope = envelopes.ONE
     primary_keys = ("contact_id",)
 
     @override
@@ -115,7 +115,7 @@ class SmsEngagement(ContactReportStream):
 
     name = "sms_engagement"
     path = "/contacts/sms_engagement_history/{contact_id}"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     privileges = ("contacts:read",)
     primary_keys = ("sms_channel_history_id",)
     turns = ()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.people import ALL, PeopleStream
 from tap_constantcontact.records import times
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
@@ -70,4 +70,4 @@ class Contacts(V3Stream, PeopleStream):
         )
         with self.pages.expecting(self.own_envelope):
             response = self.request_decorator(self._request)(request, None)
-        return bodies.count_of(bodies.decode(response.content).get("contacts_count")) or 0
+        return envelopes.count_of(envelopes.decode(response.content).get("contacts_count")) or 0

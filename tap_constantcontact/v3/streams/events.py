@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
-from tap_constantcontact.http.retries import MissingPartError
+from tap_constantcontact.http import envelopes
+from tap_constantcontact.http.retries import MissingRecordsError
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.state.known import Known, Seen
 from tap_constantcontact.state.owner import fingerprint
 from tap_constantcontact.state.revisits import token
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
     from tap_constantcontact.state.passes import Pass, ReadTo
     from tap_constantcontact.walk import Visit
 
@@ -100,9 +100,11 @@ class Events(EventFamilyStream, WalkingStream):
         """Whether an event that is not over was not read for a while."""
         seen = self.known.get(event["id"])
         ends = times.parse_or_none(event.get("end_time"))
-        began = self.run.session.began
-        is_over = ends is not None and ends < began
-        return seen is not None and not is_over and began - seen.read_to >= _A_WHILE - _TOLERANCE
+        started_at = self.run.session.started_at
+        is_over = ends is not None and ends < started_at
+        return (
+            seen is not None and not is_over and started_at - seen.read_to >= _A_WHILE - _TOLERANCE
+        )
 
     @override
     def says_something(self, member: Record) -> bool:
@@ -143,7 +145,7 @@ def _look(event: Record) -> str:
 
 def registration_count(event: Record) -> int | None:
     """How many have registered for an event, as the list says; None if it does not."""
-    return bodies.count_of(bodies.fields_of(event.get(_SUMS)).get("registration_count"))
+    return envelopes.count_of(envelopes.fields_of(event.get(_SUMS)).get("registration_count"))
 
 
 class EventPartStream(EventFamilyStream, PartStream):
@@ -157,15 +159,15 @@ def _track_of(event: Record) -> Record | None:
     """The track of an event, with its id as text; None if the event has none.
 
     Raises:
-        MissingPartError: There must be one.
+        MissingRecordsError: There must be one.
     """
     if _TRACK not in event and not registration_count(event):
         return None
-    track = bodies.fields_of(event.get(_TRACK))
-    track_id = bodies.id_of(track.get("track_id"))
+    track = envelopes.fields_of(event.get(_TRACK))
+    track_id = envelopes.id_of(track.get("track_id"))
     if track_id is None:
         msg = "The event's detail lacks its track, or the track its id"
-        raise MissingPartError(msg)
+        raise MissingRecordsError(msg)
     return {**track, "track_id": track_id}
 
 
@@ -210,7 +212,7 @@ class EventRegistrations(EventPartStream):
         return {"event_id": visit.member["id"], "track_id": track["track_id"]} if track else None
 
     @override
-    def part_outlook(self, visit: Visit) -> Outlook:
+    def part_outlook(self, visit: Visit) -> RequestForecast:
         if (found := self._context_of(visit)) is not None:
             yield self.page_ahead(found)
 

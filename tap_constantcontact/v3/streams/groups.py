@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.each import EachStream
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import EditedStream, V3Stream
 
 if TYPE_CHECKING:

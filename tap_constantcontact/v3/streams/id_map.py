@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from typing_extensions import override
 
 from tap_constantcontact.v3.batches import batched
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 class _Kind(NamedTuple):
@@ -97,7 +97,7 @@ class IdMap(V3Stream):
                     }
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if self.is_asked:
             for kind, ids in self._batches:
                 yield self.detail_ahead(self._path_of(kind, ids))

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import retries
 from tap_constantcontact.stream import NO_VALUE
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.numbering import NumberedStream
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class LandingPageEvents(NumberedStream):
     def read(self, context: Context | None) -> Iterable[Record]:
         page = context["campaign_activity_id"] if context else ""
         try:
-            with retries.giving_up():
+            with retries.raise_when_exhausted():
                 yield from super().read(context)
         except FatalAPIError as error:
             self.leave_behind(page, error)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import times
-from tap_constantcontact.v3.bodies import paged
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import EditedStream, V3Stream
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SocialProfiles(V3Stream):
 
     name = "social_profiles"
     path = "/social/profiles"
-    envelope = bodies.ARRAY
+    envelope = envelopes.ARRAY
     privileges = ("campaign:read",)
     primary_keys = ("profile_id",)
 
@@ -59,7 +59,9 @@ class SmsSummaries(V3Stream):
     def get_url_params(
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, str]:
-        return {"start_at": times.write(self.start_date or self.run.session.began - FIVE_YEARS)}
+        return {
+            "start_at": times.write(self.start_date or self.run.session.started_at - FIVE_YEARS)
+        }
 
     @override
     def cost(self) -> tuple[int, str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.ahead import Outlook
+    from tap_constantcontact.http.prefetch import RequestForecast
 
 
 class CampaignSummaries(V3Stream):
@@ -43,7 +43,7 @@ class CampaignSummaries(V3Stream):
         yield from Sums(self).summaries().values()
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if self.is_asked and self.is_open:
             yield from Sums(self).ahead(stats=False)
 
@@ -74,14 +74,16 @@ class CampaignStats(V3Stream):
         for campaign in stats.unknown:
             self.logger.warning("The API has no counters for campaign %s.", campaign)
             if unique_count(sums.summaries()[campaign], "sends"):
-                self.leave_behind(campaign, retries.MissingPartError("Its summary counts sends."))
+                self.leave_behind(
+                    campaign, retries.MissingRecordsError("Its summary counts sends.")
+                )
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
         return with_plain_names(row)
 
     @override
-    def outlook(self) -> Outlook:
+    def outlook(self) -> RequestForecast:
         if self.is_asked and self.is_open:
             yield from Sums(self).ahead(stats=True)
 

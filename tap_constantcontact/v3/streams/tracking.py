@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import pages
 from tap_constantcontact.records import times
 from tap_constantcontact.stream import NO_VALUE
-from tap_constantcontact.v3.bodies import paged
 from tap_constantcontact.v3.counters import short_activity_id
+from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.streams.campaigns import CountedPartStream, MovingPartStream, counts_in
 
@@ -83,7 +83,7 @@ class TrackingStream(NumberedStream, CountedPartStream):
         context = context or self.context
         if not context or context.get("since") is None:
             return False
-        rows = self.own_envelope.open(bodies.decode(response.content)).rows
+        rows = self.own_envelope.open(envelopes.decode(response.content)).rows
         found = [times.parse_or_none(row.get("created_time")) for row in rows]
         # Only of an order that holds can be told what comes on later pages.
         known = [each for each in found if each]
@@ -134,9 +134,9 @@ class RepeatedStream(TrackingStream):
         def share() -> float:
             people, rows = 0, 0
             for row in self.sums.known_stats().values():
-                stats = bodies.fields_of(row.get("stats"))
-                people += bodies.count_of(stats.get(f"em_{self.kind}")) or 0
-                rows += bodies.count_of(stats.get(f"em_{self.kind}_all")) or 0
+                stats = envelopes.fields_of(row.get("stats"))
+                people += envelopes.count_of(stats.get(f"em_{self.kind}")) or 0
+                rows += envelopes.count_of(stats.get(f"em_{self.kind}_all")) or 0
             return rows / people if people else 1.0
 
         return self.run.once(f"rows of {self.kind} a person", share)

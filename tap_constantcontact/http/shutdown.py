@@ -1,4 +1,4 @@
-"""Ending a run before it is through, in good order."""
+"""Graceful shutdown."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class RunStopped(Exception):  # noqa: N818 - no fault, but the end of a run
-    """The run ends here on purpose; what was read so far counts, and the next run goes on."""
+class SyncStopped(Exception):  # noqa: N818 - no fault, but the end of a run
+    """Ends a run early on purpose. Everything read so far counts, and the next run resumes."""
 
 
 # Ctrl-C goes to all processes of a terminal, and Meltano sends each a signal on top of it.
 _SAME_SIGNAL_SECONDS = 1.0
 
 
-class Stop:
-    """Whether the run is to end, asked where it can end: between calls and between rows.
+class ShutdownRequest:
+    """A request to end the run, checked between requests and between records.
 
     Attributes:
-        reason: Why it is to end; None while it is not.
+        reason: Why the run ends; None while it continues.
     """
 
     def __init__(self) -> None:
-        """Let it run."""
+        """Start without a request."""
         self.reason: str | None = None
         self._requested_at = 0.0
         self._is_waiting = False
 
     def request(self, reason: str) -> None:
-        """Ask for the end, from a signal handler too.
+        """Request the end of the run, also from a signal handler.
 
         Raises:
-            RunStopped: At once, if nothing is under way but waiting.
+            SyncStopped: At once, if the run is only waiting.
         """
         self.reason = reason
         self._requested_at = time.monotonic()
@@ -43,23 +43,23 @@ class Stop:
             self.check()
 
     @property
-    def is_insisted_on(self) -> bool:
-        """Whether a signal that arrives now is not the first one, sent twice."""
+    def is_forced(self) -> bool:
+        """Whether another signal should end the run at once: not the first one, delivered twice."""
         since = time.monotonic() - self._requested_at
         return bool(self.reason) and since >= _SAME_SIGNAL_SECONDS
 
     def check(self) -> None:
-        """End the run, if that was asked for.
+        """End the run if that was requested.
 
         Raises:
-            RunStopped: It was.
+            SyncStopped: It was.
         """
         if self.reason:
-            raise RunStopped(self.reason)
+            raise SyncStopped(self.reason)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """A time in which nothing is written and nothing is lost by stopping."""
+        """Mark a time in which a stop loses nothing."""
         self.check()
         before, self._is_waiting = self._is_waiting, True
         try:

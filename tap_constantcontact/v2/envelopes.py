@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 
 #: `{"meta": {"pagination": {"next_link": …}}, "results": […]}` (API docs: Pagination).
-PAGED = bodies.paged("results", "meta", ("pagination", "next_link"))
+PAGED = envelopes.paged("results", "meta", ("pagination", "next_link"))

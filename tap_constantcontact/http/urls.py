@@ -1,19 +1,19 @@
-"""Addresses of an API: its base, and the next links that it hands out."""
+"""URLs of an API: its base, and the next links of its responses."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 
-class ForeignLinkError(ValueError):
-    """A next link that leads to another host, where credentials must not go."""
+class CrossHostLinkError(ValueError):
+    """A next link to another host, which must not receive credentials."""
 
 
-class ApiRoot:
-    """The base address, and where a next link leads from there.
+class BaseUrl:
+    """The base URL, which resolves next links.
 
     A next link is host-relative and starts at the API's version, such as `/v2/`, not at the base
-    (API docs: Pagination). Whatever a proxy puts before the version in the base is kept.
+    (docs/api/v2.md: Pagination). Whatever a proxy puts before the version in the base is kept.
     """
 
     def __init__(self, url: str, version: str) -> None:
@@ -25,23 +25,23 @@ class ApiRoot:
         self._before = f"{parts.scheme}://{parts.netloc}{before}"
 
     def follow(self, next_link: str, first: str) -> str:  # noqa: ARG002 - other APIs do
-        """The full address of a next page: the link as given, on our own host.
+        """Return the URL of a next page: the link as given, on our own host.
 
         Args:
-            next_link: As the API sent it.
-            first: The address of the first page.
+            next_link: As in the response.
+            first: The URL of the first page.
 
         Raises:
-            ForeignLinkError: If the link names another host, port or scheme.
+            CrossHostLinkError: If the link names another host, port or scheme.
         """
         parts = urlsplit(next_link)
         if (parts.scheme or parts.netloc) and (parts.scheme, parts.netloc) != self._origin:
             host = parts.netloc or parts.scheme
-            msg = f"The API answered with a next link to another host, {host!r}"
-            raise ForeignLinkError(msg)
+            msg = f"The next link points to another host ({host!r})"
+            raise CrossHostLinkError(msg)
         if parts.netloc:
             return next_link
         if not parts.path.startswith("/"):
-            msg = "The API answered with a next link that is not host-relative"
-            raise ForeignLinkError(msg)
+            msg = "The next link is not host-relative"
+            raise CrossHostLinkError(msg)
         return f"{self._before}{next_link}"

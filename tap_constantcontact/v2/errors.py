@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tap_constantcontact.http.refusals import TOO_FAST, RefusalTable, Verdict
+from tap_constantcontact.http.error_handler import (
+    RATE_LIMITED_MESSAGE,
+    ErrorHandler,
+    ResponseAction,
+)
 
 _INACTIVE = (
     "The API key is wrong or inactive. Check `api_key`; a new key takes up to 15 minutes to work."
@@ -12,18 +16,21 @@ _INACTIVE = (
 _QUOTA = "The API key's calls for today are used up. The next run goes on from here."
 
 # Over the limit is a 403 today, was a 401 once and is a 429 in v3.
-REFUSALS = RefusalTable(
+ERROR_HANDLER = ErrorHandler(
     by_code={
-        "mashery.not.authorized.over.qps": TOO_FAST,
-        "ERR_403_DEVELOPER_OVER_QPS": TOO_FAST,
-        "ERR_403_SERVICE_OVER_QPS": (Verdict.SLOW_DOWN, "Too many calls a second for the API"),
-        "mashery.not.authorized.over.ratelimit": (Verdict.QUOTA, _QUOTA),
-        "ERR_403_DEVELOPER_OVER_RATE": (Verdict.QUOTA, _QUOTA),
-        "mashery.not.authorized.inactive": (Verdict.END, _INACTIVE),
-        "ERR_403_DEVELOPER_INACTIVE": (Verdict.END, _INACTIVE),
-        "ERR_403_NOT_AUTHORIZED": (Verdict.END, _INACTIVE),
+        "mashery.not.authorized.over.qps": RATE_LIMITED_MESSAGE,
+        "ERR_403_DEVELOPER_OVER_QPS": RATE_LIMITED_MESSAGE,
+        "ERR_403_SERVICE_OVER_QPS": (
+            ResponseAction.RATE_LIMITED,
+            "Too many requests per second for the API",
+        ),
+        "mashery.not.authorized.over.ratelimit": (ResponseAction.QUOTA_EXHAUSTED, _QUOTA),
+        "ERR_403_DEVELOPER_OVER_RATE": (ResponseAction.QUOTA_EXHAUSTED, _QUOTA),
+        "mashery.not.authorized.inactive": (ResponseAction.FAIL, _INACTIVE),
+        "ERR_403_DEVELOPER_INACTIVE": (ResponseAction.FAIL, _INACTIVE),
+        "ERR_403_NOT_AUTHORIZED": (ResponseAction.FAIL, _INACTIVE),
     },
-    by_words=(
+    by_text=(
         (re.compile(rb"over\s+qps", re.IGNORECASE), "ERR_403_DEVELOPER_OVER_QPS"),
         (re.compile(rb"over\s+rate", re.IGNORECASE), "ERR_403_DEVELOPER_OVER_RATE"),
         (re.compile(rb"developer\s+inactive", re.IGNORECASE), "ERR_403_DEVELOPER_INACTIVE"),

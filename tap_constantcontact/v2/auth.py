@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from typing_extensions import override
 
-from tap_constantcontact.http.credentials import Credentials
+from tap_constantcontact.http.authenticator import Authenticator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class KeyAndToken(Credentials):
+class ApiKeyAuthenticator(Authenticator):
     """The two things that every call needs (API docs: Authentication).
 
     Attributes:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tap_constantcontact.http.refusals import TOO_FAST, RefusalTable, Verdict
+from tap_constantcontact.http.error_handler import (
+    RATE_LIMITED_MESSAGE,
+    ErrorHandler,
+    ResponseAction,
+)
 from tap_constantcontact.meltano import LOGIN
 
 _QUOTA = (
@@ -11,14 +15,14 @@ _QUOTA = (
 )
 _FORBIDDEN = "The token's user lacks the privilege, or the token the scope, to read this."
 
-REFUSALS = RefusalTable(
+ERROR_HANDLER = ErrorHandler(
     by_code={
-        "throttled": TOO_FAST,
-        "quota_exceeded": (Verdict.QUOTA, _QUOTA),
-        "access_denied": (Verdict.FORBIDDEN, _FORBIDDEN),
-        "forbidden": (Verdict.FORBIDDEN, _FORBIDDEN),
+        "throttled": RATE_LIMITED_MESSAGE,
+        "quota_exceeded": (ResponseAction.QUOTA_EXHAUSTED, _QUOTA),
+        "access_denied": (ResponseAction.FORBIDDEN, _FORBIDDEN),
+        "forbidden": (ResponseAction.FORBIDDEN, _FORBIDDEN),
     },
-    by_words=(),
+    by_text=(),
     quota=_QUOTA,
     unauthorized=(
         f"The access token is not taken. Log in again: {LOGIN}; with"

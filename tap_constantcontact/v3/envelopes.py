@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_constantcontact.http import bodies
+from tap_constantcontact.http import envelopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_constantcontact.http.bodies import Envelope
+    from tap_constantcontact.http.envelopes import Envelope
 
 
 def paged(rows: str, *, cursor: str | None = None, total: str | None = None) -> Envelope:
@@ -22,4 +22,4 @@ def paged(rows: str, *, cursor: str | None = None, total: str | None = None) -> 
     """
     # The contract nests the link of tags once more than that of others.
     links: tuple[Sequence[str], ...] = (("next", "href"), ("next", "next", "href"))
-    return bodies.paged(rows, "_links", *links, cursor=cursor, total=total)
+    return envelopes.paged(rows, "_links", *links, cursor=cursor, total=total)

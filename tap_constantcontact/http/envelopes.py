@@ -1,7 +1,7 @@
-"""What an API's bodies hold, by the envelope of each endpoint.
+"""Envelopes of response bodies.
 
-An endpoint has one envelope, and nothing else passes for data: what looks like an empty page may be
-an error in disguise, and rows that it stands for would be lost without a sound.
+Each endpoint has one envelope, and nothing else passes for data: what looks like an empty page may
+be an error, and its records would be lost silently.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-#: Fields by which an answer says that it is an error, whatever its status (API docs: Errors).
+#: Fields of an error, whatever the status (docs/api/v2.md: Errors).
 _ERROR_FIELDS = frozenset({"error_key", "error_message", "fault"})
 
 
 class Page(NamedTuple):
-    """An answer that was read.
+    """One page of a response.
 
     Attributes:
-        rows: The objects in it.
-        next_link: Leads to the next page; None on the last one.
-        left_out: How many nulls stood where objects should be.
-        total: Number of records on all pages; None if the response does not say.
-        as_dict: Makes a dict of a row whose values are known to be as the schema says, the form
-            of dates apart; None if the rows are dicts, and may hold anything.
+        rows: Its objects.
+        next_link: Link to the next page; None on the last one.
+        left_out: Number of nulls in place of objects.
+        total: Number of records on all pages; None if the response does not contain it.
+        as_dict: Converts a row whose values are valid, except for the format of dates, to a dict;
+            None if the rows are dicts with any values.
     """
 
     rows: list[Any]
@@ -43,16 +43,15 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True)
 class Envelope:
-    """How an endpoint wraps what it sends.
+    """The structure of a response body.
 
     Attributes:
-        open: Takes the objects out of a decoded body; raises `BrokenAnswerError` if that is in
-            another envelope.
-        rows: The field that holds the rows; None where there is no such field.
-        head: The field that holds the next link somewhere inside; None where there is none.
-        links: The fields, each inside the one before, that lead to it from there: the usual way,
-            and others that have been seen.
-        cursor: The field that holds a cursor instead of a link; None where there is none.
+        open: Returns the page of a decoded body; raises `InvalidResponseError` for another
+            envelope.
+        rows: Field with the rows; None if there is none.
+        head: Field that contains the next link; None if there is none.
+        links: Paths of fields from there to the link: the usual one, and others that were observed.
+        cursor: Field with a cursor instead of a link; None if there is none.
     """
 
     open: Callable[[Any], Page]
@@ -62,12 +61,12 @@ class Envelope:
     cursor: str | None = None
 
 
-class BrokenAnswerError(ValueError):
-    """An answer that is not what was asked for, although its status says so."""
+class InvalidResponseError(ValueError):
+    """A response that is not valid, although its status is a success."""
 
 
-class ErrorInAnswerError(BrokenAnswerError):
-    """An answer that is an error, although its status says otherwise."""
+class ErrorBodyError(InvalidResponseError):
+    """A response that contains an error, although its status is a success."""
 
 
 def paged(
@@ -77,22 +76,22 @@ def paged(
     cursor: str | None = None,
     total: str | None = None,
 ) -> Envelope:
-    """The envelope of an object that holds rows, and somewhere inside it a next link.
+    """Return the envelope of an object with rows and a next link.
 
     Args:
-        rows: The field that holds the rows.
-        head: The field that holds the next link somewhere inside.
-        links: The fields that lead to it from there.
-        cursor: The field that holds the value of the parameter `next` for the next page, where
-            there may be no link.
-        total: The field that holds the number of records on all pages.
+        rows: Field with the rows.
+        head: Field that contains the next link.
+        links: Paths of fields from there to the link.
+        cursor: Field with the value of the parameter `next` for the next page, where there may be
+            no link.
+        total: Field with the number of records on all pages.
     """
 
     def read(body: Any) -> Page:
         if not isinstance(body, dict) or rows not in body:
-            raise _broken(body, "is no page")
+            raise _broken(body, "is not a page")
         if _is_error(body):
-            raise ErrorInAnswerError
+            raise ErrorBodyError
         link = next_link(body.get(head), links) or _cursor_link(body.get(cursor or ""))
         page = _page_of(body[rows], link)
         return page._replace(total=count_of(body.get(total or "")))
@@ -101,44 +100,44 @@ def paged(
 
 
 def _cursor_link(cursor: Any) -> str | None:
-    """A link to the next page of the same list, which has but the parameter that a cursor fills."""
+    """Return a link to the next page that contains only the parameter for a cursor."""
     if cursor is None or cursor == "":
         return None
     if not isinstance(cursor, (str, int)) or isinstance(cursor, bool):
-        msg = "has a cursor that is no text"
-        raise BrokenAnswerError(msg)
+        msg = "has a cursor that is not text"
+        raise InvalidResponseError(msg)
     return f"?{urlencode({'next': cursor})}"
 
 
 def _array(body: Any) -> Page:
     """Read a bare array."""
     if not isinstance(body, list):
-        raise _broken(body, "is no array")
+        raise _broken(body, "is not an array")
     return _page_of(body)
 
 
 def _one(body: Any) -> Page:
     """Read a bare object."""
     if not isinstance(body, dict):
-        raise _broken(body, "is no object")
+        raise _broken(body, "is not an object")
     return _page_of([body])
 
 
 def of(thing_id: str, key: str = "id") -> Envelope:
-    """The envelope of a bare object that has a certain id."""
+    """Return the envelope of a bare object with a certain id."""
 
     def read(body: Any) -> Page:
         page = _one(body)
         if id_of(page.rows[0].get(key)) != thing_id:
-            msg = "is not about what was asked for"
-            raise BrokenAnswerError(msg)
+            msg = "has another id than requested"
+            raise InvalidResponseError(msg)
         return page
 
     return Envelope(read)
 
 
 def _one_or_array(body: Any) -> Page:
-    """Read one object that comes bare or in an array, as the library's usage does."""
+    """Read one object, bare or in an array, as in the library's usage."""
     return _one(body[0] if isinstance(body, list) and len(body) == 1 else body)
 
 
@@ -148,10 +147,10 @@ ONE_OR_ARRAY = Envelope(_one_or_array)
 
 
 def next_link(found: Any, paths: Sequence[Sequence[str]]) -> str | None:
-    """The link to the next page; None on the last page, which has none on any path.
+    """Return the link to the next page; None on the last page.
 
     Raises:
-        BrokenAnswerError: If there is something in its place that is no link.
+        InvalidResponseError: If its place holds something else.
     """
     return next(filter(None, (_at_end_of(path, found) for path in paths)), None)
 
@@ -161,22 +160,22 @@ def _at_end_of(path: Sequence[str], found: Any) -> str | None:
         if found is None:
             return None
         if not isinstance(found, dict):
-            msg = "has no proper next link"
-            raise BrokenAnswerError(msg)
+            msg = "has an invalid next link"
+            raise InvalidResponseError(msg)
         found = found.get(name)
     if found is not None and not isinstance(found, str):
-        msg = "has a next link that is no text"
-        raise BrokenAnswerError(msg)
+        msg = "has a next link that is not text"
+        raise InvalidResponseError(msg)
     return found or None
 
 
 def is_cursor(link: str) -> bool:
-    """Whether a next link is but a parameter to be added to the first request."""
+    """Return whether a next link is only a parameter to add to the first request."""
     return link.startswith("?")
 
 
 def link_of(body: bytes, envelope: Envelope) -> str | None:
-    """The next link in a page of which nothing else is wanted; None if there is none to be read."""
+    """Return the next link of a page whose rows are not needed; None if there is none."""
     try:
         if not envelope.head:
             return None
@@ -194,29 +193,29 @@ def _head(name: str, cursor: str | None) -> msgspec.json.Decoder[Any]:
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects in a field that should hold an array of them; others are passed over."""
+    """Return the objects in an array; other values are skipped."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def fields_of(value: Any) -> dict[str, Any]:
-    """The fields of what should be an object; none if it is not."""
+    """Return the fields of an object; none for any other value."""
     return value if isinstance(value, dict) else {}
 
 
-# Of a 64-bit number.
-_MOST_DIGITS = 18
+# Digits of a 64-bit number.
+_MAX_DIGITS = 18
 
 
 def count_of(value: Any) -> int | None:
-    """A count, which may come as text; None if it is not a count."""
+    """Return a count, which may be text; None for any other value."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     text = str(value).removesuffix(".0")
-    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
 
 def id_of(value: Any) -> str | None:
-    """An id as text, whatever kind of scalar it came as; None if it is none."""
+    """Return an id as text, whatever kind of scalar it is; None for any other value."""
     is_scalar = isinstance(value, (str, int, float)) and not isinstance(value, bool)
     return str(value) or None if is_scalar else None
 
@@ -224,7 +223,10 @@ def id_of(value: Any) -> str | None:
 def identified(
     rows: Iterable[dict[str, Any]], missing: Callable[[], object], key: str = "id"
 ) -> Iterator[dict[str, Any]]:
-    """Objects with their ids as text; those without one are left out, and `missing` is told."""
+    """Yield objects with their ids as text.
+
+    Objects without an id are skipped, and `missing` is called.
+    """
     for row in rows:
         if (found := id_of(row.get(key))) is None:
             missing()
@@ -233,9 +235,9 @@ def identified(
 
 
 def errors(body: Any) -> list[tuple[str, str]]:
-    """The (key, message) pairs of an error body: an array, a bare object, or nothing readable."""
+    """Return the (key, message) pairs of an error body: an array, a bare object, or neither."""
     found = [body] if isinstance(body, dict) else objects(body)
-    # Some reports wrap their errors in their own envelope.
+    # Some reports wrap errors in their own envelope.
     found += [inner for each in found for inner in objects(each.get("errors"))]
     pairs = [(str(e.get("error_key") or ""), str(e.get("error_message") or "")) for e in found]
     return [pair for pair in pairs if any(pair)]
@@ -243,14 +245,14 @@ def errors(body: Any) -> list[tuple[str, str]]:
 
 def _page_of(rows: Any, link: str | None = None) -> Page:
     if not isinstance(rows, list):
-        msg = "holds no array of rows"
-        raise BrokenAnswerError(msg)
+        msg = "contains no array of rows"
+        raise InvalidResponseError(msg)
     found = [row for row in rows if row is not None]
     if not all(isinstance(row, dict) for row in found) or (rows and not found):
-        msg = "holds rows that are no objects"
-        raise BrokenAnswerError(msg)
+        msg = "contains rows that are not objects"
+        raise InvalidResponseError(msg)
     if any(map(_is_error, found)):
-        raise ErrorInAnswerError
+        raise ErrorBodyError
     return Page(found, link, len(rows) - len(found))
 
 
@@ -258,34 +260,34 @@ def _is_error(body: dict[str, Any]) -> bool:
     return not _ERROR_FIELDS.isdisjoint(body)
 
 
-def _broken(body: Any, fault: str) -> BrokenAnswerError:
+def _broken(body: Any, fault: str) -> InvalidResponseError:
     found: Sequence[Any] = body if isinstance(body, list) else [body]
     if any(isinstance(each, dict) and _is_error(each) for each in found):
-        return ErrorInAnswerError()
-    return BrokenAnswerError(fault)
+        return ErrorBodyError()
+    return InvalidResponseError(fault)
 
 
-def _finite(text: str) -> float | None:
+def _parse_finite(text: str) -> float | None:
     number = float(text)
     return number if math.isfinite(number) else None
 
 
 def decode(body: bytes) -> Any:
-    """Read a JSON body.
+    """Decode a JSON body.
 
-    Text that is almost JSON (broken surrogates, a byte order mark, bytes that are not UTF-8, raw
-    line breaks and tabs, numbers beyond a float) is mended rather than refused: one odd name must
-    not stop an account. U+0000 is taken out of every text: no warehouse of note holds it.
+    Almost valid JSON is repaired instead of rejected, since one odd name must not stop an account:
+    broken surrogates, a byte order mark, bytes that are not UTF-8, raw line breaks and tabs,
+    numbers beyond a float. U+0000 is removed from every string: common warehouses cannot store it.
 
     Raises:
-        BrokenAnswerError: If the body is no JSON, such as one that was cut off.
+        InvalidResponseError: If the body is not valid JSON, for example truncated.
     """
     try:
         found = _decode(body)
         return _without_nul(found) if holds_nul(body) else found
     except (ValueError, RecursionError) as error:
-        msg = "is no JSON"
-        raise BrokenAnswerError(msg) from error
+        msg = "is not valid JSON"
+        raise InvalidResponseError(msg) from error
 
 
 def _decode(body: bytes) -> Any:
@@ -296,13 +298,13 @@ def _decode(body: bytes) -> Any:
             body.decode("utf-8-sig", "replace"),
             strict=False,
             parse_constant=lambda _: None,
-            parse_float=_finite,
+            parse_float=_parse_finite,
         )
         return msgspec.json.decode(json.dumps(loose, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def holds_nul(body: bytes) -> bool:
-    """Whether a body may hold U+0000 in a text."""
+    """Return whether a body may contain U+0000 in a string."""
     return b"\\u0000" in body or b"\0" in body
 
 
