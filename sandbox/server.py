@@ -119,7 +119,7 @@ class _Server(uvicorn.Server):
         self.up.set()
         await self._end.wait()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # As uvicorn does, but without its pause of a tenth of a second: tests start many servers.
         # What was accepted a moment ago has to become a connection before its server is closed, or
         # asyncio loses it with its socket open.

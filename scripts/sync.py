@@ -62,7 +62,8 @@ def main(state: Path, tap_command: str, target_command: str) -> int:
     tap.stdout.close()  # So that the tap notices if the target ends.
 
     def forward(signum: int, _: FrameType | None) -> None:
-        for process in (tap, target):
+        # The target first: it must not end before its signal, with the last line of the tap.
+        for process in (target, tap):
             process.send_signal(signum)
 
     for signum in (signal.SIGINT, signal.SIGTERM):

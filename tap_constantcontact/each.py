@@ -12,7 +12,7 @@ from tap_constantcontact.http import retries
 from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.plan import pages
-from tap_constantcontact.state.marks import moment_of_pass
+from tap_constantcontact.state.watermarks import pass_timestamp
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tap_constantcontact.http.envelopes import Envelope
     from tap_constantcontact.http.prefetch import RequestForecast
-    from tap_constantcontact.state.marks import Marks
+    from tap_constantcontact.state.watermarks import Watermarks
 
 # Written more often, states would outnumber the rows.
 _MEMBERS_A_STATE = 50
@@ -75,15 +75,15 @@ class EachStream(ConstantContactStream):
         try:
             begun = None
             for position, member in enumerate(members):
-                read_to = marks.read_to(position)
-                if read_to == started:
+                synced_until = marks.synced_until(position)
+                if synced_until == started:
                     continue
                 begun = position if begun is None else begun
-                self.run.progress.expect(self.members, position, len(members), begun, before)
-                has_failed = yield from self._of_member(member, read_to)
+                self.run.progress.set_position(self.members, position, len(members), begun, before)
+                has_failed = yield from self._of_member(member, synced_until)
                 marks.advance(position, started)
                 if has_failed:
-                    marks.note_failure(position, read_to)
+                    marks.keep_failure(position, synced_until)
                     if not self.is_open:
                         return
                 else:
@@ -93,13 +93,13 @@ class EachStream(ConstantContactStream):
                     self.keep_marks(marks)
                     self.run.write_state()
             marks.complete(started)
-            self.run.progress.arrive()
+            self.run.progress.clear_position()
         finally:
             self.keep_marks(marks)
 
-    def _moment(self, marks: Marks) -> dt.datetime:
+    def _moment(self, marks: Watermarks) -> dt.datetime:
         """What marks the pass that goes on or begins."""
-        return marks.unfinished or moment_of_pass(self.run.session.started_at, [marks.last])
+        return marks.unfinished or pass_timestamp(self.run.session.started_at, [marks.last])
 
     def others_are_behind(self) -> bool:
         """Whether calls that are short are better spent on a report that was read less lately."""
@@ -108,8 +108,8 @@ class EachStream(ConstantContactStream):
         return any(self._last_pass(each) < mine for each in others)
 
     def _last_pass(self, stream: str) -> str:
-        marks = self.run.bookmarks_of(stream).get("reach") or [{"to": ""}]
-        return str(marks[-1]["to"]) if marks[-1].get("down_to") is None else ""
+        marks = self.run.bookmarks_of(stream).get("watermarks") or [{"synced_until": ""}]
+        return str(marks[-1]["synced_until"]) if marks[-1].get("last_ids") is None else ""
 
     def ids(self) -> list[str]:
         """List all members' ids in the order in which they are gone through."""
@@ -131,14 +131,16 @@ class EachStream(ConstantContactStream):
         if marks.unfinished is None and self.others_are_behind():
             return listing, "another report's pass is to be ended first"
         left = sum(
-            marks.unfinished is None or marks.read_to(position) != marks.unfinished
+            marks.unfinished is None or marks.synced_until(position) != marks.unfinished
             for position in range(len(members))
         )
         return listing + left, f"{left:,} {self.members}"
 
-    def _of_member(self, member: str, read_to: dt.datetime | None) -> Generator[Record, None, bool]:
+    def _of_member(
+        self, member: str, synced_until: dt.datetime | None
+    ) -> Generator[Record, None, bool]:
         """Read what there is of a member; returns whether that has failed."""
-        context = self._context_of(member, read_to)
+        context = self._context_of(member, synced_until)
         self.since = context["since"]
         try:
             with retries.raise_when_exhausted():
@@ -157,10 +159,10 @@ class EachStream(ConstantContactStream):
         path = f"{self.members_path}/{quote(member, safe='')}"
         return self.detail(path, member, self.member_id) is None
 
-    def _context_of(self, member: str, read_to: dt.datetime | None) -> Context:
+    def _context_of(self, member: str, synced_until: dt.datetime | None) -> Context:
         since = None
         if self.replication_key:
-            since = self.with_lookback(read_to) if read_to else self.start_date
+            since = self.with_lookback(synced_until) if synced_until else self.start_date
         return {self.member_field: member, "since": since}
 
     @override
@@ -180,9 +182,9 @@ class EachStream(ConstantContactStream):
             return
         started = self._moment(marks)
         for position, member in enumerate(members):
-            read_to = marks.read_to(position)
-            if read_to != started:
-                yield self.page_ahead(self._context_of(member, read_to))
+            synced_until = marks.synced_until(position)
+            if synced_until != started:
+                yield self.page_ahead(self._context_of(member, synced_until))
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -198,7 +200,7 @@ class EachStream(ConstantContactStream):
             return dict(self.listing_params())
         return self.member_params(context["since"] if context else None)
 
-    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:  # noqa: ARG002
+    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
         """The parameters for one member, of whom changes since a moment are wanted."""
         return {}
 

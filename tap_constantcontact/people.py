@@ -14,7 +14,7 @@ from typing_extensions import override
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.retries import APIError, PaginationError
 from tap_constantcontact.plan import pages
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class PeoplePass:
     def resume(cls, cursor: Mapping[str, Any]) -> Self:
         """Go on from what `cursor` has made."""
         return cls(
-            began=times.parse(cursor["began"]),
-            since=times.parse(cursor.get("since") or ""),
+            began=timestamps.parse(cursor["pass_started_at"]),
+            since=timestamps.parse(cursor.get("since") or ""),
             is_whole=bool(cursor.get("is_whole")),
             status=cursor["status"],
             next_link=cursor["next_link"],
             newest=cursor.get("newest"),
-            rows=cursor.get("rows", 0),
+            rows=cursor.get("records", 0),
         )
 
     @property
@@ -82,13 +82,13 @@ class PeoplePass:
     def cursor(self, status: str, link: str, newest: str | None, rows: int) -> dict[str, Any]:
         """What a state holds to go on from, if this run is cut off before the next page."""
         return {
-            "began": times.write(self.began) if self.began else None,
-            "since": times.write(self.since) if self.since else None,
+            "pass_started_at": timestamps.write(self.began) if self.began else None,
+            "since": timestamps.write(self.since) if self.since else None,
             "is_whole": self.is_whole,
             "status": status,
             "next_link": link,
             "newest": newest,
-            "rows": self.rows + rows,
+            "records": self.rows + rows,
         }
 
 
@@ -103,7 +103,7 @@ class PeopleStream(ConstantContactStream):
     name = "contacts"
     # One bookmark for both passes.
     state_partitioning_keys = ()
-    shapes_pages = True
+    conforms_pages = True
     keeps_marks = True
 
     @cached_property
@@ -111,7 +111,7 @@ class PeopleStream(ConstantContactStream):
         """What this run reads: what an earlier one left undone, or what is due."""
         if cursor := self.run.bookmarks_of(self.name).get("cursor"):
             return PeoplePass.resume(cursor)
-        bookmark = times.parse(self.bookmark or "")
+        bookmark = timestamps.parse(self.bookmark or "")
         is_whole = bookmark is None or self.is_refresh_due
         since = self.with_lookback(bookmark) if bookmark and not is_whole else self.start_date
         return PeoplePass(since=since, is_whole=is_whole)
@@ -120,7 +120,7 @@ class PeopleStream(ConstantContactStream):
     def is_refresh_due(self) -> bool:
         """Whether all contacts are to be read, since not all that changes moves a date."""
         days = self.config["contacts_refresh_days"]
-        last = times.parse_or_none(self.run.bookmarks_of(self.name).get("refreshed"))
+        last = timestamps.parse_or_none(self.run.bookmarks_of(self.name).get("full_refresh_at"))
         is_due = last is None or self.run.session.started_at - last >= dt.timedelta(days=days)
         return bool(days) and is_due
 
@@ -195,7 +195,7 @@ class PeopleStream(ConstantContactStream):
             smaller,
         )
         self.get_context_state(None)["page_size"] = smaller
-        self.first_link, self.going.rows = None, -self.run.progress.rows[self.name]
+        self.first_link, self.going.rows = None, -self.run.progress.records[self.name]
         return True
 
     @override
@@ -214,7 +214,9 @@ class PeopleStream(ConstantContactStream):
         newest = state.get("progress_markers", {}).get("replication_key_value")
         status = str(self.context["status"]) if self.context else ALL
         self.going.began = self.latest
-        state["cursor"] = self.going.cursor(status, link, newest, self.run.progress.rows[self.name])
+        state["cursor"] = self.going.cursor(
+            status, link, newest, self.run.progress.records[self.name]
+        )
         self.run.write_state()
 
     def _arrive(self, status: str) -> None:
@@ -222,7 +224,7 @@ class PeopleStream(ConstantContactStream):
         if status == self.going.statuses[-1]:
             state.pop("cursor", None)
             if self.going.is_whole:
-                state["refreshed"] = times.write(self.latest)
+                state["full_refresh_at"] = timestamps.write(self.latest)
 
     @override
     def outlook(self) -> RequestForecast:

@@ -45,14 +45,14 @@ class Plan:
         costs: By stream, in the order of the run.
         asked: The calls that it took to find out.
         calls_a_day: How many calls runs may make a day.
-        seconds_a_call: How far apart calls are.
+        seconds_per_request: How far apart calls are.
         given: What it was made from.
     """
 
     costs: Sequence[Cost]
     asked: int
     calls_a_day: int
-    seconds_a_call: float
+    seconds_per_request: float
     given: str = ""
 
     @property
@@ -68,7 +68,7 @@ class Plan:
     @property
     def minutes(self) -> int:
         """How long they take at the least."""
-        return max(1, round(self.calls * self.seconds_a_call / 60))
+        return max(1, round(self.calls * self.seconds_per_request / 60))
 
     @property
     def days(self) -> int:

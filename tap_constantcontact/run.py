@@ -14,8 +14,8 @@ from tap_constantcontact.http.failures import Failures
 from tap_constantcontact.http.rate_limiter import RateLimiter, seconds_between_requests
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.once import Once
-from tap_constantcontact.state.writer import lasting
-from tap_constantcontact.terminal.logs import clear_before_logging, keep_out_of_logs
+from tap_constantcontact.state.state_writer import without_progress_markers
+from tap_constantcontact.terminal.logs import clear_before_logging, redact_in_logs
 from tap_constantcontact.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Run:
         self.session = self._session()
 
     def _session(self, **limits: Any) -> Session:
-        keep_out_of_logs(self.api.authenticator)
+        redact_in_logs(self.api.authenticator)
         timeout = float(self.config["request_timeout"])
         return Session(
             self.api.authenticator, self.rate_limiter, self.shutdown, timeout=timeout, **limits
@@ -147,4 +147,4 @@ class Run:
 
     def write_last_state(self) -> None:
         """Write the state as the last word of a run that ends early."""
-        self._tap.write_message(StateMessage(value=lasting(self._tap.state)))
+        self._tap.write_message(StateMessage(value=without_progress_markers(self._tap.state)))

@@ -14,7 +14,7 @@ from singer_sdk import typing as th
 from upath import UPath
 
 from tap_constantcontact.meltano import LOGIN
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -461,9 +461,9 @@ def _secret(_name: str, value: Any) -> str | None:
 def _date(_name: str, value: Any) -> str | None:
     form = "Write it like 2024-01-01T00:00:00Z."
     try:
-        moment = times.parse(value)
+        moment = timestamps.parse(value)
     except (TypeError, ValueError):
-        return f"is no date: {value!r}. {form}"
+        return f"is not a timestamp: {value!r}. {form}"
     if moment and moment > dt.datetime.now(dt.UTC) + dt.timedelta(days=1):
         return f"lies in the future: {value!r}. Nothing would be read."
     return None

@@ -35,12 +35,12 @@ from tap_constantcontact.http.retries import (
 )
 from tap_constantcontact.http.urls import CrossHostLinkError
 from tap_constantcontact.plan import PAGE, Cost
-from tap_constantcontact.records import times
-from tap_constantcontact.records.pages import PageReader
-from tap_constantcontact.records.shaping import Shaper
-from tap_constantcontact.records.typed import TypedPages
-from tap_constantcontact.state.marks import Marks
-from tap_constantcontact.state.revisits import token, tokens_in
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.records.conform import RecordConformer
+from tap_constantcontact.records.fast_decoder import FastPageDecoder
+from tap_constantcontact.records.parser import ResponseParser
+from tap_constantcontact.state.ids import short_id, short_ids_in
+from tap_constantcontact.state.watermarks import Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -166,7 +166,7 @@ class ConstantContactStream(RESTStream[str | None]):
         request.params |= parse_qsl(link.removeprefix("?"))
         return request
 
-    def limit(self, context: Context | None) -> int | None:  # noqa: ARG002 - others do
+    def limit(self, context: Context | None) -> int | None:
         """The largest page that is allowed for a context; None where there is no such parameter."""
         return self.page_size
 
@@ -185,7 +185,7 @@ class ConstantContactStream(RESTStream[str | None]):
         """Whether a page was read of the list that is being read."""
         return self.paginator is not None and self.paginator.count > 0
 
-    def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:  # noqa: ARG002
+    def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:
         """Whether nothing is wanted of the pages behind an answer's.
 
         Args:
@@ -346,7 +346,7 @@ class ConstantContactStream(RESTStream[str | None]):
         def attempt(
             request: requests.PreparedRequest, context: Context | None
         ) -> requests.Response:
-            self.run.progress.calling(self.name)
+            self.run.progress.on_request(self.name)
             self._requested_url = request.url or ""
             return func(request, context)
 
@@ -399,7 +399,7 @@ class ConstantContactStream(RESTStream[str | None]):
             else:
                 raise
 
-    def is_denied(self, error: FatalAPIError) -> bool:  # noqa: ARG002 - others do
+    def is_denied(self, error: FatalAPIError) -> bool:
         """Whether an error means that the token's user may not read the stream."""
         return False
 
@@ -432,7 +432,7 @@ class ConstantContactStream(RESTStream[str | None]):
         self.give_up()
         is_known = not self._failed_before.isdisjoint(
             # Parents stand in watermarks by an id of their own, or by a token of theirs.
-            {token(object_id), token(token(object_id))}
+            {short_id(object_id), short_id(short_id(object_id))}
         )
         failures = self.run.failures
         failures.add(self.name, object_id, error, is_known=is_known)
@@ -446,7 +446,7 @@ class ConstantContactStream(RESTStream[str | None]):
     @cached_property
     def _failed_before(self) -> set[str]:
         groups = self.run.bookmarks_of(self.name).get("failed") or ()
-        return {each for group in groups for each in tokens_in(group["ids"])}
+        return {each for group in groups for each in short_ids_in(group["ids"])}
 
     def give_up(self) -> None:
         """Note that the latest request has failed for good."""
@@ -471,21 +471,21 @@ class ConstantContactStream(RESTStream[str | None]):
 
     #: Whether rows come from pages as they are, with nothing added or merged: all that is to be
     #: done with them is done page by page then, for large streams.
-    shapes_pages: ClassVar[bool] = False
+    conforms_pages: ClassVar[bool] = False
     #: The context that is being read.
     context: Context | None = None
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         page = self.pages.read(response)
-        return self._shaped(page) if self.shapes_pages else page.rows
+        return self._conform_page(page) if self.conforms_pages else page.rows
 
     @cached_property
-    def pages(self) -> PageReader:
+    def pages(self) -> ResponseParser:
         """Reads answers."""
         envelope = self.own_envelope
-        typed = TypedPages(self.effective_schema, envelope) if self.shapes_pages else None
-        return PageReader(self.name, envelope, self.fields, self.logger, typed)
+        typed = FastPageDecoder(self.effective_schema, envelope) if self.conforms_pages else None
+        return ResponseParser(self.name, envelope, self.fields, self.logger, typed)
 
     @property
     def own_envelope(self) -> Envelope:
@@ -497,7 +497,7 @@ class ConstantContactStream(RESTStream[str | None]):
         """Fields of the API's objects: one that has none of them is something else."""
         return frozenset(self.schema["properties"])
 
-    def _shaped(self, page: Page) -> Iterator[Record]:
+    def _conform_page(self, page: Page) -> Iterator[Record]:
         self.run.shutdown.check()
         keys = self._keys_of(self.context)
         replication_key = self.replication_key or ""
@@ -513,9 +513,9 @@ class ConstantContactStream(RESTStream[str | None]):
             if keys:
                 row.update(keys)
             if as_dict:
-                self.shape.date(row)
+                self.conform.date(row)
             else:
-                row = self.shape(row)
+                row = self.conform(row)
             if self._has_key(row):
                 moment = row.setdefault(replication_key, None)
                 if moment and moment > newest:
@@ -524,7 +524,7 @@ class ConstantContactStream(RESTStream[str | None]):
                 yield row
         self._count(rows)
         if newest:
-            self.note_newest(min(newest, times.write(self.latest)))
+            self.note_newest(min(newest, timestamps.write(self.latest)))
 
     @property
     def latest(self) -> dt.datetime:
@@ -538,18 +538,18 @@ class ConstantContactStream(RESTStream[str | None]):
 
     # -- one row ----------------------------------------------------------------------------
 
-    def adapt(self, row: Record, context: Context | None) -> Record | None:  # noqa: ARG002
+    def adapt(self, row: Record, context: Context | None) -> Record | None:
         """Even out a quirk of the API in one of its objects; None leaves it out."""
         return row
 
     @cached_property
-    def shape(self) -> Shaper:
+    def conform(self) -> RecordConformer:
         """Makes rows of API objects, after the schema that the catalog asks for."""
-        return Shaper(self.effective_schema, lambda text: self.logger.warning("%s.", text))
+        return RecordConformer(self.effective_schema, lambda text: self.logger.warning("%s.", text))
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        if self.shapes_pages:
+        if self.conforms_pages:
             return row
         self.run.shutdown.check()
         if not self._has_plain_key(row):
@@ -557,7 +557,7 @@ class ConstantContactStream(RESTStream[str | None]):
         adapted = self.adapt(row, context)
         if adapted is None:
             return None
-        shaped = self.shape({**adapted, **self._keys_of(context)})
+        shaped = self.conform({**adapted, **self._keys_of(context)})
         if self.replication_key:
             shaped.setdefault(self.replication_key, None)
         if not self._has_key(shaped):
@@ -588,7 +588,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def _count(self, rows: int) -> None:
         if self.selected:
-            self.run.progress.rows[self.name] += rows
+            self.run.progress.records[self.name] += rows
 
     @override
     def generate_child_contexts(
@@ -600,7 +600,7 @@ class ConstantContactStream(RESTStream[str | None]):
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
-        if not self.shapes_pages:
+        if not self.conforms_pages:
             super()._increment_stream_state(latest_record, context=context)
 
     @override
@@ -641,24 +641,24 @@ class ConstantContactStream(RESTStream[str | None]):
         is_incremental = isinstance(type(self).replication_key, str)
         return is_incremental and self.forced_replication_method == "FULL_TABLE"
 
-    def keep_marks(self, marks: Marks) -> None:
+    def keep_marks(self, marks: Watermarks) -> None:
         """Put into the state how far the stream has read a list, and what of it failed."""
         state = self.get_context_state(None)
-        state["reach"] = marks.dump()
+        state["watermarks"] = marks.dump()
         if failed := marks.dump_failed():
             state["failed"] = failed
         else:
             state.pop("failed", None)
 
-    def marks(self, order: Sequence[str]) -> Marks:
+    def marks(self, order: Sequence[str]) -> Watermarks:
         """How far the stream has read a list, by its state, if it `keeps_marks` on one.
 
         A catalog that asks for the full table is heeded: what an earlier pass has read is read
         again, what a pass has read that was cut off is not.
         """
         state = self.run.bookmarks_of(self.name)
-        marks, failed = state.get("reach"), state.get("failed")
-        read = Marks.unfinished_of if self.is_full_table else Marks
+        marks, failed = state.get("watermarks"), state.get("failed")
+        read = Watermarks.of_unfinished_pass if self.is_full_table else Watermarks
         return read(marks, order, failed)
 
     @property
@@ -680,11 +680,11 @@ class ConstantContactStream(RESTStream[str | None]):
     @property
     def start_date(self) -> dt.datetime | None:
         """The oldest change wanted on a first run."""
-        return times.parse(self.config.get("start_date", ""))
+        return timestamps.parse(self.config.get("start_date", ""))
 
-    def with_lookback(self, read_to: dt.datetime) -> dt.datetime:
+    def with_lookback(self, synced_until: dt.datetime) -> dt.datetime:
         """Where to go on from a moment: less the look-back, but not before `start_date`."""
-        oldest = max(read_to, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
+        oldest = max(synced_until, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
         return max(oldest, self.start_date) if self.start_date else oldest
 
     # -- reading ahead ----------------------------------------------------------------------

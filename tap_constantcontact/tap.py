@@ -37,14 +37,15 @@ from tap_constantcontact.http.rate_limiter import seconds_between_requests
 from tap_constantcontact.http.session import MAX_CLOCK_SKEW
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
-from tap_constantcontact.records import times
-from tap_constantcontact.records.writer import BlockWriter, OutputError
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.records.message_writer import BufferedMessageWriter, OutputError
 from tap_constantcontact.run import Run
-from tap_constantcontact.state import bookmarks, owner
-from tap_constantcontact.state.owner import ForeignStateError, UnprovenStateError
-from tap_constantcontact.state.writer import LastingStateWriter
+from tap_constantcontact.state import account_check, validation
+from tap_constantcontact.state.account_check import StateMismatchError, UnprovenStateError
+from tap_constantcontact.state.migration import VERSION, migrate
+from tap_constantcontact.state.state_writer import CleanStateWriter
 from tap_constantcontact.stream import map_fault
-from tap_constantcontact.terminal.logs import hide_environment_lines, is_of_use, is_structured
+from tap_constantcontact.terminal.logs import hide_environment_lines, is_relevant, is_structured
 from tap_constantcontact.v2 import api as v2
 from tap_constantcontact.v3 import api as v3
 from tap_constantcontact.v3 import commands
@@ -81,14 +82,14 @@ class TapConstantContact(Tap):
 
     name = "tap-constantcontact"
     config_jsonschema = settings.SETTINGS.to_dict()
-    message_writer_class = BlockWriter
+    message_writer_class = BufferedMessageWriter
 
     @override
     def __init__(self, **options: Any) -> None:
-        self.logger.addFilter(is_of_use)
+        self.logger.addFilter(is_relevant)
         try:
             super().__init__(**options)
-            self._state_writer = LastingStateWriter(self.message_writer)
+            self._state_writer = CleanStateWriter(self.message_writer)
             self._tell_of_the_unknown()
             if not any(map(os.environ.get, _ASKING_FOR_MORE)):
                 self.metrics_logger.setLevel(logging.WARNING)
@@ -146,7 +147,9 @@ class TapConstantContact(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         if state and state.keys() == {"singer_state"}:
             state = state["singer_state"]  # As `meltano state get` shows it.
-        if faults := bookmarks.problems(state):
+        if isinstance(state, dict):
+            state = migrate(state)
+        if faults := validation.validate(state):
             raise _invalid(faults)
         super().load_state(state)
 
@@ -217,7 +220,7 @@ class TapConstantContact(Tap):
             self.run.write_last_state()
             self.logger.warning("%s The next run goes on from here.", stopped)
         finally:
-            if isinstance(self.message_writer, BlockWriter):
+            if isinstance(self.message_writer, BufferedMessageWriter):
                 self.message_writer.flush()
             self.run.progress.finish()
             self.run.session.close()
@@ -228,48 +231,50 @@ class TapConstantContact(Tap):
             raise FatalAPIError(self.run.failures.summary)
 
     def begin(self) -> None:
-        """Make sure that the state is this account's, and that no clock has spoilt it.
+        """Check the state and the privileges before the first stream.
 
-        The account is asked for anyway if its stream is selected, and otherwise only if nothing
-        else tells. What the user may not read is left out.
+        The owner is requested only if the stream `account` is selected or the state requires it.
 
         Raises:
-            ConfigValidationError: If the state is another account's.
+            ConfigValidationError: The state belongs to another account.
         """
         bookmarks_given = self.state.get("bookmarks", {})
         identity = self.run.api.authenticator.identity
-        known = owner.known_of(bookmarks_given, identity, self.run.api.version)
-        if clock := times.parse_or_none(known.get("clock")):
-            self.run.session.expect_clock_after(clock)
+        stored = account_check.stored_account(bookmarks_given, identity, self.run.api.version)
+        if api_time := timestamps.parse_or_none(stored.get("api_time")):
+            self.run.session.expect_clock_after(api_time)
         self._leave_out_what_is_closed()
-        is_selected = owner.ACCOUNT in self.run.selected
-        if not known and any(bookmarks_given.values()):
+        is_selected = account_check.ACCOUNT in self.run.selected
+        if not stored and any(bookmarks_given.values()):
             self._ignore_state()
+        account: dict[str, Any] = {"version": VERSION}
         try:
-            marks = owner.check_version(known, self.run.api.version)
-            marks |= owner.identify(known, identity, self._ask_owner, must_ask=is_selected)
+            account |= account_check.check_version(stored, self.run.api.version)
+            account |= account_check.verify_account(
+                stored, identity, self._fetch_owner, must_fetch=is_selected
+            )
         except UnprovenStateError:
             self._ignore_state()
-            marks = owner.check_version({}, self.run.api.version)
-            marks |= owner.identify({}, identity, lambda: None, must_ask=False)
-        except ForeignStateError as error:
+            account |= account_check.check_version({}, self.run.api.version)
+            account |= account_check.verify_account({}, identity, lambda: None, must_fetch=False)
+        except StateMismatchError as error:
             raise _invalid([str(error)]) from error
         if api_time := self.run.session.api_time:
-            marks["clock"] = times.write(api_time)
-        for name, mark in marks.items():
-            write_stream_state(self.state, owner.ACCOUNT, name, mark)
+            account["api_time"] = timestamps.write(api_time)
+        for name, value in account.items():
+            write_stream_state(self.state, account_check.ACCOUNT, name, value)
         latest = self.run.session.started_at + MAX_CLOCK_SKEW
-        for stream in bookmarks.distrust_future(dict(self.state), latest):
+        for stream in validation.drop_future_bookmarks(dict(self.state), latest):
             self.logger.warning(
-                "The state of stream '%s' holds a mark from the future, made by a clock that was"
-                " ahead. It is not believed: what it covers is read again.",
+                "Ignoring a bookmark in the future for stream '%s' (clock skew). The data is synced"
+                " again.",
                 stream,
             )
 
     def _ignore_state(self) -> None:
         self.logger.warning(
-            "The state does not prove that it belongs to this account. It is not used, and"
-            " everything is read."
+            "The state does not prove that it belongs to this account. It is ignored, and"
+            " everything is synced."
         )
         self.state["bookmarks"].clear()
 
@@ -304,9 +309,9 @@ class TapConstantContact(Tap):
 
     @property
     def _account(self) -> AccountStream:
-        return cast("AccountStream", self.streams[owner.ACCOUNT])
+        return cast("AccountStream", self.streams[account_check.ACCOUNT])
 
-    def _ask_owner(self) -> str | None:
+    def _fetch_owner(self) -> str | None:
         """Whose account it is; None if the token's user may not know."""
         account = self._account
         if not account.is_open:
@@ -344,7 +349,7 @@ class TapConstantContact(Tap):
         costs: list[Cost] = []
         try:
             self.begin()
-            beside = run.session.calls - (owner.ACCOUNT in run.selected)
+            beside = run.session.calls - (account_check.ACCOUNT in run.selected)
             for each in self.streams.values():
                 costs += cast("Costing", each).costs()
             costs = _with_checks(costs, beside)
@@ -355,7 +360,7 @@ class TapConstantContact(Tap):
             costs=costs,
             asked=run.session.calls,
             calls_a_day=min(CALLS_A_DAY, self.config.get("max_calls") or CALLS_A_DAY),
-            seconds_a_call=seconds_between_requests(self.config["requests_per_second"]),
+            seconds_per_request=seconds_between_requests(self.config["requests_per_second"]),
             given=f"Plan {state}, for {catalog}.",
         )
 
@@ -373,8 +378,8 @@ class TapConstantContact(Tap):
             return
         for line in progress.summary(shown).splitlines():
             self.logger.info("%s", line)
-        if progress.left:
-            self.logger.info("Remaining: %s.", progress.left)
+        if progress.remaining:
+            self.logger.info("Remaining: %s.", progress.remaining)
         self.logger.info("SUMMARY: %s", json.dumps(progress.as_dict(shown)))
 
     @override
@@ -563,9 +568,9 @@ def _with_checks(costs: list[Cost], calls: int) -> list[Cost]:
     """Add the requests for the owner and the privileges to those of the stream `account`."""
     if not calls:
         return costs
-    own = sum(cost.calls for cost in costs if cost.stream == owner.ACCOUNT)
-    account = Cost(owner.ACCOUNT, own + calls, "with the checks of owner and privileges")
-    return [account, *(cost for cost in costs if cost.stream != owner.ACCOUNT)]
+    own = sum(cost.calls for cost in costs if cost.stream == account_check.ACCOUNT)
+    account = Cost(account_check.ACCOUNT, own + calls, "with the checks of owner and privileges")
+    return [account, *(cost for cost in costs if cost.stream != account_check.ACCOUNT)]
 
 
 def _end_on_signals() -> None:
@@ -587,9 +592,9 @@ def _unless_empty(file: TextIO | None) -> TextIO | None:
 
 def _bookmark(stream: Stream) -> str:
     state = stream.stream_state
-    if marks := state.get("reach"):
-        below = marks[-1]["down_to"]
-        return f"{marks[0]['to']}" + (f" down to {below[0]}" if below else "")
+    if marks := state.get("watermarks"):
+        below = marks[-1]["last_ids"]
+        return f"{marks[0]['synced_until']}" + (f" down to {below[0]}" if below else "")
     return str(state.get("replication_key_value", ""))
 
 

@@ -20,9 +20,9 @@ from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.once import Once
 from tap_constantcontact.plan import Cost
-from tap_constantcontact.state.members import Members
-from tap_constantcontact.state.passes import Pass, compare
-from tap_constantcontact.state.revisits import Revisits
+from tap_constantcontact.state.deferrals import Deferrals
+from tap_constantcontact.state.id_sketch import IdSketch
+from tap_constantcontact.state.sync_pass import SyncPass, reconcile
 from tap_constantcontact.stream import ConstantContactStream, peek
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
     from tap_constantcontact.run import Run
-    from tap_constantcontact.state.passes import ReadTo
+    from tap_constantcontact.state.sync_pass import SyncedUntil
 
 
 class Need(enum.Enum):
@@ -58,7 +58,7 @@ class Visit:
     """
 
     member: Record
-    due: ReadTo
+    due: SyncedUntil
     once: Once = field(default_factory=Once)
     failed: set[str] = field(default_factory=set)
 
@@ -73,23 +73,23 @@ class WalkedStream(ConstantContactStream):
     #: Whether a walk is under way: it writes the state itself, once a member.
     is_walking = False
 
-    def covers(self, member: Record) -> bool:  # noqa: ARG002 - others do
+    def covers(self, member: Record) -> bool:
         """Whether the stream may have rows of a member, as its row in the list says."""
         return True
 
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
         """Whether the API may have rows that were not read yet.
 
         Args:
             member: As the API has it; without its detail where that was not needed.
-            read_to: The moment up to which its rows were read; None if they never were.
+            synced_until: The moment up to which its rows were read; None if they never were.
         """
         raise NotImplementedError
 
-    def end_pass(self, going: Pass) -> None:
+    def end_pass(self, going: SyncPass) -> None:
         """Note that the walk is through."""
 
-    def calls_for(self, visit: Visit) -> int:  # noqa: ARG002 - others do
+    def calls_for(self, visit: Visit) -> int:
         """About how many calls the stream makes for a member that it is due of."""
         return 1
 
@@ -103,7 +103,7 @@ class _Foreseen(NamedTuple):
     """A member of which it is not decided yet what is due."""
 
     member: Record
-    read_to: ReadTo
+    synced_until: SyncedUntil
     marks: Any
     detail: PendingRequest | None
 
@@ -133,38 +133,38 @@ class WalkingStream(WalkedStream):
         """Make one list of all `lists`, ids being text: new members at the top."""
         raise NotImplementedError
 
-    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
+    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
         """What it takes to find out what is due of a member, and to read that.
 
         Args:
             member: Its row in the list.
-            read_to: How far the streams have read it that have not done so in this pass.
+            synced_until: How far the streams have read it that have not done so in this pass.
             idle: Of how many members above, one after the other, nothing was due; only those that
                 `say_something` count.
         """
         raise NotImplementedError
 
-    def due(self, member: Record, read_to: ReadTo) -> ReadTo:
+    def due(self, member: Record, synced_until: SyncedUntil) -> SyncedUntil:
         """Which streams are due of a member that is known as well as is `needed`."""
         return {
             name: to
-            for name, to in read_to.items()
+            for name, to in synced_until.items()
             if self.family[name].covers(member) and self.family[name].is_due(member, to)
         }
 
-    def says_something(self, member: Record) -> bool:  # noqa: ARG002 - others do
+    def says_something(self, member: Record) -> bool:
         """Whether that nothing is due of a member means something for those below."""
         return False
 
-    def pause(self, member: Record, moment: dt.datetime) -> dt.timedelta | None:  # noqa: ARG002
+    def pause(self, member: Record, moment: dt.datetime) -> dt.timedelta | None:
         """For how long a member need not be asked again that was read at a moment, if at all."""
         return None
 
-    def is_edited(self, member: Record, read_to: ReadTo) -> bool:  # noqa: ARG002 - others do
+    def is_edited(self, member: Record, synced_until: SyncedUntil) -> bool:
         """Whether its row in the list says that a member is another than when it was read."""
         return False
 
-    def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:  # noqa: ARG002 - others do
+    def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:
         """The ids of members that are no longer listed, as far as the API names them."""
         return ()
 
@@ -198,7 +198,7 @@ class WalkingStream(WalkedStream):
         if not self.is_open:
             return
         self._finish(found)
-        if found.begin_another():
+        if found.start_next_pass():
             # What was a pass of days ago is through. What came in since is read now, too.
             yield from self._walk(members, found)
             self._finish(found)
@@ -227,7 +227,7 @@ class WalkingStream(WalkedStream):
         """
         return self.mark_of(member)
 
-    def pass_over(self, members: Sequence[Record], *, is_real: bool = True) -> Pass:
+    def pass_over(self, members: Sequence[Record], *, is_real: bool = True) -> SyncPass:
         """The pass that is due, or that was cut off.
 
         Args:
@@ -242,32 +242,32 @@ class WalkingStream(WalkedStream):
         marks = {name: each.marks(ids) for name, each in self.family.items()}
         end = max((each.end for each in marks.values()), default=0)
         before = min((each.last for each in marks.values() if each.last), default=None)
-        known = self.run.bookmarks_of(self.name).get("members")
+        known = self.run.bookmarks_of(self.name).get("synced_ids")
         ask = (lambda: list(self.gone_since(before))) if is_real else list
-        found = compare(known, keys[:end], ask)
+        found = reconcile(known, keys[:end], ask)
         if found is None and not is_real:
             msg = "does not tell which members were read"
             raise InvalidResponseError(msg)
         if found is None:
             self.logger.warning("So many have come and gone that all are read again, to be sure.")
-            found = Members(), set(keys[:end])
-        revisits = Revisits(self.run.bookmarks_of(self.name).get("revisits"))
-        return Pass(ids, marks, self.run.session.started_at, *found, revisits, keys)
+            found = IdSketch(), set(keys[:end])
+        deferrals = Deferrals(self.run.bookmarks_of(self.name).get("deferred"))
+        return SyncPass(ids, marks, self.run.session.started_at, *found, deferrals, keys)
 
-    def _walk(self, members: Sequence[Record], going: Pass) -> Iterable[Record]:
+    def _walk(self, members: Sequence[Record], going: SyncPass) -> Iterable[Record]:
         """Go down the list: those with something due, each with its parts in its wake."""
         begun = None
         before = self.run.session.calls
         idle = Counter[Any]()
         for position, member in enumerate(members):
-            read_to = self._unread(going, position, member)
-            if not read_to:
+            synced_until = self._unread(going, position, member)
+            if not synced_until:
                 continue
             begun = position if begun is None else begun
-            self.run.progress.expect(self.name, position, len(members), begun, before)
-            visit = self._visit_or_fail(member, read_to, idle)
+            self.run.progress.set_position(self.name, position, len(members), begun, before)
+            visit = self._visit_or_fail(member, synced_until, idle)
             if visit is None:
-                going.note_as_vanished(position)
+                going.remove(position)
                 continue
             if visit.due:
                 for each in self.family.values():
@@ -276,60 +276,68 @@ class WalkingStream(WalkedStream):
                 yield visit.member
             if not self.is_open:
                 return
-            going.note_as_read(position)
+            going.add_synced(position)
             if visit.due:
-                going.advance(position, self._open(read_to))
-            going.note_failures(position, {name: read_to[name] for name in visit.failed})
-            going.forget_failures(position, self._open(read_to.keys() - visit.failed))
-            self.settle(going, position, visit, read_to)
+                going.advance(position, self._open(synced_until))
+            going.keep_failures(position, {name: synced_until[name] for name in visit.failed})
+            going.forget_failures(position, self._open(synced_until.keys() - visit.failed))
+            self.settle(going, position, visit, synced_until)
             if visit.due or visit.failed:
                 self._keep(going)
 
-    def _visit_or_fail(self, member: Record, read_to: ReadTo, idle: Counter[Any]) -> Visit | None:
+    def _visit_or_fail(
+        self, member: Record, synced_until: SyncedUntil, idle: Counter[Any]
+    ) -> Visit | None:
         """Find out what is due of a member; all of it has failed if that cannot be found out."""
         self.run.failures.requested += 1
         try:
             with retries.raise_when_exhausted():
-                return self._visit(member, read_to, idle, self.ask_detail)
+                return self._visit(member, synced_until, idle, self.ask_detail)
         except FatalAPIError as error:
             self.leave_behind(member["id"], error)
-            return Visit(member, {}, failed=set(self._open(read_to)))
+            return Visit(member, {}, failed=set(self._open(synced_until)))
 
-    def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:  # noqa: ARG002
+    def settle(
+        self, going: SyncPass, position: int, visit: Visit, synced_until: SyncedUntil
+    ) -> None:
         """Note what is to be known of a member of which all that was due has been read."""
         if visit.due:
-            going.come_back(position, functools.partial(self.pause, visit.member))
+            going.defer(position, functools.partial(self.pause, visit.member))
 
     def _open(self, names: Iterable[str]) -> list[str]:
         """Those of some streams that did not turn out to be closed."""
         return [name for name in names if self.family[name].is_open]
 
-    def _unread(self, going: Pass, position: int, member: Record) -> ReadTo:
+    def _unread(self, going: SyncPass, position: int, member: Record) -> SyncedUntil:
         """The streams that are to read a member in this pass; none if it is left out."""
-        read_to = going.unread(position)
-        is_left_out = going.rests(position, read_to) and not self.is_edited(member, read_to)
-        return {} if is_left_out else read_to
+        synced_until = going.unsynced(position)
+        is_left_out = going.is_deferred(position, synced_until) and not self.is_edited(
+            member, synced_until
+        )
+        return {} if is_left_out else synced_until
 
     def _visit(
         self,
         member: Record,
-        read_to: ReadTo,
+        synced_until: SyncedUntil,
         idle: Counter[Any],
         detail: Callable[[Record], Record | None],
     ) -> Visit | None:
         """Find out what is due of a member; None if it has vanished."""
         # The order of the list says something only among members read at the same moments.
-        need = self.needed(member, read_to, idle[tuple(read_to.items())])
+        need = self.needed(member, synced_until, idle[tuple(synced_until.items())])
         if need is Need.NOTHING:
             return Visit(member, {})
         found = detail(member) if need is Need.DETAIL else member
-        return None if found is None else self._decide(member, found, read_to, idle)
+        return None if found is None else self._decide(member, found, synced_until, idle)
 
-    def _decide(self, listed: Record, member: Record, read_to: ReadTo, idle: Counter[Any]) -> Visit:
+    def _decide(
+        self, listed: Record, member: Record, synced_until: SyncedUntil, idle: Counter[Any]
+    ) -> Visit:
         """What is due of a member, by its row in the list and by all that was needed of it."""
-        due = self.due(member, read_to)
+        due = self.due(member, synced_until)
         if self.says_something(listed):
-            marks = tuple(read_to.items())
+            marks = tuple(synced_until.items())
             idle[marks] = 0 if due else idle[marks] + 1
         return Visit(member, due)
 
@@ -344,7 +352,7 @@ class WalkingStream(WalkedStream):
             raise retries.MissingRecordsError(msg)
         return None
 
-    def has_vanished(self, member: Record) -> bool:  # noqa: ARG002 - others ask the list
+    def has_vanished(self, member: Record) -> bool:
         """Whether a member is gone of which there is no detail."""
         return True
 
@@ -358,19 +366,19 @@ class WalkingStream(WalkedStream):
         """Where a member's detail is."""
         return f"{self.path}/{member['id']}"
 
-    def _finish(self, going: Pass) -> None:
-        going.complete(self._open(going.marks))
-        self.run.progress.arrive()
+    def _finish(self, going: SyncPass) -> None:
+        going.complete(self._open(going.watermarks))
+        self.run.progress.clear_position()
         for each in self.family.values():
             each.end_pass(going)
         self._keep(going)
 
-    def _keep(self, going: Pass) -> None:
-        for name, marks in going.marks.items():
+    def _keep(self, going: SyncPass) -> None:
+        for name, marks in going.watermarks.items():
             self.family[name].keep_marks(marks)
         state = self.get_context_state(None)
-        state["members"] = going.read.dump()
-        state["revisits"] = going.revisits.dump()
+        state["synced_ids"] = going.synced_ids.dump()
+        state["deferred"] = going.deferrals.dump()
         self.keep(state)
         self.run.write_state()
 
@@ -396,19 +404,19 @@ class WalkingStream(WalkedStream):
             lists.append(self._identified(rows))
         return self.arrange(lists)
 
-    def _members_ahead(self, members: Sequence[Record], going: Pass) -> RequestForecast:
+    def _members_ahead(self, members: Sequence[Record], going: SyncPass) -> RequestForecast:
         idle = Counter[Any]()
         ahead = deque[_Foreseen]()
         for position, member in enumerate(members):
-            read_to = self._unread(going, position, member)
-            if not read_to:
+            synced_until = self._unread(going, position, member)
+            if not synced_until:
                 continue
-            marks = tuple(read_to.items())
+            marks = tuple(synced_until.items())
             while True:
                 # Nothing may be due of those that are not decided yet.
                 undecided = sum(each.marks == marks for each in ahead)
-                need = self.needed(member, read_to, idle[marks])
-                is_sure = need is self.needed(member, read_to, idle[marks] + undecided)
+                need = self.needed(member, synced_until, idle[marks])
+                is_sure = need is self.needed(member, synced_until, idle[marks] + undecided)
                 if is_sure and len(ahead) < self._members_in_sight:
                     break
                 yield from self._parts_ahead(ahead.popleft(), idle)
@@ -418,7 +426,7 @@ class WalkingStream(WalkedStream):
             if need is Need.DETAIL:
                 call = self.detail_ahead(self.detail_path(member))
                 yield call
-            ahead.append(_Foreseen(member, read_to, marks, call))
+            ahead.append(_Foreseen(member, synced_until, marks, call))
             while ahead and (ahead[0].detail is None or ahead[0].detail.has_response):
                 yield from self._parts_ahead(ahead.popleft(), idle)
         for each in ahead:
@@ -440,7 +448,7 @@ class WalkingStream(WalkedStream):
                 return  # It has vanished.
             (detail,) = peek(response, envelopes.of(listed["id"], self.id_field), self.id_field)
             member = {**listed, **detail}
-        visit = self._decide(listed, member, foreseen.read_to, idle)
+        visit = self._decide(listed, member, foreseen.synced_until, idle)
         for name in visit.due:
             part = self.family[name]
             if isinstance(part, PartStream):
@@ -471,16 +479,16 @@ class WalkingStream(WalkedStream):
         while is_due:
             idle = Counter[Any]()
             for position, member in enumerate(members):
-                read_to = self._unread(going, position, member)
-                visit = self._visit(member, read_to, idle, detail) if read_to else None
+                synced_until = self._unread(going, position, member)
+                visit = self._visit(member, synced_until, idle, detail) if synced_until else None
                 if visit is None:
                     continue
                 for name in visit.due:
                     counted[name] += 1
                     if name != self.name:
                         calls[name] += self.family[name].calls_for(visit)
-            going.complete(going.marks)
-            is_due = going.begin_another()
+            going.complete(going.watermarks)
+            is_due = going.start_next_pass()
         return [
             Cost(self.name, calls[self.name], f"{len(members):,} listed"),
             *(
@@ -490,7 +498,7 @@ class WalkingStream(WalkedStream):
             ),
         ]
 
-    def glancing(self, members: Sequence[Record]) -> Callable[[Record], Record]:  # noqa: ARG002
+    def glancing(self, members: Sequence[Record]) -> Callable[[Record], Record]:
         """Makes of a member's row in the list what comes near its detail, with hardly a call."""
         return dict
 

@@ -139,8 +139,8 @@ def a_week_later(state: dict[str, Any] | None) -> dict[str, Any] | None:
     if not state or "campaigns" not in state["bookmarks"]:
         return state
     found: dict[str, Any] = json.loads(json.dumps(state))
-    for group in found["bookmarks"]["campaigns"].get("revisits", ()):
-        group["due"] = "2000-01-01T00:00:00.000Z"
+    for group in found["bookmarks"]["campaigns"].get("deferred", ()):
+        group["next_check_at"] = "2000-01-01T00:00:00.000Z"
     return found
 
 

@@ -18,7 +18,7 @@ from tap_constantcontact.http.error_handler import SUCCESS, ResponseAction
 from tap_constantcontact.http.rate_limiter import RateLimiter
 from tap_constantcontact.http.retries import exponential_backoff
 from tap_constantcontact.http.urls import BaseUrl, CrossHostLinkError
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.v2.auth import ApiKeyAuthenticator
 from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.errors import ERROR_HANDLER
@@ -414,8 +414,8 @@ def test_credentials_do_not_show_themselves() -> None:
 @given(st.datetimes(timezones=st.just(dt.UTC)))
 def test_times_are_written_as_they_are_read(moment: dt.datetime) -> None:
     whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    assert times.parse(times.write(moment)) in {whole, None}
-    assert len(times.write(moment)) == 24
+    assert timestamps.parse(timestamps.write(moment)) in {whole, None}
+    assert len(timestamps.write(moment)) == 24
 
 
 def test_samples_are_complete() -> None:

@@ -19,7 +19,7 @@ from sandbox import Account, Trouble, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (Path(__file__).parents[1] / "docs" / "moving-to-v3.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "migrating-to-v3.md").read_text()
 QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 

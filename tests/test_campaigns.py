@@ -158,12 +158,12 @@ def test_the_next_run_brings_what_came_in_and_asks_for_little_else(serving: Serv
 def test_reports_are_asked_for_since_the_last_run(serving: Serving) -> None:
     box = serving(campaigns=10)
     state = sync(box, "campaign_opens").state
-    (mark,) = state["bookmarks"]["campaign_opens"]["reach"]
+    (mark,) = state["bookmarks"]["campaign_opens"]["watermarks"]
 
     before = len(box.calls)
     sync(box, "campaign_opens", state=state)
 
-    since = dt.datetime.fromisoformat(mark["to"]) - dt.timedelta(hours=24)
+    since = dt.datetime.fromisoformat(mark["synced_until"]) - dt.timedelta(hours=24)
     asked = [c.params["created_since"] for c in box.calls[before:] if c.path.endswith("/opens")]
     assert asked
     assert {dt.datetime.fromisoformat(each) for each in asked} == {since}

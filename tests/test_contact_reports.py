@@ -55,8 +55,8 @@ def reports_asked(box: Sandbox, start: int = 0) -> list[dict[str, str]]:
 
 
 def is_through(output: Output, stream: str) -> bool:
-    (first, *others) = output.state["bookmarks"][stream]["reach"]
-    return not others and first["down_to"] is None
+    (first, *others) = output.state["bookmarks"][stream]["watermarks"]
+    return not others and first["last_ids"] is None
 
 
 def in_pieces(
@@ -76,8 +76,8 @@ def text(moment: dt.datetime) -> str:
 
 
 def day_before(output: Output) -> dt.datetime:
-    (mark,) = output.state["bookmarks"]["contact_activity"]["reach"]
-    return dt.datetime.fromisoformat(mark["to"]) - dt.timedelta(hours=24)
+    (mark,) = output.state["bookmarks"]["contact_activity"]["watermarks"]
+    return dt.datetime.fromisoformat(mark["synced_until"]) - dt.timedelta(hours=24)
 
 
 # -- all of it, and what it costs -----------------------------------------------------------

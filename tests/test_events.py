@@ -166,7 +166,7 @@ def test_the_next_run_reads_the_details_of_changed_registrants_only(serving: Ser
 
     second = sync(box, *FAMILY, state=first.state)
 
-    (mark,) = first.state["bookmarks"]["event_registrants"]["reach"]
+    (mark,) = first.state["bookmarks"]["event_registrants"]["watermarks"]
     day_before = dt.datetime.fromisoformat(mark["to"]) - dt.timedelta(hours=24)
     overlap = {
         row["id"]

@@ -37,7 +37,7 @@ def planned(
     return plan
 
 
-def compare(
+def reconcile(
     box: Sandbox, *streams: str, state: dict[str, Any] | None = None, **settings: Any
 ) -> Output:
     """Plan a run and make it: the figures agree, and the plan is cheap."""
@@ -52,36 +52,36 @@ def compare(
 
 def test_a_first_run_and_the_next(serving: Serving) -> None:
     box = serving(contacts=12_000, campaigns=120, recipients=60, events=3)
-    first = compare(box)
+    first = reconcile(box)
     box.account.edit_contacts(600)
     box.account.add_tracking(5)
-    compare(box, state=first.state)
+    reconcile(box, state=first.state)
 
 
 def test_large_campaigns(serving: Serving) -> None:
     box = serving(contacts=4000, campaigns=30, recipients=2500)
-    compare(box, "campaigns", "campaign_sends", "campaign_opens", "campaign_clicks")
+    reconcile(box, "campaigns", "campaign_sends", "campaign_opens", "campaign_clicks")
 
 
 def test_a_start_date_leaves_out_what_is_older(serving: Serving) -> None:
     box = serving(contacts=6000, campaigns=120)
     made = box.account.mailings.by_id.values()
     sent = sorted(campaign.last_run for campaign in made if campaign.last_run)
-    compare(box, start_date=moments.text(sent[len(sent) // 2]))
+    reconcile(box, start_date=moments.text(sent[len(sent) // 2]))
 
 
 @pytest.mark.parametrize("calls", [130, 400])
 def test_a_backfill_that_was_cut_off(serving: Serving, calls: int) -> None:
     box = serving(contacts=300, campaigns=100)
     first = sync(box, max_calls=calls)
-    compare(box, state=first.state)
+    reconcile(box, state=first.state)
 
 
 @pytest.mark.parametrize("days", [0, 30])
 def test_the_tracking_window_counts(serving: Serving, days: int) -> None:
     box = serving(contacts=300, campaigns=60)
     first = sync(box)
-    compare(box, state=first.state, tracking_window_days=days)
+    reconcile(box, state=first.state, tracking_window_days=days)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_the_tracking_window_counts(serving: Serving, days: int) -> None:
 )
 def test_a_stream_alone(serving: Serving, stream: str) -> None:
     box = serving(contacts=300, campaigns=20, events=4, activities=12)
-    first = compare(box, stream)
-    compare(box, stream, state=first.state)
+    first = reconcile(box, stream)
+    reconcile(box, stream, state=first.state)
 
 
 def test_contact_reports_count_what_is_left(serving: Serving) -> None:
@@ -217,6 +217,6 @@ def test_plan_warns_about_a_catalog_older_than_the_selection(
 
 
 def test_a_plan_in_days_and_minutes() -> None:
-    plan = Plan([Cost("contacts", 25_000)], asked=2, calls_a_day=10_000, seconds_a_call=0.26)
+    plan = Plan([Cost("contacts", 25_000)], asked=2, calls_a_day=10_000, seconds_per_request=0.26)
     assert (plan.calls, plan.days) == (25_000, 3)
     assert "The quota of 3 days at 10,000 requests per day; 108 minutes at this rate." in str(plan)

@@ -35,7 +35,7 @@ UV = str(ROOT / "scripts" / "uv")
 
 
 README = "README.md"
-MIGRATION = "docs/moving-to-v3.md"
+MIGRATION = "docs/migrating-to-v3.md"
 # The sections with commands. Each is run by a test below.
 SECTIONS = {
     (README, "tap-constantcontact"),
@@ -46,7 +46,7 @@ SECTIONS = {
     (README, "Scheduling"),
     (MIGRATION, "Both side by side"),
     ("docs/quota.md", "Ask before you run"),
-    ("docs/signing-in.md", "2. Log in"),
+    ("docs/authentication.md", "2. Log in"),
 }
 # Commands in the text, and the option that keeps the test short.
 INLINE = {
@@ -263,7 +263,7 @@ def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
     assert box.oauth.refreshes == 1
     assert box.oauth.invalid_grants == 0
     assert (clone.root / "meltano.yml").read_text() == before
-    login = section("2. Log in", "docs/signing-in.md").replace("meltano ", "./meltano.sh ")
+    login = section("2. Log in", "docs/authentication.md").replace("meltano ", "./meltano.sh ")
     login = login.replace("your-client-id", box.oauth.application.client_id)
     assert "Logged in to " in clone.run(login)
     (clone.root / "meltano.yml").write_text(before)

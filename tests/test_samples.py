@@ -12,7 +12,7 @@ import pytest
 from scripted import Answer, Scripted, in_envelope, rows_of
 from singer import sync
 
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +61,9 @@ BODIES = {
     "campaign_schedules": (f"{CAMPAIGN}/schedules", "campaign_schedules"),
     "campaign_schedules.string_id": (f"{CAMPAIGN}/schedules", "campaign_schedules"),
     **{
-        f"campaign_tracking_{kind}{shape}": (f"{CAMPAIGN}/tracking/{kind}", f"campaign_{kind}")
+        f"campaign_tracking_{kind}{conform}": (f"{CAMPAIGN}/tracking/{kind}", f"campaign_{kind}")
         for kind in KINDS
-        for shape in ("", ".time_cursor")
+        for conform in ("", ".time_cursor")
     },
     "events": (EVENTS, "events"),
     "event": (f"{EVENTS}/{{id}}", "events"),
@@ -146,8 +146,8 @@ def same(sent: Any, kept: Any) -> bool:
     if sent == kept or str(sent) == str(kept):
         return True
     if kept is None:
-        return sent == "" or (isinstance(sent, str) and times.parse(sent) is None)
-    return isinstance(sent, str) and times.parse(sent) == times.parse(kept)
+        return sent == "" or (isinstance(sent, str) and timestamps.parse(sent) is None)
+    return isinstance(sent, str) and timestamps.parse(sent) == timestamps.parse(kept)
 
 
 def at(row: Any, path: tuple[str, ...]) -> Any:

@@ -275,15 +275,15 @@ CASES = [
 ]
 
 
-def shape(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def conform(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Walk through a body: where every value stands, and its type."""
     match value:
         case dict():
             for key, inner in value.items():
-                yield from shape(inner, f"{path}.{key}" if path else key)
+                yield from conform(inner, f"{path}.{key}" if path else key)
         case list():
             for inner in value:
-                yield from shape(inner, f"{path}[]")
+                yield from conform(inner, f"{path}[]")
         case _:
             yield path, "number" if type(value) in {int, float} else type(value).__name__
 
@@ -291,7 +291,7 @@ def shape(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def shapes(bodies: list[Any]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for body in bodies:
-        for path, kind in shape(body):
+        for path, kind in conform(body):
             # Folders are nested up to three deep; any depth has the same shape.
             found[path.replace("children[].children[].", "children[].")].add(kind)
     return found

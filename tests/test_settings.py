@@ -49,8 +49,8 @@ BUILT_IN = {
         ({"api_key": "two words"}, "Setting 'api_key' holds a space"),
         ({"access_token": "with-line-break\n"}, "Setting 'access_token' holds a space"),
         ({"access_token": 12345678}, "Setting 'access_token' holds"),
-        ({"start_date": "soon"}, "Setting 'start_date' is no date: 'soon'. Write it like"),
-        ({"start_date": 2024}, "Setting 'start_date' is no date: 2024"),
+        ({"start_date": "soon"}, "Setting 'start_date' is not a timestamp: 'soon'. Write it like"),
+        ({"start_date": 2024}, "Setting 'start_date' is not a timestamp: 2024"),
         ({"start_date": "2999-01-01"}, "Setting 'start_date' lies in the future"),
         ({"api_url": "api.constantcontact.com"}, "Setting 'api_url' is no URL"),
         ({"api_url": "ftp://api.test/v2"}, "Setting 'api_url' is no URL"),
@@ -118,7 +118,7 @@ def test_several_faults_are_told_together(tmp_path: Path) -> None:
 def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> None:
     run = typed(tmp_path, {**GOOD, "start_date": "soon"}, option)
     assert run.code == 78
-    assert "Setting 'start_date' is no date" in run.log
+    assert "Setting 'start_date' is not a timestamp" in run.log
     assert "Traceback" not in run.log
 
 
@@ -136,10 +136,13 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
     ("state", "said"),
     [
         ("{", "no JSON"),
-        ('{"bookmarks": {"contacts": {"replication_key_value": "soon"}}}', "'soon' is no date"),
+        (
+            '{"bookmarks": {"contacts": {"replication_key_value": "soon"}}}',
+            "'soon' is not a timestamp",
+        ),
         ('{"bookmarks": {"contacts": 5}}', "it is not an object"),
-        ('{"bookmarks": []}', "holds no bookmarks"),
-        ('{"type": "STATE", "value": {}}', "Give the value of a STATE message"),
+        ('{"bookmarks": []}', "contains no bookmarks"),
+        ('{"type": "STATE", "value": {}}', "Use the value of a STATE message"),
     ],
 )
 def test_a_broken_state_is_told(state: str, said: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from examples import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_constantcontact.records.shaping import Shaper
+from tap_constantcontact.records.conform import RecordConformer
 
 SCHEMAS = {
     path.stem: json.loads(path.read_text())
@@ -76,7 +76,7 @@ def test_any_body_of_the_right_outline_becomes_a_valid_row(
     body = data.draw(bodies_of(SCHEMAS[stream]))
     before = json.dumps(body)
 
-    row = Shaper(SCHEMAS[stream], lambda _: None)(body)
+    row = RecordConformer(SCHEMAS[stream], lambda _: None)(body)
 
     strictly_typed(without_required(SCHEMAS[stream])).validate(row)
     assert json.dumps(body) == before, "the body is left as it was"
@@ -87,14 +87,14 @@ def test_any_body_of_the_right_outline_becomes_a_valid_row(
 @settings(max_examples=at_most(12))
 @given(data=st.data())
 def test_shaping_a_row_again_changes_nothing(stream: str, data: st.DataObject) -> None:
-    shape = Shaper(SCHEMAS[stream], lambda _: None)
-    row = shape(data.draw(bodies_of(SCHEMAS[stream])))
+    conform = RecordConformer(SCHEMAS[stream], lambda _: None)
+    row = conform(data.draw(bodies_of(SCHEMAS[stream])))
 
-    assert shape(row) == row
+    assert conform(row) == row
 
 
 def shaped(value: Any, **schema: Any) -> Any:
-    return Shaper({"properties": {"it": schema}}, lambda _: None)({"it": value})["it"]
+    return RecordConformer({"properties": {"it": schema}}, lambda _: None)({"it": value})["it"]
 
 
 @given(st.datetimes(min_value=dt.datetime(1970, 1, 2), timezones=st.timezones()))  # noqa: DTZ001
@@ -170,10 +170,10 @@ def test_a_lone_object_where_an_array_belongs_is_its_only_item() -> None:
 
 def test_unknown_fields_are_dropped_at_every_depth_and_named_once() -> None:
     said: list[str] = []
-    shape = Shaper(SCHEMAS["contacts"], said.append)
+    conform = RecordConformer(SCHEMAS["contacts"], said.append)
 
     for _ in range(3):
-        row = shape({"id": "1", "new": 1, "addresses": [{"planet": "Earth", "city": "Boston"}]})
+        row = conform({"id": "1", "new": 1, "addresses": [{"planet": "Earth", "city": "Boston"}]})
 
     assert row == {"id": "1", "addresses": [{"city": "Boston"}]}
     assert said == [
@@ -184,9 +184,9 @@ def test_unknown_fields_are_dropped_at_every_depth_and_named_once() -> None:
 
 def test_values_of_another_kind_are_named_once() -> None:
     said: list[str] = []
-    shape = Shaper(SCHEMAS["lists"], said.append)
+    conform = RecordConformer(SCHEMAS["lists"], said.append)
 
-    rows = [shape({"id": "1", "contact_count": "lots", "created_date": "soon"}) for _ in range(3)]
+    rows = [conform({"id": "1", "contact_count": "lots", "created_date": "soon"}) for _ in range(3)]
 
     assert rows[0] == {"id": "1", "contact_count": None, "created_date": None}
     assert len(said) == 2
@@ -206,10 +206,10 @@ def test_values_of_another_kind_are_named_once() -> None:
 def test_days_are_days(sent: Any, kept: str | None) -> None:
     said: list[str] = []
     schema = {"properties": {"day": {"type": ["string", "null"], "format": "date"}}}
-    shape = Shaper(schema, said.append)
-    assert shape({"day": sent}) == {"day": kept}
+    conform = RecordConformer(schema, said.append)
+    assert conform({"day": sent}) == {"day": kept}
     row = {"day": sent}
     if isinstance(sent, str):
-        shape.date(row)
+        conform.date(row)
         assert row == {"day": kept}
     assert bool(said) == (sent in {"yesterday", 5})

@@ -407,7 +407,7 @@ def test_a_seed_without_a_disk(
     box: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, rotating: bool
 ) -> None:
     class ReadOnly(FileStore):
-        def save(self, grants: list[Grant]) -> None:  # noqa: ARG002
+        def save(self, grants: list[Grant]) -> None:
             raise self._unusable(OSError(errno.EROFS, os.strerror(errno.EROFS)))
 
     box.oauth.application.rotating = rotating

@@ -251,7 +251,7 @@ def test_a_state_knows_its_account_without_asking(person: Person) -> None:
     person.box.account = Account(seed=2, contacts=1, campaigns=0)
     person.types("--login")
     tap = TapConstantContact(config=person.settings, state=state, message_writer=Collector())
-    with pytest.raises(ConfigValidationError, match="The state is another account's"):
+    with pytest.raises(ConfigValidationError, match="The state belongs to another account"):
         tap.sync_all()
 
 

@@ -16,9 +16,9 @@ from test_contact_reports import keys as report_keys
 
 from sandbox import Reply
 from tap_constantcontact.http.session import Session
-from tap_constantcontact.records import times
-from tap_constantcontact.state import bookmarks
-from tap_constantcontact.state.marks import Marks
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.state import validation
+from tap_constantcontact.state.watermarks import Watermarks
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def test_what_cannot_be_told_is_read_again(
     first = sync(box, *FAMILY)
     other = sync(serving(campaigns=300, recipients=1, seed=7), "campaigns").state
     state = first.state
-    state["bookmarks"]["campaigns"]["members"] = other["bookmarks"]["campaigns"]["members"]
+    state["bookmarks"]["campaigns"]["synced_ids"] = other["bookmarks"]["campaigns"]["synced_ids"]
 
     second = sync(box, *FAMILY, state=state)
 
@@ -384,7 +384,7 @@ def test_all_contacts_are_read_again_now_and_then(serving: Serving) -> None:
     assert len(sync(box, "contacts", state=state).rows("contacts")) < 100
 
     week_ago = dt.datetime.now(dt.UTC) - dt.timedelta(days=7, minutes=1)
-    state["bookmarks"]["contacts"]["refreshed"] = week_ago.isoformat()
+    state["bookmarks"]["contacts"]["full_refresh_at"] = week_ago.isoformat()
     never = sync(box, "contacts", state=state, contacts_refresh_days=0)
     again = sync(box, "contacts", state=state)
     after = sync(box, "contacts", state=again.state)
@@ -407,11 +407,11 @@ def test_a_mark_from_the_future_is_not_believed(
     bookmarks = state["bookmarks"]
     bookmarks["contacts"]["replication_key_value"] = ahead
     for stream in KINDS:
-        bookmarks[stream]["reach"][0]["to"] = ahead
+        bookmarks[stream]["watermarks"][0]["synced_until"] = ahead
 
     output = sync(box, *streams, state=state)
 
-    assert caplog.text.count("holds a mark from the future") == 1 + len(KINDS)
+    assert caplog.text.count("Ignoring a bookmark in the future") == 1 + len(KINDS)
     for stream in KINDS:
         assert keys(output, stream) == box.account.ids(stream), stream
     assert output.ids("contacts") == box.account.ids("contacts")
@@ -460,7 +460,7 @@ def test_a_run_began_at_a_moment_that_a_state_can_hold(serving: Serving) -> None
     tap = TapConstantContact(config=config(serving()))
     for _ in range(9):
         began = tap.run.session.started_at
-        assert times.parse(times.write(began)) == began
+        assert timestamps.parse(timestamps.write(began)) == began
         tap.run.__dict__.pop("session")
 
 
@@ -472,10 +472,10 @@ def test_a_state_of_another_account_is_refused(serving: Serving, streams: tuple[
     box, other = serving(contacts=5), serving(contacts=5)
     other.account.profile.info["email"] = "somebody@else.example.com"
     state = sync(box, *streams).state
-    state["bookmarks"]["account"] |= {"token": "another"}
+    state["bookmarks"]["account"] |= {"token_hash": "another"}
     into = Collector()
 
-    with pytest.raises(ConfigValidationError, match="The state is another account's"):
+    with pytest.raises(ConfigValidationError, match="The state belongs to another account"):
         sync(other, *streams, state=state, into=into)
 
     assert into.output.messages == []
@@ -486,13 +486,13 @@ def test_a_state_of_another_account_is_refused(serving: Serving, streams: tuple[
 def test_a_new_token_of_the_same_account_is_recognised(serving: Serving) -> None:
     box = serving(contacts=5)
     state = sync(box, "account", "contacts").state
-    state["bookmarks"]["account"]["token"] = "that before"  # noqa: S105
+    state["bookmarks"]["account"]["token_hash"] = "that before"  # noqa: S105
     before = len(box.calls)
 
     again = sync(box, "contacts", state=state)
 
     assert box.calls[before].path == "/v2/account/info"
-    assert again.state["bookmarks"]["account"]["token"] != "that before"  # noqa: S105
+    assert again.state["bookmarks"]["account"]["token_hash"] != "that before"  # noqa: S105
 
 
 def test_the_account_is_asked_for_no_more_than_needed(serving: Serving) -> None:
@@ -515,19 +515,19 @@ STATES = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
-                    "to",
-                    "down_to",
-                    "reach",
+                    "synced_until",
+                    "last_ids",
+                    "watermarks",
                     "replication_key_value",
-                    "members",
+                    "synced_ids",
                     "cursor",
                     "page_size",
-                    "within",
-                    "began",
+                    "resume_from",
+                    "pass_started_at",
                     "next_link",
                     "status",
-                    "refreshed",
-                    "owner",
+                    "full_refresh_at",
+                    "owner_hash",
                     "partitions",
                     "event_id",
                 ]
@@ -542,24 +542,24 @@ STATES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["contacts", "campaigns", "campaign_opens", "x"]), STATES))
 def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -> None:
-    faults = bookmarks.problems({"bookmarks": given_state})
+    faults = validation.validate({"bookmarks": given_state})
     assert all("\n" not in fault and fault.startswith("The state of stream") for fault in faults)
     if not faults:
         now = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
-        list(bookmarks.distrust_future({"bookmarks": given_state}, now))
+        list(validation.drop_future_bookmarks({"bookmarks": given_state}, now))
         for bookmark in given_state.values():
-            Marks(bookmark.get("reach"), ["a", "b"])
+            Watermarks(bookmark.get("watermarks"), ["a", "b"])
 
 
 @pytest.mark.parametrize(
     "marks",
     [
-        {"reach": "text"},
-        {"reach": [{"down_to": ["1"]}]},
-        {"reach": [{"to": "", "down_to": None}]},
-        {"reach": [{"to": "2026-01-01", "down_to": "1"}]},
-        {"members": "text"},
-        {"within": {"after": "x"}},
+        {"watermarks": "text"},
+        {"watermarks": [{"last_ids": ["1"]}]},
+        {"watermarks": [{"synced_until": "", "last_ids": None}]},
+        {"watermarks": [{"synced_until": "2026-01-01", "last_ids": "1"}]},
+        {"synced_ids": "text"},
+        {"resume_from": {"after": "x"}},
         {"page_size": "many"},
         {"page_size": 0},
         {"page_size": True},
@@ -568,7 +568,7 @@ def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -
 )
 def test_odd_marks_are_told_in_one_line(serving: Serving, marks: dict[str, Any]) -> None:
     state = {"bookmarks": {"campaigns": marks}}
-    with pytest.raises(ConfigValidationError, match="The state of stream 'campaigns' cannot be"):
+    with pytest.raises(ConfigValidationError, match="The state of stream 'campaigns' is not valid"):
         sync(serving(), "campaigns", state=state)
 
 
@@ -599,7 +599,7 @@ def test_marks_of_any_year_are_reckoned_with(serving: Serving, year: str) -> Non
     state = {
         "bookmarks": {
             "contacts": {"replication_key": "modified_date", "replication_key_value": moment},
-            "campaign_opens": {"reach": [{"to": moment, "down_to": None}]},
+            "campaign_opens": {"watermarks": [{"synced_until": moment, "last_ids": None}]},
         }
     }
     output = sync(box, "contacts", "campaign_opens", state=state)

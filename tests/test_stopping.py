@@ -14,7 +14,7 @@ from singer import Output, command, config, started, sync
 
 from sandbox import Trouble
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
-from tap_constantcontact.terminal.logs import Clearing
+from tap_constantcontact.terminal.logs import ProgressLineFilter
 from tap_constantcontact.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) ->
     assert "Traceback" not in run.log
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3, 5])
-def test_the_smallest_budget_is_kept(serving: Serving, calls: int) -> None:
+@pytest.mark.parametrize("requests", [1, 2, 3, 5])
+def test_the_smallest_budget_is_kept(serving: Serving, requests: int) -> None:
     box = serving()
-    output = sync(box, max_calls=calls)
-    assert len(box.calls) == calls
+    output = sync(box, max_calls=requests)
+    assert len(box.calls) == requests
     assert output.messages[-1]["type"] == "STATE"
 
 
@@ -63,8 +63,8 @@ def test_repeats_count_against_max_calls(serving: Serving) -> None:
 def test_a_budget_that_is_enough_changes_nothing(serving: Serving) -> None:
     box = serving(campaigns=10)
     free = sync(box)
-    calls = len(box.calls)
-    bounded = sync(box, max_calls=calls)
+    requests = len(box.calls)
+    bounded = sync(box, max_calls=requests)
     assert bounded.counts == free.counts
 
 
@@ -173,11 +173,11 @@ def test_progress_is_a_log_line_now_and_then(caplog: pytest.LogCaptureFixture) -
     progress = Progress(logger, 100, 0.26, terminal=io.StringIO(), clock=lambda: now[0])
     for _ in range(60):
         now[0] += 1
-        progress.rows["contacts"] += 500
-        progress.calling("contacts")
-    progress.expect("campaigns", 10, 40, 0, 0)
+        progress.records["contacts"] += 500
+        progress.on_request("contacts")
+    progress.set_position("campaigns", 10, 40, 0, 0)
     now[0] += 31
-    progress.calling("contacts")
+    progress.on_request("contacts")
 
     said = [record.getMessage() for record in caplog.records]
     estimate = "30 of 40 campaigns, about 183 requests, less than 1 min"
@@ -193,7 +193,7 @@ def test_progress_is_one_live_line_on_a_terminal(caplog: pytest.LogCaptureFixtur
     progress = Progress(logging.getLogger(), None, terminal=terminal, clock=lambda: now[0])
     for _ in range(3):
         now[0] += 1
-        progress.calling("lists")
+        progress.on_request("lists")
     progress.finish()
 
     assert terminal.getvalue().count("\r") == 4
@@ -206,11 +206,11 @@ def test_the_live_line_fits_and_makes_way_for_log_lines(monkeypatch: pytest.Monk
     monkeypatch.setattr(Progress, "width", 40)
     now, terminal = [0.0], Terminal()
     progress = Progress(logging.getLogger(), None, terminal=terminal, clock=lambda: now[0])
-    progress.expect("campaigns with a long name", 10, 40, 0, 0)
+    progress.set_position("campaigns with a long name", 10, 40, 0, 0)
     now[0] += 1
-    progress.calling("campaign_unsubscribes")
+    progress.on_request("campaign_unsubscribes")
     handler = logging.StreamHandler(terminal)
-    handler.addFilter(Clearing(progress.clear))
+    handler.addFilter(ProgressLineFilter(progress.clear))
     handler.handle(logging.makeLogRecord({"msg": "said"}))
     handler.handle(logging.makeLogRecord({"msg": "again"}))
 
@@ -233,8 +233,8 @@ def test_seconds_go_to_the_stream_that_took_them() -> None:
     now = [0.0]
     progress = Progress(logging.getLogger(), None, terminal=io.StringIO(), clock=lambda: now[0])
     for stream, seconds in [("lists", 1), ("contacts", 2), ("contacts", 3), ("lists", 4)]:
-        progress.calling(stream)
+        progress.on_request(stream)
         now[0] += seconds
     progress.finish()
     assert progress.seconds == {"lists": 5, "contacts": 5}
-    assert progress.calls == {"lists": 2, "contacts": 2}
+    assert progress.requests == {"lists": 2, "contacts": 2}

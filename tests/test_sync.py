@@ -228,7 +228,7 @@ def test_states_hold_only_what_the_next_run_goes_on_from(serving: Serving, versi
         assert held.isdisjoint(
             {"progress_markers", "replication_key_signpost", "starting_replication_value"}
         )
-        assert {"reach", "cursor", "replication_key_value"} <= held
+        assert {"watermarks", "cursor", "replication_key_value"} <= held
 
 
 def test_a_catalog_may_ask_for_the_full_table(serving: Serving) -> None:

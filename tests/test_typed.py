@@ -13,8 +13,8 @@ from singer import Collector, config, everything, sync
 from test_shaping import SCALARS, SCHEMAS, bodies_of
 
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.records.shaping import Shaper
-from tap_constantcontact.records.typed import TypedPages
+from tap_constantcontact.records.conform import RecordConformer
+from tap_constantcontact.records.fast_decoder import FastPageDecoder
 from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v2.envelopes import PAGED
 
@@ -59,21 +59,21 @@ def page(rows: list[Any]) -> bytes:
 
 
 def read(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None] | None:
-    found = TypedPages(schema, PAGED).read(body)
+    found = FastPageDecoder(schema, PAGED).read(body)
     if found is None:
         return None
     assert found.as_dict
     rows = [found.as_dict(row) for row in found.rows]
-    shape = Shaper(schema, lambda _: None)
+    conform = RecordConformer(schema, lambda _: None)
     for row in rows:
-        shape.date(row)
+        conform.date(row)
     return rows, found.next_link
 
 
 def read_with_care(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None]:
     found = PAGED.open(envelopes.decode(body))
-    shape = Shaper(schema, lambda _: None)
-    return [shape(row) for row in found.rows], found.next_link
+    conform = RecordConformer(schema, lambda _: None)
+    return [conform(row) for row in found.rows], found.next_link
 
 
 def exactly(rows: Any) -> str:
@@ -109,7 +109,7 @@ def test_rows_of_any_kind_come_out_the_same(stream: str, data: st.DataObject) ->
 
 @given(SCALARS | st.lists(SCALARS, max_size=2))
 def test_what_is_no_page_is_left_to_others(body: Any) -> None:
-    assert TypedPages(SCHEMAS["lists"], PAGED).read(json.dumps(body).encode()) is None
+    assert FastPageDecoder(SCHEMAS["lists"], PAGED).read(json.dumps(body).encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_is_no_page_is_left_to_others(body: Any) -> None:
     ],
 )
 def test_a_page_that_has_anything_else_is_read_with_care(body: bytes) -> None:
-    assert TypedPages(SCHEMAS["contacts"], PAGED).read(body) is None
+    assert FastPageDecoder(SCHEMAS["contacts"], PAGED).read(body) is None
 
 
 def test_the_large_streams_are_read_at_full_speed(
@@ -140,13 +140,13 @@ def test_the_large_streams_are_read_at_full_speed(
     streams = ("contacts", "campaign_sends", "campaign_opens", "campaign_clicks")
     expected = sync(box, *streams)
 
-    shape = Shaper.__call__
+    conform = RecordConformer.__call__
 
-    def campaigns_only(shaper: Shaper, obj: Any) -> Any:
+    def campaigns_only(shaper: RecordConformer, obj: Any) -> Any:
         assert "name" in obj, f"read with care: {obj}"
-        return shape(shaper, obj)
+        return conform(shaper, obj)
 
-    monkeypatch.setattr(Shaper, "__call__", campaigns_only)
+    monkeypatch.setattr(RecordConformer, "__call__", campaigns_only)
     found = sync(box, *streams)
 
     assert found.counts == expected.counts

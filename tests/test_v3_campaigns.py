@@ -19,9 +19,9 @@ from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Call, Sandbox, Trouble, moments
 from sandbox.world.tracking import OPENS, SENDS, Hit
-from tap_constantcontact.state.known import Known, Seen
+from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.v3.counters import KINDS, Snapshot, counts_of
+from tap_constantcontact.v3.counters import KINDS, CampaignCounters, counts_of
 from tap_constantcontact.v3.counters import Counter as CounterSeen
 from tap_constantcontact.v3.numbering import RowNumbers, repeated
 
@@ -466,9 +466,9 @@ def test_snapshot_is_restored_from_its_text(
         )
         for kind, seen in counters.items()
     }
-    text = Snapshot(counters, activities).text(NOON)
+    text = CampaignCounters(counters, activities).text(NOON)
     assert " " not in text
-    restored = Snapshot.of(Seen(NOON, text))
+    restored = CampaignCounters.of(Snapshot(NOON, text))
     assert restored.activities == activities
     assert restored.counters.keys() == counters.keys()
     for kind, seen in restored.counters.items():
@@ -481,11 +481,11 @@ def test_snapshot_is_restored_from_its_text(
 
 @given(st.text())
 def test_invalid_snapshot_text_is_an_unknown_snapshot(text: str) -> None:
-    assert set(Snapshot.of(Seen(NOON, text)).counters) <= set(KINDS)
+    assert set(CampaignCounters.of(Snapshot(NOON, text)).counters) <= set(KINDS)
 
 
 def test_snapshot_text_of_older_versions_is_read() -> None:
-    restored = Snapshot.of(Seen(NOON, "p.b.-.1.1.1"))
+    restored = CampaignCounters.of(Snapshot(NOON, "p.b.-.1.1.1"))
     assert restored.counters["sends"] == CounterSeen(25, NOON)
     assert restored.counters["clicks"].value is None
     assert not restored.activities
@@ -501,11 +501,11 @@ def test_counters_have_many_forms() -> None:
 
 @given(st.dictionaries(st.text(min_size=1), st.sampled_from(["a", "b.c"]), max_size=90))
 def test_what_is_known_comes_back(texts: dict[str, str]) -> None:
-    known = Known()
+    known = Snapshots()
     for member, text in texts.items():
-        known.put(member, Seen(NOON, text))
-    again = Known(known.dump())
-    assert sum(again.get(member) == Seen(NOON, text) for member, text in texts.items()) == min(
+        known.put(member, Snapshot(NOON, text))
+    again = Snapshots(known.dump())
+    assert sum(again.get(member) == Snapshot(NOON, text) for member, text in texts.items()) == min(
         len(texts), 80
     )
     again.retain([])
@@ -514,7 +514,7 @@ def test_what_is_known_comes_back(texts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, [5], [{"to": "soon", "of": "x"}], {"a": 1}], ids=str)
 def test_what_is_not_known_is_nothing(value: Any) -> None:
-    assert Known(value).dump() == []
+    assert Snapshots(value).dump() == []
 
 
 @given(st.lists(st.sampled_from("ab"), max_size=8), st.integers(0, 4))

@@ -17,7 +17,7 @@ from singer import Collector, catalog, config, sync
 from sandbox import Account, Sandbox
 from sandbox.v3.routes import ROUTES
 from tap_constantcontact import people
-from tap_constantcontact.state.marks import Marks
+from tap_constantcontact.state.watermarks import Watermarks
 from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v3 import sums
 
@@ -210,7 +210,7 @@ def test_failed_objects_survive_an_interrupted_run(serving: Serving) -> None:
 
 @pytest.mark.parametrize("failed", [5, ["a"], [{"ids": 5}], [{"ids": "a", "synced_until": "x"}]])
 def test_odd_failed_objects_in_a_state_are_rejected_in_one_line(failed: Any) -> None:
-    with pytest.raises(Exception, match="The state of stream 'campaigns' cannot be read: failed"):
+    with pytest.raises(Exception, match="The state of stream 'campaigns' is not valid: failed"):
         TapConstantContact(
             config={"api_version": "v3", "access_token": "token-of-a-test"},
             state={"bookmarks": {"campaigns": {"failed": failed}}},
@@ -219,17 +219,17 @@ def test_odd_failed_objects_in_a_state_are_rejected_in_one_line(failed: Any) -> 
 
 def test_watermarks_keep_failed_parents() -> None:
     parents = ["a", "b", "c"]
-    marks = Marks(None, parents)
+    marks = Watermarks(None, parents)
     before = NOON - dt.timedelta(days=1)
     marks.complete(NOON)
-    marks.note_failure(0, None)
-    marks.note_failure(1, before)
-    marks.note_failure(2, before)
+    marks.keep_failure(0, None)
+    marks.keep_failure(1, before)
+    marks.keep_failure(2, before)
     marks.forget_failure(2)
-    again = Marks(marks.dump(), ["new", *parents], marks.dump_failed())
-    assert [again.read_to(place) for place in range(4)] == [NOON, None, before, NOON]
+    again = Watermarks(marks.dump(), ["new", *parents], marks.dump_failed())
+    assert [again.synced_until(place) for place in range(4)] == [NOON, None, before, NOON]
     again.complete(NOON)
-    gone = Marks(again.dump(), ["c"], again.dump_failed())
+    gone = Watermarks(again.dump(), ["c"], again.dump_failed())
     gone.complete(NOON)
     assert gone.dump_failed() == []
 
@@ -573,7 +573,7 @@ def test_state_without_proof_of_the_account_is_not_used(
     state = read(box, *streams).state
     del state["bookmarks"]["account"]
     for bookmark in state["bookmarks"].values():
-        bookmark.pop("account", None)
+        bookmark.pop("account_hash", None)
     again = read(box, *streams, state=state)
     assert "The state does not prove that it belongs to this account." in caplog.text
     for stream in streams:
@@ -587,7 +587,9 @@ def test_each_bookmark_proves_by_itself_whose_it_is(serving: Serving) -> None:
     del state["bookmarks"]["account"]
     again = read(box, *streams, state=state)
     assert not again.rows("campaign_sends")
-    state = {"bookmarks": {"contacts": {**state["bookmarks"]["contacts"], "account": "another"}}}
+    state = {
+        "bookmarks": {"contacts": {**state["bookmarks"]["contacts"], "account_hash": "another"}}
+    }
     whole = read(other, "contacts", state=state)
     assert ids_of(whole, "contacts") == other.account.v3_ids("contacts")
 
@@ -595,7 +597,7 @@ def test_each_bookmark_proves_by_itself_whose_it_is(serving: Serving) -> None:
 def test_state_of_an_account_that_cannot_be_determined_is_not_used(serving: Serving) -> None:
     box = serving(contacts=30)
     state = read(box, "account", "contacts").state
-    state["bookmarks"]["account"]["token"] = "another"  # noqa: S105
+    state["bookmarks"]["account"]["token_hash"] = "another"  # noqa: S105
     respond(box, ends_with("/account/summary"), 403, DENIED)
     again, error = sync_or_fail(box, "contacts", state=state)
     assert error is None

@@ -142,7 +142,7 @@ def test_all_are_read_again_when_it_is_time(serving: Serving) -> None:
     state = read(box, "contacts").state
     kept = json.loads(json.dumps(state))
     long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(days=8)
-    kept["bookmarks"]["contacts"]["refreshed"] = long_ago.isoformat()
+    kept["bookmarks"]["contacts"]["full_refresh_at"] = long_ago.isoformat()
     assert read(box, "contacts", state=state).counts["contacts"] < 60
     assert read(box, "contacts", state=kept).counts["contacts"] >= 60
     assert read(box, "contacts", state=kept, contacts_refresh_days=0).counts["contacts"] < 60
@@ -227,7 +227,7 @@ def test_reports_on_contacts_go_on_where_a_run_was_cut_off(serving: Serving) -> 
     box = serving(contacts=40, campaigns=3)
     name = "contact_summaries"
     runs = [read(box, name, max_calls=15)]
-    while runs[-1].state["bookmarks"][name]["reach"][-1]["down_to"]:
+    while runs[-1].state["bookmarks"][name]["watermarks"][-1]["last_ids"]:
         runs.append(read(box, name, state=runs[-1].state, max_calls=15))
     rows = {key for run in runs for key in ids_of(run, name)}
     assert rows == box.account.v3_ids("contact_summaries")
@@ -381,7 +381,7 @@ def test_a_state_of_v2_is_not_taken_for_one_of_v3(serving: Serving) -> None:
     box = serving()
     for one, other in (("v2", "v3"), ("v3", "v2")):
         state = sync(box, "contacts", version=one).state
-        with pytest.raises(Exception, match=f"of the API {one}, and this run reads {other}"):
+        with pytest.raises(Exception, match=f"to the API {one}, and this run reads {other}"):
             sync(box, "contacts", version=other, state=state)
 
 

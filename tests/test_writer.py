@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from singer import COMMAND, Output, config, environment, started
 from typing_extensions import override
 
-from tap_constantcontact.records.writer import write_whole
+from tap_constantcontact.records.message_writer import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -58,7 +58,7 @@ class Gate:
         self._limits = limits
         self._mishaps = Mishaps(state, _FAILURES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - calls to read have no body worth waiting for
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         key = params.pop("api_key", None)

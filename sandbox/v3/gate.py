@@ -40,7 +40,7 @@ class Gate:
         self._oauth = oauth
         self._mishaps = Mishaps(state, refusals.FAILURES)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - calls to read have no body worth waiting for
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         call = Call(scope["method"], scope["path"], params, 0, monotonic())

@@ -46,7 +46,7 @@ class Authenticator(AuthBase, abc.ABC):
         """A message for the end of the run; None if there is none."""
         return None
 
-    def renew(self, refused: requests.PreparedRequest) -> bool:  # noqa: ARG002 - others do
+    def renew(self, refused: requests.PreparedRequest) -> bool:
         """Replace a token that the API has rejected; return whether there is another one now."""
         return False
 

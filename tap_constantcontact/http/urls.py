@@ -24,7 +24,7 @@ class BaseUrl:
         before = parts.path.removesuffix(f"/{version}")
         self._before = f"{parts.scheme}://{parts.netloc}{before}"
 
-    def follow(self, next_link: str, first: str) -> str:  # noqa: ARG002 - other APIs do
+    def follow(self, next_link: str, first: str) -> str:
         """Return the URL of a next page: the link as given, on our own host.
 
         Args:

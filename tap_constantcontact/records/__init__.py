@@ -1,1 +1,1 @@
-"""From an object of the API to a row and a message."""
+"""Records: parsing, conforming to the schema, and writing."""

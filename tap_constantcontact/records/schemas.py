@@ -1,4 +1,4 @@
-"""Where the streams' schemas are."""
+"""Location of the streams' schemas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from singer_sdk import SchemaDirectory
 
 
 def schemas_of(version: str) -> SchemaDirectory:
-    """The schemas of an API, such as `v2`, by stream.
+    """Return the schemas of an API, such as `v2`, by stream.
 
     They are inside the installed package or, in an editable install, beside it.
     """

@@ -1,1 +1,1 @@
-"""What a state holds: bookmarks, marks on long lists, whose account it is of."""
+"""State: bookmarks, watermarks on long lists, and the check of the account."""

@@ -1,1 +1,1 @@
-"""What a person sees of a run: progress, summary, and logs that tell no secrets."""
+"""Output for people: progress, summary, and logs without secrets."""

@@ -1,4 +1,4 @@
-"""Keeping secrets and people out of the logs."""
+"""Redaction and filtering of logs."""
 
 from __future__ import annotations
 
@@ -16,48 +16,47 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.authenticator import Authenticator
 
 
-class _Cleaner(logging.Filter):
-    """The last line of defence: cleans every record of every handler it is on.
+class RedactingFilter(logging.Filter):
+    """Redacts secrets in the log records of every handler.
 
-    Our own messages hold nothing to clean. Those of libraries, and tracebacks of faults that
-    nobody foresaw, may.
+    Our own messages contain none. Messages of libraries and tracebacks of unexpected errors may.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # Weak, so that those of runs that are over cost nothing.
+        # Weak references, so that finished runs cost nothing.
         self.known: weakref.WeakSet[Authenticator] = weakref.WeakSet()
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if (cleaned := self._clean(message)) != message:
-            record.msg, record.args = cleaned, None
+        if (redacted := self._redact(message)) != message:
+            record.msg, record.args = redacted, None
         if record.exc_info and record.exc_info[0] is not None:
             text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            if (cleaned := self._clean(text)) != text:
-                # As text: a structured formatter would take the exception apart once more.
-                record.msg, record.args = f"{self._clean(record.getMessage())}\n{cleaned}", None
+            if (redacted := self._redact(text)) != text:
+                # As text: a structured formatter would format the exception again.
+                record.msg, record.args = f"{self._redact(record.getMessage())}\n{redacted}", None
                 record.exc_info = record.exc_text = None
         return True
 
-    def _clean(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         for authenticator in self.known:
             text = authenticator.redact(text)
         return text
 
 
-# What the SDK says of each stream or run, and nobody can do anything with. That of resuming is not
-# true: our streams go on where they stopped.
-_OF_NO_USE = ("progress is not resumable", "as child stream to", "Skipping parse of env var")
-# Each setting that comes from the environment: some ten lines above what a login shows.
+# Lines of the SDK for each stream or run that help nobody. The one about resuming is wrong:
+# our streams resume.
+_IRRELEVANT = ("progress is not resumable", "as child stream to", "Skipping parse of env var")
+# One line for each setting in the environment, some ten above the output of a login.
 _ENVIRONMENT_LOGGER = logging.getLogger("singer_sdk.configuration._dict_config")
 
 
-def is_of_use(record: logging.LogRecord) -> bool:
-    """Whether a line of the SDK tells a person anything."""
+def is_relevant(record: logging.LogRecord) -> bool:
+    """Return whether a log record of the SDK is relevant to people."""
     message = record.getMessage()
-    return not any(each in message for each in _OF_NO_USE)
+    return not any(each in message for each in _IRRELEVANT)
 
 
 def hide_environment_lines() -> None:
@@ -65,11 +64,11 @@ def hide_environment_lines() -> None:
     _ENVIRONMENT_LOGGER.setLevel(logging.WARNING)
 
 
-class Clearing(logging.Filter):
-    """Takes a live line off the terminal before something is logged there."""
+class ProgressLineFilter(logging.Filter):
+    """Clears the live line of the terminal before a log record."""
 
     def __init__(self, clear: Callable[[], None]) -> None:
-        """Take what clears it."""
+        """Take the function that clears the line."""
         super().__init__()
         self._clear = clear
 
@@ -80,12 +79,12 @@ class Clearing(logging.Filter):
 
 
 def clear_before_logging(clear: Callable[[], None]) -> None:
-    """From now on, clear the terminal's live line before each line that is logged."""
+    """Clear the live line of the terminal before each log record from now on."""
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Clearing(clear))
+        handler.addFilter(ProgressLineFilter(clear))
 
 
-_CLEANER = _Cleaner()
+_REDACTING_FILTER = RedactingFilter()
 
 
 def is_structured() -> bool:
@@ -94,11 +93,11 @@ def is_structured() -> bool:
     return any(isinstance(handler.formatter, StructuredFormatter) for handler in handlers)
 
 
-def keep_out_of_logs(authenticator: Authenticator) -> None:
-    """From now on, no log line shows these credentials or anybody's e-mail address."""
-    _CLEANER.known.add(authenticator)
+def redact_in_logs(authenticator: Authenticator) -> None:
+    """Redact the secrets of an authenticator and e-mail addresses in all logs from now on."""
+    _REDACTING_FILTER.known.add(authenticator)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_CLEANER)
-    logging.getLogger("singer_sdk").addFilter(is_of_use)
-    # At DEBUG it writes a line with the URL, key included, for every call.
+        handler.addFilter(_REDACTING_FILTER)
+    logging.getLogger("singer_sdk").addFilter(is_relevant)
+    # At DEBUG it logs the URL of each request, key included.
     logging.getLogger("urllib3").setLevel(logging.INFO)

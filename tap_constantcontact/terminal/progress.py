@@ -1,4 +1,4 @@
-"""What a run is doing, and what it has done, for the person who watches it."""
+"""Progress and summary of a run."""
 
 from __future__ import annotations
 
@@ -14,106 +14,106 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _SECONDS_BETWEEN_LINES = 30.0
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_UPDATES = 0.2
 _USUAL_WIDTH = 80
 
 
 class Progress:
-    """Counts rows, calls and seconds by stream, and shows them while they grow.
+    """Counts records, requests and seconds by stream, and shows them during the run.
 
-    On a terminal one line is written over and over; elsewhere a log line comes every half minute.
+    On a terminal it updates one line. Elsewhere it logs a line every half minute.
 
     Attributes:
-        rows: Rows by stream.
-        calls: Attempts by stream, repeats included.
-        seconds: Seconds by stream, its calls and the handling of its rows.
-        is_live: Whether a person is watching a terminal.
+        records: Records by stream.
+        requests: Attempts by stream, retries included.
+        seconds: Seconds by stream, for its requests and records.
+        is_live: Whether stderr is a terminal.
     """
 
     def __init__(
         self,
         logger: logging.Logger,
         max_calls: int | None,
-        seconds_a_call: float = 0.0,
+        seconds_per_request: float = 0.0,
         *,
         terminal: TextIO = sys.stderr,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with nothing done.
+        """Start with zero.
 
         Args:
-            logger: Where the lines go if there is no terminal.
-            max_calls: How many calls the run may make; None for no limit.
-            seconds_a_call: How far apart calls leave.
-            terminal: Where a person may be watching.
+            logger: Logs the lines if there is no terminal.
+            max_calls: Maximum number of requests of the run; None for no limit.
+            seconds_per_request: Seconds between requests.
+            terminal: The stream that may be a terminal.
             clock: Seconds from any start.
         """
-        self.rows: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()
+        self.records: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._left: Callable[[], str] = str
+        self._remaining: Callable[[], str] = str
         self._logger = logger
-        self._seconds_a_call = seconds_a_call
-        self._max_calls = max_calls
+        self._seconds_per_request = seconds_per_request
+        self._max_requests = max_calls
         self._terminal = terminal
         self.is_live = terminal.isatty()
         self._clock = clock
-        self._marked = self._shown = clock()
+        self._counted_until = self._shown = clock()
         self._stream = ""
         self._is_shown = False
 
-    def calling(self, stream: str) -> None:
-        """Note that a stream is about to make a call."""
+    def on_request(self, stream: str) -> None:
+        """Count a request of a stream."""
         now = self._clock()
-        self.seconds[self._stream or stream] += now - self._marked
-        self._marked, self._stream = now, stream
-        self.calls[stream] += 1
-        pause = _SECONDS_BETWEEN_LOOKS if self.is_live else _SECONDS_BETWEEN_LINES
+        self.seconds[self._stream or stream] += now - self._counted_until
+        self._counted_until, self._stream = now, stream
+        self.requests[stream] += 1
+        pause = _SECONDS_BETWEEN_UPDATES if self.is_live else _SECONDS_BETWEEN_LINES
         if now - self._shown >= pause:
             self._shown = now
             self._show()
 
-    def expect(
-        self, what: str, done: int, there_are: int, begun_at: int, calls_before: int
+    def set_position(
+        self, what: str, done: int, total: int, done_before: int, calls_before: int
     ) -> None:
-        """Note how far a stream has come through something long.
+        """Set the position of a stream in a long list.
 
         Args:
-            what: What it goes through, in the plural.
-            done: How many of them are through.
-            there_are: How many there are in all.
-            begun_at: How many were through when this run began with them.
-            calls_before: How many calls the run had made then.
+            what: Name of the list's items, in the plural.
+            done: Number of items that are done.
+            total: Number of items.
+            done_before: Number of items that were done before this run.
+            calls_before: Number of requests that the run had sent before the first item.
         """
 
-        def left() -> str:
-            here, open_ones = done - begun_at, there_are - done
-            remaining = f"{open_ones:,} of {there_are:,} {what}"
+        def remaining() -> str:
+            here, open_ones = done - done_before, total - done
+            remaining = f"{open_ones:,} of {total:,} {what}"
             if not here:
                 return remaining
-            requests = (self.calls.total() - calls_before) * open_ones / here
-            minutes = requests * self._seconds_a_call / 60
+            requests = (self.requests.total() - calls_before) * open_ones / here
+            minutes = requests * self._seconds_per_request / 60
             duration = f"{minutes:,.0f} min" if minutes >= 1 else "less than 1 min"
             return f"{remaining}, about {requests:,.0f} requests, {duration}"
 
-        self._left = left
+        self._remaining = remaining
 
-    def arrive(self) -> None:
-        """Note that a stream has come to the end of what was expected of it."""
-        self._left = str
+    def clear_position(self) -> None:
+        """Clear the position at the end of the list."""
+        self._remaining = str
 
     @property
-    def left(self) -> str:
+    def remaining(self) -> str:
         """Estimate of what remains of the current stream; empty if unknown."""
-        return self._left()
+        return self._remaining()
 
     def _show(self) -> None:
-        made = f"{self.calls.total():,}"
-        if self._max_calls:
-            made += f" of {self._max_calls:,}"
+        made = f"{self.requests.total():,}"
+        if self._max_requests:
+            made += f" of {self._max_requests:,}"
         parts = [
-            f"{self.left} remaining" if self.left else "",
-            f"{self._stream}: {self.rows[self._stream]:,} records",
+            f"{self.remaining} remaining" if self.remaining else "",
+            f"{self._stream}: {self.records[self._stream]:,} records",
             f"{made} requests",
         ]
         line = "; ".join(part for part in parts if part)
@@ -126,21 +126,21 @@ class Progress:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal, which need not be that of stdout: stdout is often a pipe."""
+        """Columns of this terminal. Stdout, which others measure, is often a pipe."""
         try:
             return os.get_terminal_size(self._terminal.fileno()).columns
         except (OSError, ValueError):
             return _USUAL_WIDTH
 
     def finish(self) -> None:
-        """Count the seconds of the last stream, and leave the terminal tidy."""
+        """Count the seconds of the last stream, and clear the live line."""
         now = self._clock()
-        self.seconds[self._stream] += now - self._marked
-        self._marked = now
+        self.seconds[self._stream] += now - self._counted_until
+        self._counted_until = now
         self.clear()
 
     def clear(self) -> None:
-        """Take the live line away, so that something else can be written there."""
+        """Clear the live line."""
         if self._is_shown:
             self._terminal.write("\r\x1b[K")
             self._terminal.flush()
@@ -150,21 +150,21 @@ class Progress:
     def headline(self) -> str:
         """The totals of the run in one line."""
         return (
-            f"{self.rows.total():,} records, {self.calls.total():,} requests,"
+            f"{self.records.total():,} records, {self.requests.total():,} requests,"
             f" {sum(self.seconds.values()):,.1f} seconds."
         )
 
     def as_dict(self, bookmarks: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """Return the totals of the run and of each stream, for programs."""
         return {
-            "records": self.rows.total(),
-            "requests": self.calls.total(),
+            "records": self.records.total(),
+            "requests": self.requests.total(),
             "seconds": round(sum(self.seconds.values()), 1),
-            "remaining": self.left,
+            "remaining": self.remaining,
             "streams": {
                 stream: {
-                    "records": self.rows[stream],
-                    "requests": self.calls[stream],
+                    "records": self.records[stream],
+                    "requests": self.requests[stream],
                     "seconds": round(self.seconds[stream], 1),
                     "bookmark": bookmark,
                 }
@@ -182,15 +182,15 @@ class Progress:
         lines += [
             (
                 stream,
-                f"{self.rows[stream]:,}",
-                f"{self.calls[stream]:,}",
+                f"{self.records[stream]:,}",
+                f"{self.requests[stream]:,}",
                 f"{self.seconds[stream]:,.1f}",
                 bookmark,
             )
             for stream, bookmark in bookmarks
         ]
-        requests, seconds = f"{self.calls.total():,}", f"{sum(self.seconds.values()):,.1f}"
-        lines.append(("total", f"{self.rows.total():,}", requests, seconds, ""))
+        requests, seconds = f"{self.requests.total():,}", f"{sum(self.seconds.values()):,.1f}"
+        lines.append(("total", f"{self.records.total():,}", requests, seconds, ""))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(
@@ -205,6 +205,6 @@ class Progress:
         without_fractions = [(name, text.replace(".000Z", "Z")) for name, text in bookmarks]
         for line in self.summary(without_fractions).splitlines():
             self._terminal.write(f"{line[: self.width]}\n")
-        if self.left:
-            self._terminal.write(f"Remaining: {self.left}.\n")
+        if self.remaining:
+            self._terminal.write(f"Remaining: {self.remaining}.\n")
         self._terminal.flush()

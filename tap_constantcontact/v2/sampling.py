@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING
 
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -54,7 +54,7 @@ class CampaignSample:
         sent = [sent_date(each) for each in ends]
         if newer != older and sent[0] and sent[1]:
             moment = sent[0] + (sent[1] - sent[0]) * ((place - newer) / (older - newer))
-            counted["last_run_date"] = times.write(moment)
+            counted["last_run_date"] = timestamps.write(moment)
         return counted
 
     def _beside(self, place: int) -> tuple[int, int]:
@@ -72,7 +72,7 @@ class CampaignSample:
 
 def sent_date(campaign: Record) -> dt.datetime | None:
     """When a campaign was sent last, as its detail says."""
-    return times.parse_or_none(campaign.get("last_run_date")) or times.parse_or_none(
+    return timestamps.parse_or_none(campaign.get("last_run_date")) or timestamps.parse_or_none(
         campaign.get("created_date")
     )
 

@@ -14,8 +14,8 @@ from tap_constantcontact.http.rate_limiter import RateLimiter
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.meltano import LOGIN, command
-from tap_constantcontact.records import times
-from tap_constantcontact.state.owner import fingerprint
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.state.ids import fingerprint
 from tap_constantcontact.v3 import login
 from tap_constantcontact.v3.api import URL, auth_server, given_token, token_source
 from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
@@ -119,7 +119,9 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
         seed = config.get("refresh_token")
         grant = store.find(str(config.get("client_id")), label, fingerprint(seed) if seed else "")
         if grant and grant.expires_at:
-            rows.append(("Access token", f"until {times.write(grant.expires_at)}, renewed before"))
+            rows.append(
+                ("Access token", f"until {timestamps.write(grant.expires_at)}, renewed before")
+            )
         rows.append(("Refresh token", f"ends after {_REFRESH_TOKENS_LIVE}"))
         rows.append(("Token store", store.place))
     needed = {name for stream in IN_ORDER for name in stream.privileges}

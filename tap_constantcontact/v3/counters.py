@@ -7,14 +7,14 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.state.owner import fingerprint
+from tap_constantcontact.state.ids import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singer_sdk.helpers.types import Record
 
-    from tap_constantcontact.state.known import Seen
+    from tap_constantcontact.state.snapshots import Snapshot
 
 #: The kinds of reports, in the order in which their counters stand in a state.
 KINDS = ("sends", "opens", "clicks", "bounces", "forwards", "optouts")
@@ -78,7 +78,7 @@ class Counter(NamedTuple):
         return is_known and (self.synced_until is None or self.synced_until <= synced_until)
 
 
-class Snapshot(NamedTuple):
+class CampaignCounters(NamedTuple):
     """What was known of a campaign when its reports were read.
 
     Attributes:
@@ -91,7 +91,7 @@ class Snapshot(NamedTuple):
     activities: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, seen: Seen | None) -> Self:
+    def of(cls, seen: Snapshot | None) -> Self:
         """Read what `text` has written; what is something else is as good as nothing."""
         text, _, ids = (seen.text if seen else "").partition(_ACTIVITIES)
         parts = text.split(".")
@@ -102,7 +102,7 @@ class Snapshot(NamedTuple):
             return cls({}, activities)
         try:
             pairs = zip(KINDS, parts, strict=True)
-            counters = {kind: _read(part, seen.read_to) for kind, part in pairs if part}
+            counters = {kind: _read(part, seen.synced_until) for kind, part in pairs if part}
         except (ValueError, OverflowError):
             counters = {}
         return cls(counters, activities)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tap_constantcontact.http.shutdown import SyncStopped
 from tap_constantcontact.meltano import LOGIN
-from tap_constantcontact.state.owner import fingerprint
+from tap_constantcontact.state.ids import fingerprint
 from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, SpentTokenError
 from tap_constantcontact.v3.store import Grant, NoStoreError, StoreError
 

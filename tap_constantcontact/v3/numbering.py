@@ -62,7 +62,7 @@ class NumberedStream(V3Stream):
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         page = self.pages.read(response)
         page = page._replace(rows=self._new(page))
-        return self._shaped(page) if self.shapes_pages else page.rows
+        return self._conform_page(page) if self.conforms_pages else page.rows
 
     def _new(self, page: Page) -> list[Any]:
         """The records of a page that did not come with the page before."""

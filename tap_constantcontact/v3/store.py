@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.oauth import SignInError
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def read_grants(text: str) -> list[Grant]:
 
 def _as_dict(grant: Grant) -> dict[str, Any]:
     return {
-        name: times.write(held) if isinstance(held, dt.datetime) else held
+        name: timestamps.write(held) if isinstance(held, dt.datetime) else held
         for name, held in asdict(grant).items()
         if held
     }
@@ -172,7 +172,7 @@ def _grant(held: dict[str, Any]) -> Grant:
         raise TypeError
     found = Grant(**known)
     moments = {
-        name: times.parse(known.get(name, ""))
+        name: timestamps.parse(known.get(name, ""))
         for name in ("issued_at", "expires_at", "refreshing_since")
     }
     return replace(found, **moments)  # type: ignore[arg-type]

@@ -12,10 +12,9 @@ from typing_extensions import override
 
 from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.records import times
-from tap_constantcontact.state.known import Known, Seen
-from tap_constantcontact.state.owner import fingerprint
-from tap_constantcontact.state.revisits import token
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.state.ids import fingerprint, short_id
+from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -76,7 +75,7 @@ class EditedStream(V3Stream):
     @override
     def first_change(self) -> dt.datetime | None:
         # Of a few things all are wanted, however old: `start_date` is for long lists.
-        bookmark = times.parse_or_none(self.bookmark)
+        bookmark = timestamps.parse_or_none(self.bookmark)
         return bookmark - dt.timedelta(hours=self.config["lookback_hours"]) if bookmark else None
 
     @override
@@ -97,13 +96,13 @@ class EditedStream(V3Stream):
             with retries.raise_when_exhausted():
                 (detail,) = self.fetch(self._path_of(row), envelopes.of(row[key], key))
         except FatalAPIError as error:
-            self._failed.add(token(row[key]))
+            self._failed.add(short_id(row[key]))
             self.leave_behind(row[key], error)
         else:
             self.run.failures.note_success(self.name)
             yield {**row, **detail}
             self._note(row)
-            self._failed.discard(token(row[key]))
+            self._failed.discard(short_id(row[key]))
 
     @cached_property
     def _failed(self) -> set[str]:
@@ -117,24 +116,24 @@ class EditedStream(V3Stream):
             state["failed"] = [{"synced_until": None, "ids": "".join(sorted(self._failed))}]
 
     def _is_edited(self, row: Record) -> bool:
-        if self.since is None or token(str(row[self.primary_keys[0]])) in self._failed:
+        if self.since is None or short_id(str(row[self.primary_keys[0]])) in self._failed:
             return True
         seen = self._known.get(str(row[self.primary_keys[0]]))
         is_new = seen is None or seen.text != self._look(row)
-        return is_new and times.is_since(row.get(self.replication_key or ""), self.since)
+        return is_new and timestamps.is_since(row.get(self.replication_key or ""), self.since)
 
     def _look(self, row: Record) -> str:
         return fingerprint(str(row.get(self.replication_key or "")))[:6]
 
     @cached_property
-    def _known(self) -> Known:
+    def _known(self) -> Snapshots:
         """What was read lately: the look-back would read it again each time."""
-        return Known(self.run.bookmarks_of(self.name).get("known"))
+        return Snapshots(self.run.bookmarks_of(self.name).get("snapshots"))
 
     def _note(self, row: Record) -> None:
         moment = self.run.session.started_at
-        self._known.put(str(row[self.primary_keys[0]]), Seen(moment, self._look(row)))
-        self.get_context_state(None)["known"] = self._known.dump()
+        self._known.put(str(row[self.primary_keys[0]]), Snapshot(moment, self._look(row)))
+        self.get_context_state(None)["snapshots"] = self._known.dump()
 
     def _path_of(self, row: Record) -> str:
         return f"{self.path}/{quote(str(row[self.primary_keys[0]]), safe='')}"

@@ -12,7 +12,7 @@ from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.retries import APIError
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import peek
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.envelopes import paged
@@ -163,7 +163,9 @@ class Sums:
         """The ids of campaigns that were sent so lately that news is expected of them."""
         oldest = self._run.session.started_at - self.window if self.window else None
         return [
-            str(row[_KEY]) for row in summaries if times.is_since(row.get("last_sent_date"), oldest)
+            str(row[_KEY])
+            for row in summaries
+            if timestamps.is_since(row.get("last_sent_date"), oldest)
         ]
 
     def ahead(
@@ -191,7 +193,7 @@ class Sums:
 
 def sent_at(summary: Record | None) -> dt.datetime | None:
     """When a campaign was sent last, by its summary; None if nobody knows."""
-    return times.parse_or_none(summary.get("last_sent_date")) if summary else None
+    return timestamps.parse_or_none(summary.get("last_sent_date")) if summary else None
 
 
 def unique_count(summary: Record | None, kind: str) -> int | None:

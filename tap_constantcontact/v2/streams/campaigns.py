@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import pages
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v2.sampling import CampaignSample, sent_date
 from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.state.passes import ReadTo
+    from tap_constantcontact.state.sync_pass import SyncedUntil
 
 # All that a list row of a campaign has; the rest takes a call per campaign.
 _LISTED = frozenset({"id", "name", "status", "modified_date"})
@@ -43,15 +43,15 @@ class CampaignFamilyStream(WalkedStream):
     """Campaigns and their parts."""
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        return self.has_changed(member, read_to) or (
-            read_to is None and self.was_sent_since_start(member)
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        return self.has_changed(member, synced_until) or (
+            synced_until is None and self.was_sent_since_start(member)
         )
 
-    def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
+    def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
-        oldest = self.with_lookback(read_to) if read_to else self.start_date
-        return times.is_since(campaign.get("modified_date"), oldest)
+        oldest = self.with_lookback(synced_until) if synced_until else self.start_date
+        return timestamps.is_since(campaign.get("modified_date"), oldest)
 
     def was_sent_since_start(self, campaign: Record) -> bool:
         """Whether a campaign was sent after `start_date`; true as well if nobody knows."""
@@ -60,21 +60,21 @@ class CampaignFamilyStream(WalkedStream):
         sent = sent_date(campaign)
         return self.start_date is None or sent is None or sent >= self.start_date
 
-    def may_grow(self, campaign: Record, read_to: dt.datetime | None, days: int) -> bool:
+    def may_grow(self, campaign: Record, synced_until: dt.datetime | None, days: int) -> bool:
         """Whether a sent campaign's window of so many days was still open when it was read."""
-        if not is_tracked(campaign) or read_to is None:
+        if not is_tracked(campaign) or synced_until is None:
             return False
         sent = sent_date(campaign)
         if campaign["status"] != _SENT or not days:
             return True
-        return sent is not None and read_to < sent + dt.timedelta(days=days)
+        return sent is not None and synced_until < sent + dt.timedelta(days=days)
 
     @property
     def needs_detail(self) -> bool:
         """Whether the rows hold anything that only a campaign's detail has."""
         return False
 
-    def needs_last_run(self, read_to: dt.datetime | None) -> bool:  # noqa: ARG002 - others do
+    def needs_last_run(self, synced_until: dt.datetime | None) -> bool:
         """Whether it takes a campaign's detail to tell if it is due."""
         return False
 
@@ -88,8 +88,10 @@ class GrowingCampaignStream(CampaignFamilyStream):
     """What the API goes on counting while a campaign's window is open."""
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        return super().is_due(member, read_to) or self.may_grow(member, read_to, self.window)
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        return super().is_due(member, synced_until) or self.may_grow(
+            member, synced_until, self.window
+        )
 
 
 class Campaigns(GrowingCampaignStream, WalkingStream):
@@ -135,8 +137,10 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
         return [row["id"] for row in rows if moment and self.has_changed(row, moment)]
 
     @override
-    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
-        found = ((cast("CampaignFamilyStream", self.family[n]), to) for n, to in read_to.items())
+    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
+        found = (
+            (cast("CampaignFamilyStream", self.family[n]), to) for n, to in synced_until.items()
+        )
         family = {each: to for each, to in found if each.covers(member)}
         tracked = is_tracked(member)
         if tracked and idle < _ENDED_IN_A_ROW:
@@ -165,8 +169,8 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
         return dt.timedelta(days=days) - _TOLERANCE if days else None
 
     @override
-    def is_edited(self, member: Record, read_to: ReadTo) -> bool:
-        return any(self.has_changed(member, to) for to in read_to.values())
+    def is_edited(self, member: Record, synced_until: SyncedUntil) -> bool:
+        return any(self.has_changed(member, to) for to in synced_until.values())
 
     @override
     def says_something(self, member: Record) -> bool:
@@ -258,7 +262,7 @@ class CampaignSchedules(CampaignPartStream):
         return bool(member["status"] == "SCHEDULED")
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
         return True
 
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_constantcontact.each import EachStream
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
@@ -46,7 +46,7 @@ class ContactReportStream(EachStream):
 
     @override
     def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
-        return {"created_since": times.write(since)} if since else {}
+        return {"created_since": timestamps.write(since)} if since else {}
 
 
 class ContactActivity(ContactReportStream):
@@ -61,7 +61,7 @@ class ContactActivity(ContactReportStream):
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
         happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
-        if not times.is_since(happened, self.since):
+        if not timestamps.is_since(happened, self.since):
             return None
         # A key has no nulls: only clicks have a link.
         keys = {key: row.get(key) or NO_VALUE for key in ("campaign_id", "link_id")}

@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.people import ALL, OPTED_OUT, PeopleStream
 from tap_constantcontact.plan import PAGE
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.v2.streams.lists import Lists
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Contacts(PeopleStream):
         status = context["status"] if context else ALL
         params = {"status": status, "include_contact_id": "true"}
         if status == ALL and self.since:
-            params["modified_since"] = times.write(self.since)
+            params["modified_since"] = timestamps.write(self.since)
         return params
 
     # -- what it will cost ------------------------------------------------------------------
@@ -58,7 +58,9 @@ class Contacts(PeopleStream):
             return self.pages_of(self._there_are), f"about {self._there_are:,} contacts"
         rows, calls = self.first_rows({"status": ALL}, _PAGES_ASKED)
         if calls is None:
-            changed = self._share(lambda row: times.is_since(row.get("modified_date"), self.since))
+            changed = self._share(
+                lambda row: timestamps.is_since(row.get("modified_date"), self.since)
+            )
             calls = max(_PAGES_ASKED + 1, self.pages_of(changed * self._there_are))
             note = f"about {changed * self._there_are:,.0f} have changed"
         else:
@@ -98,12 +100,12 @@ class Contacts(PeopleStream):
 
     def _is_wanted(self, row: Record, since: dt.datetime, context: Context | None) -> bool:
         # Asked for again here: the filter may get lost after the first page (Pagination).
-        changed = times.is_since(row.get("modified_date"), since)
+        changed = timestamps.is_since(row.get("modified_date"), since)
         if context is None or context["status"] == ALL:
             return changed
         # What has changed was in the first pass already.
         return not changed and any(
             moment >= since
             for email in envelopes.objects(row.get("email_addresses"))
-            if (moment := times.parse_or_none(email.get("opt_out_date")))
+            if (moment := timestamps.parse_or_none(email.get("opt_out_date")))
         )

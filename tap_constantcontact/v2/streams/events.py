@@ -12,7 +12,7 @@ from tap_constantcontact.areas import OptionalAreaStream
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.plan import pages
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.prefetch import RequestForecast
-    from tap_constantcontact.state.passes import ReadTo
+    from tap_constantcontact.state.sync_pass import SyncedUntil
     from tap_constantcontact.walk import Visit
 
 # What a list row of an event has; all else is in the event's detail.
@@ -62,17 +62,19 @@ class EventSpotStream(OptionalAreaStream, WalkedStream):
     area = "EventSpot"
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        ends, created = (times.parse_or_none(member.get(d)) for d in ("end_date", "created_date"))
-        if not (read_to and self.window and ends and created):
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        ends, created = (
+            timestamps.parse_or_none(member.get(d)) for d in ("end_date", "created_date")
+        )
+        if not (synced_until and self.window and ends and created):
             return True
         lively = [ends + dt.timedelta(days=self.window), created]
         lively += [
             moment
             for field in ("active_date", "deleted_date")
-            if (moment := times.parse_or_none(member.get(field)))
+            if (moment := timestamps.parse_or_none(member.get(field)))
         ]
-        return max(lively) >= self.with_lookback(read_to)
+        return max(lively) >= self.with_lookback(synced_until)
 
 
 class Events(EventSpotStream, WalkingStream):
@@ -92,8 +94,8 @@ class Events(EventSpotStream, WalkingStream):
         return sorted(rows, key=lambda row: (str(row.get("created_date")), row["id"]), reverse=True)
 
     @override
-    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
-        due = self.due(member, read_to)
+    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
+        due = self.due(member, synced_until)
         if not due:
             return Need.NOTHING
         is_deep = self.name in due and self.selects_beyond(_LISTED)
@@ -190,13 +192,13 @@ class EventRegistrants(EventPartStream):
     page_size = 500
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
         # People are paid back and checked in whenever somebody gets to it, and their rows tell.
         return True
 
-    def since_of(self, read_to: dt.datetime | None) -> dt.datetime | None:
+    def since_of(self, synced_until: dt.datetime | None) -> dt.datetime | None:
         """The oldest change wanted of an event that was read up to a moment, None for never."""
-        return self.with_lookback(read_to) if read_to else self.start_date
+        return self.with_lookback(synced_until) if synced_until else self.start_date
 
     @override
     def calls_for(self, visit: Visit) -> int:
@@ -217,15 +219,18 @@ class EventRegistrants(EventPartStream):
         for number, row in enumerate(self._changed(registrants, self.visit), start=1):
             found = self.detail(self._path_of(row, context), row["id"])
             yield {**row, **(found or {})}
-            state["within"] = {"event_id": self.visit.member["id"], "after": list(_change(row))}
+            state["resume_from"] = {
+                "event_id": self.visit.member["id"],
+                "after": list(_change(row)),
+            }
             if number % _REGISTRANTS_A_STATE == 0:
                 self.run.write_state()
-        state.pop("within", None)
+        state.pop("resume_from", None)
 
     def _changed(self, registrants: Iterable[Record], visit: Visit) -> list[Record]:
         """Those whose detail is to be read, in the order in which it is."""
         since = self.since_of(visit.due[self.name])
-        within = self.run.bookmarks_of(self.name).get("within") or {}
+        within = self.run.bookmarks_of(self.name).get("resume_from") or {}
         is_here = within.get("event_id") == visit.member["id"]
         after = tuple(within["after"]) if is_here else ()
         changed = (row for row in registrants if _changed_since(row, since))
@@ -246,9 +251,9 @@ class EventRegistrants(EventPartStream):
 
 
 def _changed_since(row: Record, since: dt.datetime | None) -> bool:
-    return times.is_since(row.get("updated_date"), since)
+    return timestamps.is_since(row.get("updated_date"), since)
 
 
 def _change(row: Record) -> tuple[str, ...]:
-    updated = times.parse_or_none(row.get("updated_date"))
-    return (times.write(updated) if updated else "", row["id"])
+    updated = timestamps.parse_or_none(row.get("updated_date"))
+    return (timestamps.write(updated) if updated else "", row["id"])

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import PAGE, pages
-from tap_constantcontact.records import times
-from tap_constantcontact.state.revisits import token
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v2.streams.campaigns import CampaignPartStream, is_tracked
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.state.passes import Pass
+    from tap_constantcontact.state.sync_pass import SyncPass
     from tap_constantcontact.walk import Visit
 
 
@@ -31,26 +31,26 @@ class TrackingStream(CampaignPartStream):
     """One report of one campaign, whole the first time and then from where it was read to."""
 
     page_size = 500
-    shapes_pages = True
+    conforms_pages = True
 
     @override
     def covers(self, member: Record) -> bool:
         return is_tracked(member)
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        if read_to is None:
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        if synced_until is None:
             return self.was_sent_since_start(member)
-        return self.may_grow(member, read_to, self.window)
+        return self.may_grow(member, synced_until, self.window)
 
     @override
-    def needs_last_run(self, read_to: dt.datetime | None) -> bool:
-        return bool(self.window) if read_to else self.start_date is not None
+    def needs_last_run(self, synced_until: dt.datetime | None) -> bool:
+        return bool(self.window) if synced_until else self.start_date is not None
 
     @override
     def part_context(self, visit: Visit) -> Context:
-        read_to = visit.due[self.name]
-        since = self.with_lookback(read_to) if read_to else None
+        synced_until = visit.due[self.name]
+        since = self.with_lookback(synced_until) if synced_until else None
         return {**super().part_context(visit), "since": since}
 
     @override
@@ -58,12 +58,12 @@ class TrackingStream(CampaignPartStream):
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, Any]:
         since = context and context["since"]
-        return {"created_since": times.write(since)} if since else {}
+        return {"created_since": timestamps.write(since)} if since else {}
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
         since = context["since"] if context else None
-        if not times.is_since(row.get(self.replication_key or ""), since):
+        if not timestamps.is_since(row.get(self.replication_key or ""), since):
             return None
         # A key has no nulls, and a row that lacks a part of it is a row all the same.
         for key in ("contact_id", "link_id"):
@@ -141,32 +141,32 @@ class CountedStream(TrackingStream):
     """
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        return super().is_due(member, read_to) and not self._is_unmoved(member, read_to)
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        return super().is_due(member, synced_until) and not self._is_unmoved(member, synced_until)
 
-    def _is_unmoved(self, campaign: Record, read_to: dt.datetime | None) -> bool:
+    def _is_unmoved(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
         counted = _counter(campaign, self.name)
         if counted is None:
             return False
         known = self.run.bookmarks_of(self.name).get("counters") or {}
-        return bool(counted == (known.get(token(campaign["id"]), 0) if read_to else 0))
+        return bool(counted == (known.get(short_id(campaign["id"]), 0) if synced_until else 0))
 
     @override
     def read_part(self, context: Context) -> Iterable[Record]:
         yield from super().read_part(context)
         counted = _counter(self.visit.member, self.name)
         counters = self.get_context_state(None).setdefault("counters", {})
-        campaign = token(self.visit.member["id"])
+        campaign = short_id(self.visit.member["id"])
         counters.pop(campaign, None)
         if counted is not None and len(counters) < _MOST_COUNTERS:
             counters[campaign] = counted
 
     @override
-    def end_pass(self, going: Pass) -> None:
+    def end_pass(self, going: SyncPass) -> None:
         # Of others no news is expected any more.
-        lively = going.visited.union(each for each in going.members if going.revisits.get(each))
+        lively = going.visited.union(each for each in going.parent_ids if going.deferrals.get(each))
         counters = self.get_context_state(None).get("counters") or {}
-        for campaign in counters.keys() - set(map(token, lively)):
+        for campaign in counters.keys() - set(map(short_id, lively)):
             del counters[campaign]
 
 

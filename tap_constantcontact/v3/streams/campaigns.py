@@ -16,16 +16,15 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.retries import APIError, MissingRecordsError
-from tap_constantcontact.records import times
-from tap_constantcontact.state.known import Known, Seen
-from tap_constantcontact.state.owner import fingerprint
-from tap_constantcontact.state.revisits import token
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.state.ids import fingerprint, short_id
+from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.counters import (
     KINDS,
+    CampaignCounters,
     Counter,
-    Snapshot,
     counts_of,
     short_activity_id,
     with_plain_names,
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
-    from tap_constantcontact.state.passes import Pass, ReadTo
+    from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
     from tap_constantcontact.walk import Visit
 
 # Only these were not sent. A status that nobody foresaw is taken for one that was.
@@ -77,7 +76,7 @@ def was_sent(campaign: Record) -> bool:
 def sent_date(campaign: Record) -> dt.datetime | None:
     """When a campaign was sent last, as far as is known."""
     found = sent_at(campaign.get(_SUMMARY))
-    return found or times.parse_or_none(campaign.get("updated_at"))
+    return found or timestamps.parse_or_none(campaign.get("updated_at"))
 
 
 def counts_in(campaign: Record) -> dict[str, int]:
@@ -107,29 +106,31 @@ class CampaignFamilyStream(WalkedStream):
     needs_activities: ClassVar[bool] = True
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        return self.has_changed(member, read_to)
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        return self.has_changed(member, synced_until)
 
-    def has_changed(self, campaign: Record, read_to: dt.datetime | None) -> bool:
+    def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
-        if read_to and (seen := self.edits.as_read(campaign["id"], read_to)):
+        if synced_until and (seen := self.edits.as_of(campaign["id"], synced_until)):
             # The look-back would read it again each time.
             return bool(seen.text != campaign[_EDIT])
-        return self.is_since(campaign, self.with_lookback(read_to) if read_to else self.start_date)
+        return self.is_since(
+            campaign, self.with_lookback(synced_until) if synced_until else self.start_date
+        )
 
     def is_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
         """Whether a campaign was edited, sent or sent again after a moment.
 
         A resend need not move `updated_at`.
         """
-        is_edited = times.is_since(campaign.get("updated_at"), moment)
+        is_edited = timestamps.is_since(campaign.get("updated_at"), moment)
         return is_edited or self.was_sent_since(campaign, moment)
 
     @property
-    def edits(self) -> Known:
+    def edits(self) -> Snapshots:
         """Of campaigns that were edited lately, which edit was read; all streams share it."""
-        state = self.run.bookmarks_of(Campaigns.name).get("edits")
-        return self.run.once("edits", lambda: Known(state))
+        state = self.run.bookmarks_of(Campaigns.name).get("edit_hashes")
+        return self.run.once("edits", lambda: Snapshots(state))
 
     def was_sent_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
         """Whether a campaign was sent, or sent again, after a moment."""
@@ -137,14 +138,14 @@ class CampaignFamilyStream(WalkedStream):
         return was_sent(campaign) and (moment is None or sent is None or sent >= moment)
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Snapshots:
         """What was known of campaigns when they were last read; all streams share it."""
-        state = self.run.bookmarks_of(Campaigns.name).get("known")
-        return self.run.once("counters", lambda: Known(state))
+        state = self.run.bookmarks_of(Campaigns.name).get("snapshots")
+        return self.run.once("counters", lambda: Snapshots(state))
 
-    def snapshot(self, campaign: Record) -> Snapshot:
+    def snapshot(self, campaign: Record) -> CampaignCounters:
         """What was known of a campaign when it was last read."""
-        return Snapshot.of(self.known.get(campaign["id"]))
+        return CampaignCounters.of(self.known.get(campaign["id"]))
 
     @cached_property
     def sums(self) -> Sums:
@@ -190,7 +191,7 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
 
     @override
     def mark_of(self, member: Record) -> str:
-        return token(member["id"])
+        return short_id(member["id"])
 
     @override
     def key_of(self, member: Record) -> str:
@@ -232,8 +233,8 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return status_of(member) == _REMOVED or member["id"] not in self.ids_listed_again
 
     @override
-    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
-        due = self.due(member, read_to)
+    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
+        due = self.due(member, synced_until)
         if not due:
             return Need.NOTHING
         streams = [cast("CampaignFamilyStream", self.family[name]) for name in due]
@@ -241,15 +242,15 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return Need.DETAIL if is_deep else Need.LIST_ROW
 
     @override
-    def due(self, member: Record, read_to: ReadTo) -> ReadTo:
-        due = dict(super().due(member, read_to))
+    def due(self, member: Record, synced_until: SyncedUntil) -> SyncedUntil:
+        due = dict(super().due(member, synced_until))
         known = self.snapshot(member).activities
         if not known or known >= activity_ids_in(member):
             return due
         # The detail names an activity that it did not name before.
         return due | {
             name: to
-            for name, to in read_to.items()
+            for name, to in synced_until.items()
             if cast("CampaignFamilyStream", self.family[name]).needs_activities
             and self.family[name].covers(member)
         }
@@ -267,50 +268,54 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
     # -- counters ---------------------------------------------------------------------------
 
     @override
-    def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
-        member, moment = visit.member, going.moment
+    def settle(
+        self, going: SyncPass, position: int, visit: Visit, synced_until: SyncedUntil
+    ) -> None:
+        member, moment = visit.member, going.timestamp
         lately = self.with_lookback(moment)
         was_missed = self.is_since(member, lately)
         if visit.failed:
             self._edits_now.put(member["id"], None)
         elif visit.due or not was_missed:
             # What some have read of it before in this pass was perhaps another edit.
-            is_same = was_missed and going.is_for_all(read_to)
-            self._edits_now.put(member["id"], Seen(moment, member[_EDIT]) if is_same else None)
+            is_same = was_missed and going.is_for_all(synced_until)
+            self._edits_now.put(member["id"], Snapshot(moment, member[_EDIT]) if is_same else None)
         if not self._needs_stats or not was_sent(member):
             return
         window, sent = self.sums.window, sent_date(member)
         is_over = window is not None and sent is not None and sent + window <= moment
         snapshot = None
         if visit.failed or not is_over:
-            snapshot = self._snapshot_of(visit, read_to, moment).text(moment)
-        self._known_now.put(member["id"], None if snapshot is None else Seen(moment, snapshot))
+            snapshot = self._snapshot_of(visit, synced_until, moment).text(moment)
+        self._known_now.put(member["id"], None if snapshot is None else Snapshot(moment, snapshot))
 
     @override
     def keep(self, state: dict[str, Any]) -> None:
-        state["edits"] = self._edits_now.dump()
+        state["edit_hashes"] = self._edits_now.dump()
         if self._needs_stats:
-            state["known"] = self._known_now.dump()
+            state["snapshots"] = self._known_now.dump()
 
     # What is due is told, here and ahead, by what was known when the run began.
     @cached_property
-    def _edits_now(self) -> Known:
-        return Known(self.edits.dump())
+    def _edits_now(self) -> Snapshots:
+        return Snapshots(self.edits.dump())
 
     @cached_property
-    def _known_now(self) -> Known:
-        return Known(self.known.dump())
+    def _known_now(self) -> Snapshots:
+        return Snapshots(self.known.dump())
 
-    def _snapshot_of(self, visit: Visit, read_to: ReadTo, moment: dt.datetime) -> Snapshot:
+    def _snapshot_of(
+        self, visit: Visit, synced_until: SyncedUntil, moment: dt.datetime
+    ) -> CampaignCounters:
         """What is known of a campaign from now on."""
         before = self.snapshot(visit.member)
         counters = dict(before.counters)
         for stream in self._tracking:
             # The others have read it before in this pass.
-            if stream.name in read_to:
+            if stream.name in synced_until:
                 counter = before.counters.get(stream.kind)
                 counters[stream.kind] = stream.counter_after(
-                    visit, counter, read_to[stream.name], moment
+                    visit, counter, synced_until[stream.name], moment
                 )
         named = activity_ids_in(visit.member)
         if _ACTIVITIES not in visit.member:
@@ -318,16 +323,16 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         elif visit.failed and before.activities:
             # Those that are new stay new, and those that are gone will be new if they come back.
             named &= before.activities
-        return Snapshot(counters, named)
+        return CampaignCounters(counters, named)
 
     @property
     def _tracking(self) -> list[CountedPartStream]:
         return [each for each in self.family.values() if isinstance(each, CountedPartStream)]
 
     @override
-    def end_pass(self, going: Pass) -> None:
+    def end_pass(self, going: SyncPass) -> None:
         if self._needs_stats:
-            self._known_now.retain(going.members)
+            self._known_now.retain(going.parent_ids)
 
     # -- what it will cost ------------------------------------------------------------------
 
@@ -418,7 +423,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         try:
             for row in self.request_records(context):
                 has_records = True
-                yield row if self.shapes_pages else self.of_activity(row, context)
+                yield row if self.conforms_pages else self.of_activity(row, context)
         except APIError as error:
             is_missing = error.action is ResponseAction.NOT_FOUND and not self.has_read_pages
             if not is_missing or self.must_have(campaign, role):
@@ -434,7 +439,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         window, sent = self.sums.window, sent_date(self.visit.member)
         return window is None or sent is None or sent + window > self.run.session.started_at
 
-    def must_have_records(self, campaign: Record, role: str) -> bool:  # noqa: ARG002 - others do
+    def must_have_records(self, campaign: Record, role: str) -> bool:
         """Whether an activity certainly has some records of this kind."""
         return False
 
@@ -561,14 +566,14 @@ class CampaignSendHistory(SentPartStream):
     def read_part(self, context: Context) -> Iterable[Record]:
         run_dates = []
         for row in super().read_part(context):
-            run_dates.append(times.parse_or_none(row.get("run_date")))
+            run_dates.append(timestamps.parse_or_none(row.get("run_date")))
             yield row
         campaign = self.visit.member
         sent = sent_at(campaign.get(_SUMMARY))
         latest = max(filter(None, run_dates), default=None)
         is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
         if sent and is_behind and self.is_in_window and status_of(campaign) != _REMOVED:
-            msg = f"The history lacks the sending of {times.write(sent)}"
+            msg = f"The history lacks the sending of {timestamps.write(sent)}"
             raise MissingRecordsError(msg)
 
 
@@ -619,17 +624,18 @@ class MovingPartStream(SentPartStream):
     kinds: ClassVar[tuple[str, ...]] = KINDS
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        if read_to is None:
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        if synced_until is None:
             return self.is_wanted(member) and self.may_have(member)
         window, sent = self.sums.window, sent_date(member)
         if window is not None and sent is not None and sent + window <= self.run.session.started_at:
             # Once more, whatever is counted: counters are late.
-            synced_until = self.synced_until(member, read_to)
+            synced_until = self.synced_until(member, synced_until)
             return synced_until is None or synced_until < sent + window
         known, now = self.snapshot(member).counters, counts_in(member)
         return not all(
-            kind in known and known[kind].vouches(now.get(kind), read_to) for kind in self.kinds
+            kind in known and known[kind].vouches(now.get(kind), synced_until)
+            for kind in self.kinds
         )
 
     def is_wanted(self, campaign: Record) -> bool:
@@ -640,9 +646,11 @@ class MovingPartStream(SentPartStream):
         """Whether there may be something that is counted: all that can be read must say no."""
         return any(self._counted(campaign, kind) != 0 for kind in self.kinds)
 
-    def synced_until(self, campaign: Record, read_to: dt.datetime | None) -> dt.datetime | None:  # noqa: ARG002
+    def synced_until(
+        self, campaign: Record, synced_until: dt.datetime | None
+    ) -> dt.datetime | None:
         """Up to when a report was read: None for never."""
-        return read_to
+        return synced_until
 
     @override
     def must_have(self, campaign: Record, role: str) -> bool:
@@ -667,22 +675,28 @@ class CountedPartStream(MovingPartStream):
         return (self.kind,)
 
     @override
-    def synced_until(self, campaign: Record, read_to: dt.datetime | None) -> dt.datetime | None:
+    def synced_until(
+        self, campaign: Record, synced_until: dt.datetime | None
+    ) -> dt.datetime | None:
         """Up to when a report was read: by the marks, or earlier if it was left out since."""
         counter = self.snapshot(campaign).counters.get(self.kind)
-        if counter is None or read_to is None:
-            return read_to
-        return counter.synced_until and min(counter.synced_until, read_to)
+        if counter is None or synced_until is None:
+            return synced_until
+        return counter.synced_until and min(counter.synced_until, synced_until)
 
     def counter_after(
-        self, visit: Visit, before: Counter | None, read_to: dt.datetime | None, at: dt.datetime
+        self,
+        visit: Visit,
+        before: Counter | None,
+        synced_until: dt.datetime | None,
+        at: dt.datetime,
     ) -> Counter:
         """The counter of the report after a visit, with the timestamp up to which it was read.
 
         What was not read keeps its older timestamp: the next read goes back to it.
         """
         if self.name in visit.failed:
-            return Counter(None, self.synced_until(visit.member, read_to))
+            return Counter(None, self.synced_until(visit.member, synced_until))
         count = counts_in(visit.member).get(self.kind)
         if self.name not in visit.due:
             if before is not None:
@@ -706,14 +720,14 @@ class CampaignLinks(MovingPartStream):
     params: ClassVar[Mapping[str, str]] = {"no_clicks": "true"}
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        if read_to is None:
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        if synced_until is None:
             return self.was_sent_since(member, self.start_date)
         # What was sent again has links that nobody has clicked yet.
-        seen = self.edits.as_read(member["id"], read_to)
+        seen = self.edits.as_of(member["id"], synced_until)
         is_known = seen is not None and seen.text == member[_EDIT]
-        is_new = not is_known and self.was_sent_since(member, self.with_lookback(read_to))
-        return is_new or super().is_due(member, read_to)
+        is_new = not is_known and self.was_sent_since(member, self.with_lookback(synced_until))
+        return is_new or super().is_due(member, synced_until)
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_constantcontact.each import EachStream
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.stream import V3Stream
@@ -46,7 +46,7 @@ class ContactReportStream(V3Stream, EachStream):
     @override
     def listing_params(self) -> Mapping[str, Any]:
         # As of the run's beginning, so that nothing shifts while it is paged.
-        return {"status": "all", "created_before": times.write(self.run.session.started_at)}
+        return {"status": "all", "created_before": timestamps.write(self.run.session.started_at)}
 
     @override
     def get_url_params(
@@ -57,7 +57,10 @@ class ContactReportStream(V3Stream, EachStream):
     @property
     def _last_five_years(self) -> dict[str, str]:
         started_at = self.run.session.started_at
-        return {"start": times.write(started_at - FIVE_YEARS), "end": times.write(started_at)}
+        return {
+            "start": timestamps.write(started_at - FIVE_YEARS),
+            "end": timestamps.write(started_at),
+        }
 
 
 class ContactActivity(NumberedStream, ContactReportStream):

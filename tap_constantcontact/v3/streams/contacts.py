@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.people import ALL, PeopleStream
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 
@@ -40,10 +40,10 @@ class Contacts(V3Stream, PeopleStream):
         status = context["status"] if context else ALL
         params = {"status": "all", "include": INCLUDES}
         if self.going.is_whole:
-            params["created_before"] = times.write(self.latest)
+            params["created_before"] = timestamps.write(self.latest)
         if self.since:
             name = "updated_after" if status == ALL else "optout_after"
-            params[name] = times.write(self.since)
+            params[name] = timestamps.write(self.since)
         return params
 
     # -- what it will cost ------------------------------------------------------------------

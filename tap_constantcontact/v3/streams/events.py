@@ -11,10 +11,9 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import MissingRecordsError
 from tap_constantcontact.plan import pages
-from tap_constantcontact.records import times
-from tap_constantcontact.state.known import Known, Seen
-from tap_constantcontact.state.owner import fingerprint
-from tap_constantcontact.state.revisits import token
+from tap_constantcontact.records import timestamps
+from tap_constantcontact.state.ids import fingerprint, short_id
+from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.prefetch import RequestForecast
-    from tap_constantcontact.state.passes import Pass, ReadTo
+    from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
     from tap_constantcontact.walk import Visit
 
 _ENVELOPE = paged("records", cursor="next_cursor", total="total_records")
@@ -44,21 +43,21 @@ class EventFamilyStream(V3Stream, WalkedStream):
     privileges = ("campaign:read",)
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Snapshots:
         """What was seen of events when they were last read; all streams share it."""
-        state = self.run.bookmarks_of(Events.name).get("known")
-        return self.run.once("events", lambda: Known(state))
+        state = self.run.bookmarks_of(Events.name).get("snapshots")
+        return self.run.once("events", lambda: Snapshots(state))
 
     @override
-    def is_due(self, member: Record, read_to: dt.datetime | None) -> bool:
-        if read_to is None or self.has_moved(member, read_to):
+    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+        if synced_until is None or self.has_moved(member, synced_until):
             return True
-        changed = times.parse_or_none(member.get("last_update_time"))
-        return changed is not None and changed >= self.with_lookback(read_to)
+        changed = timestamps.parse_or_none(member.get("last_update_time"))
+        return changed is not None and changed >= self.with_lookback(synced_until)
 
-    def has_moved(self, event: Record, read_to: dt.datetime) -> bool:
+    def has_moved(self, event: Record, synced_until: dt.datetime) -> bool:
         """Whether what the list shows of an event is perhaps other than when it was read."""
-        seen = self.known.as_read(event["id"], read_to)
+        seen = self.known.as_of(event["id"], synced_until)
         return seen is None or seen.text != _look(event)
 
 
@@ -84,26 +83,28 @@ class Events(EventFamilyStream, WalkingStream):
 
     @override
     def mark_of(self, member: Record) -> str:
-        return token(member["id"])
+        return short_id(member["id"])
 
     @override
-    def needed(self, member: Record, read_to: ReadTo, idle: int) -> Need:
-        is_new = any(to is None or self.has_moved(member, to) for to in read_to.values())
+    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
+        is_new = any(to is None or self.has_moved(member, to) for to in synced_until.values())
         is_sure = is_new or self._is_time(member)
         return Need.DETAIL if is_sure or not idle else Need.NOTHING
 
     @override
-    def due(self, member: Record, read_to: ReadTo) -> ReadTo:
-        return dict(read_to) if self._is_time(member) else super().due(member, read_to)
+    def due(self, member: Record, synced_until: SyncedUntil) -> SyncedUntil:
+        return dict(synced_until) if self._is_time(member) else super().due(member, synced_until)
 
     def _is_time(self, event: Record) -> bool:
         """Whether an event that is not over was not read for a while."""
         seen = self.known.get(event["id"])
-        ends = times.parse_or_none(event.get("end_time"))
+        ends = timestamps.parse_or_none(event.get("end_time"))
         started_at = self.run.session.started_at
         is_over = ends is not None and ends < started_at
         return (
-            seen is not None and not is_over and started_at - seen.read_to >= _A_WHILE - _TOLERANCE
+            seen is not None
+            and not is_over
+            and started_at - seen.synced_until >= _A_WHILE - _TOLERANCE
         )
 
     @override
@@ -115,22 +116,24 @@ class Events(EventFamilyStream, WalkingStream):
         return member["id"] not in self.ids_listed_again
 
     @override
-    def settle(self, going: Pass, position: int, visit: Visit, read_to: ReadTo) -> None:
+    def settle(
+        self, going: SyncPass, position: int, visit: Visit, synced_until: SyncedUntil
+    ) -> None:
         if visit.failed:
             self._known_now.put(visit.member["id"], None)
         elif visit.due:
             # What some have read of it before in this pass was perhaps less.
-            is_same = going.is_for_all(read_to)
-            seen = Seen(going.moment, _look(visit.member)) if is_same else None
+            is_same = going.is_for_all(synced_until)
+            seen = Snapshot(going.timestamp, _look(visit.member)) if is_same else None
             self._known_now.put(visit.member["id"], seen)
 
     @override
     def keep(self, state: dict[str, Any]) -> None:
-        state["known"] = self._known_now.dump()
+        state["snapshots"] = self._known_now.dump()
 
     @cached_property
-    def _known_now(self) -> Known:
-        return Known(self.known.dump())
+    def _known_now(self) -> Snapshots:
+        return Snapshots(self.known.dump())
 
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:

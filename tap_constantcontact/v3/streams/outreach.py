@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import EditedStream, V3Stream
 
@@ -60,7 +60,9 @@ class SmsSummaries(V3Stream):
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, str]:
         return {
-            "start_at": times.write(self.start_date or self.run.session.started_at - FIVE_YEARS)
+            "start_at": timestamps.write(
+                self.start_date or self.run.session.started_at - FIVE_YEARS
+            )
         }
 
     @override

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.plan import pages
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.counters import short_activity_id
 from tap_constantcontact.v3.envelopes import paged
@@ -42,7 +42,7 @@ class TrackingStream(NumberedStream, CountedPartStream):
     primary_keys: ClassVar[tuple[str, ...]] = _KEY
     replication_key = "created_time"
     page_size = 500
-    shapes_pages = True
+    conforms_pages = True
 
     @override
     def part_contexts(self, visit: Visit) -> list[Context]:
@@ -84,7 +84,7 @@ class TrackingStream(NumberedStream, CountedPartStream):
         if not context or context.get("since") is None:
             return False
         rows = self.own_envelope.open(envelopes.decode(response.content)).rows
-        found = [times.parse_or_none(row.get("created_time")) for row in rows]
+        found = [timestamps.parse_or_none(row.get("created_time")) for row in rows]
         # Only of an order that holds can be told what comes on later pages.
         known = [each for each in found if each]
         is_in_order = len(known) == len(found) and known == sorted(known, reverse=True)
@@ -93,7 +93,7 @@ class TrackingStream(NumberedStream, CountedPartStream):
     @override
     def adapt(self, row: Record, context: Context | None) -> Record | None:
         context = context or {}
-        if not times.is_since(row.get("created_time"), context.get("since")):
+        if not timestamps.is_since(row.get("created_time"), context.get("since")):
             return None
         for key in ("contact_id", "url_id"):
             # A key has no nulls, and a row that lacks a part of it is a row all the same.

@@ -1,4 +1,4 @@
-"""Reading answers: each by its envelope, once, and at full speed where it keeps to its schema."""
+"""Parsing of responses, by their envelope and as fast as their content allows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import requests
 
     from tap_constantcontact.http.envelopes import Envelope, Page
-    from tap_constantcontact.records.typed import TypedPages
+    from tap_constantcontact.records.fast_decoder import FastPageDecoder
 
 
-class PageReader:
-    """Reads the answers that a stream gets: its own, and others that it asks for besides."""
+class ResponseParser:
+    """Parses the responses of a stream: its own, and others that it requests besides."""
 
     def __init__(
         self,
@@ -28,29 +28,29 @@ class PageReader:
         envelope: Envelope,
         fields: AbstractSet[str],
         logger: logging.Logger,
-        typed: TypedPages | None = None,
+        typed: FastPageDecoder | None = None,
     ) -> None:
-        """Expect the stream's own answers.
+        """Create a parser for the stream's own responses.
 
         Args:
-            stream: What they hold.
-            envelope: What they look like.
-            fields: An object that has none of these is something else.
-            logger: Takes warnings.
-            typed: Reads them at full speed; None if they are read with care anyway.
+            stream: Name of the stream.
+            envelope: Envelope of its responses.
+            fields: An object with none of these fields is something else.
+            logger: Logs warnings.
+            typed: Decodes conforming pages; None if there is no such decoder.
         """
         self._stream = stream
         self._own: tuple[Envelope, AbstractSet[str] | None] = (envelope, fields)
         self._expected: tuple[Envelope, AbstractSet[str] | None] = self._own
         self._logger = logger
-        self._typed = typed
+        self._fast = typed
         self._last: tuple[requests.Response | None, Page | None] = (None, None)
 
     @contextlib.contextmanager
     def expecting(
         self, envelope: Envelope, fields: AbstractSet[str] | None = None
     ) -> Iterator[None]:
-        """A time in which the stream asks for something else than its own rows."""
+        """Parse responses to other requests of the stream."""
         before, self._expected = self._expected, (envelope, fields)
         try:
             yield
@@ -59,30 +59,30 @@ class PageReader:
 
     @property
     def is_own(self) -> bool:
-        """Whether the next answer holds the stream's own rows."""
+        """Whether the next response contains the stream's own rows."""
         return self._expected is self._own
 
     def read(self, response: requests.Response) -> Page:
-        """Read an answer, once.
+        """Parse a response, once.
 
         Raises:
-            InvalidResponseError: If it is not what was asked for.
+            InvalidResponseError: If it is not valid.
         """
         answer, page = self._last
         if answer is not response or page is None:
-            page = self._at_full_speed(response.content) or self._with_care(response.content)
+            page = self._read_fast(response.content) or self._read_carefully(response.content)
             self._last = (response, page)
         return page
 
-    def _at_full_speed(self, body: bytes) -> Page | None:
-        return self._typed.read(body) if self._typed and self.is_own else None
+    def _read_fast(self, body: bytes) -> Page | None:
+        return self._fast.read(body) if self._fast and self.is_own else None
 
-    def _with_care(self, body: bytes) -> Page:
+    def _read_carefully(self, body: bytes) -> Page:
         envelope, fields = self._expected
         page = envelope.open(envelopes.decode(body))
         if fields and any(fields.isdisjoint(row) for row in page.rows):
             msg = f"holds something else than {self._stream}"
             raise InvalidResponseError(msg)
         if page.left_out:
-            self._logger.warning("Where objects should be, %d nulls are left out.", page.left_out)
+            self._logger.warning("Skipping %d nulls in place of objects.", page.left_out)
         return page

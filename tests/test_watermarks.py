@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_constantcontact.state.marks import Marks, moment_of_pass
+from tap_constantcontact.state.watermarks import Watermarks, pass_timestamp
 
 MORNING = dt.datetime(2026, 1, 1, 6, tzinfo=dt.UTC)
 IDS = [str(number) for number in range(20, 0, -1)]
@@ -17,27 +17,27 @@ def hours(number: int) -> dt.datetime:
 
 
 def read(marks: Any, order: list[str]) -> list[dt.datetime | None]:
-    marks = Marks(marks, order)
-    return [marks.read_to(position) for position in range(len(order))]
+    marks = Watermarks(marks, order)
+    return [marks.synced_until(position) for position in range(len(order))]
 
 
 def test_before_the_first_run_nothing_is_read() -> None:
     assert read(None, IDS) == [None] * 20
-    assert Marks(None, IDS).dump() == []
+    assert Watermarks(None, IDS).dump() == []
 
 
 def test_a_whole_pass_leaves_one_mark_for_everything() -> None:
-    marks = Marks(None, IDS)
+    marks = Watermarks(None, IDS)
     marks.advance(3, MORNING)
     marks.complete(hours(1))
-    assert marks.dump() == [{"to": "2026-01-01T07:00:00.000Z", "down_to": None}]
+    assert marks.dump() == [{"synced_until": "2026-01-01T07:00:00.000Z", "last_ids": None}]
     assert read(marks.dump(), ["99", *IDS, "0"]) == [hours(1)] * 22
 
 
 def test_passes_that_are_cut_off_make_stairs() -> None:
-    first = Marks(None, IDS)
+    first = Watermarks(None, IDS)
     first.advance(9, MORNING)
-    second = Marks(first.dump(), IDS)
+    second = Watermarks(first.dump(), IDS)
     second.advance(4, hours(24))
 
     stairs = read(second.dump(), IDS)
@@ -46,28 +46,28 @@ def test_passes_that_are_cut_off_make_stairs() -> None:
 
 
 def test_a_pass_that_goes_below_an_earlier_one_takes_its_mark_away() -> None:
-    first = Marks(None, IDS)
+    first = Watermarks(None, IDS)
     first.advance(9, MORNING)
-    second = Marks(first.dump(), IDS)
+    second = Watermarks(first.dump(), IDS)
     second.advance(12, hours(24))
     assert read(second.dump(), IDS) == [hours(24)] * 13 + [None] * 7
 
 
 def test_new_members_at_the_top_belong_to_what_was_read_last() -> None:
-    marks = Marks(None, IDS)
+    marks = Watermarks(None, IDS)
     marks.advance(0, MORNING)
     assert read(marks.dump(), ["22", "21", *IDS]) == [MORNING] * 3 + [None] * 19
 
 
 def test_marks_hold_although_members_are_deleted() -> None:
-    marks = Marks(None, IDS)
+    marks = Watermarks(None, IDS)
     marks.advance(9, MORNING)
     left = [each for each in IDS if each not in {IDS[9], IDS[8], IDS[2]}]
     assert read(marks.dump(), left) == [MORNING] * 7 + [None] * 10
 
 
 def test_where_all_witnesses_are_gone_things_are_read_again_rather_than_missed() -> None:
-    marks = Marks(None, IDS)
+    marks = Watermarks(None, IDS)
     marks.advance(9, MORNING)
     left = [each for each in IDS if each not in set(IDS[5:10])]
     assert read(marks.dump(), left) == [None] * 15
@@ -96,7 +96,7 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
         # Nothing hangs on them that is older than they are.
         truth.update(dict.fromkeys(arrivals, moment - dt.timedelta(minutes=30)))
         order = arrivals + [each for place, each in enumerate(order) if place not in gone]
-        marks = Marks(marks, order)
+        marks = Watermarks(marks, order)
         for position in sorted(stop for stop in stops if stop < len(order)):
             marks.advance(position, moment)
             for each in order[: position + 1]:
@@ -107,8 +107,8 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
         marks = marks.dump()
 
         assert len(marks) <= 5
-        for each, read_to in zip(order, read(marks, order), strict=True):
-            assert read_to is None or read_to <= truth[each]
+        for each, synced_until in zip(order, read(marks, order), strict=True):
+            assert synced_until is None or synced_until <= truth[each]
         if is_whole:
             assert all(each == moment for each in read(marks, order))
 
@@ -119,7 +119,7 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
 )
 def test_a_pass_is_told_from_those_before_it(last: list[int], *, nobody: bool) -> None:
     before = [MORNING + dt.timedelta(milliseconds=each) for each in last]
-    moment = moment_of_pass(MORNING, [*before, *([None] if nobody else [])])
+    moment = pass_timestamp(MORNING, [*before, *([None] if nobody else [])])
     assert moment not in before
     assert moment >= MORNING
     early = [each for each in before if each - MORNING < dt.timedelta(seconds=1)]

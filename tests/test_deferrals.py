@@ -16,8 +16,9 @@ from singer import a_week_later, sync
 from test_campaigns import FAMILY, KINDS, keys
 
 from sandbox import Trouble
-from tap_constantcontact.state import bookmarks
-from tap_constantcontact.state.revisits import Revisit, Revisits, token
+from tap_constantcontact.state import validation
+from tap_constantcontact.state.deferrals import Deferral, Deferrals
+from tap_constantcontact.state.ids import short_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,22 +201,22 @@ KINDS_COUNTED = ("bounces", "unsubscribes")
 
 @given(st.dictionaries(st.text(max_size=5), st.tuples(st.integers(0, 9), st.integers(0, 9))))
 def test_what_was_put_comes_back(put: dict[str, tuple[int, int]]) -> None:
-    revisits = Revisits()
-    expected = {m: Revisit(NOON + to * DAY, NOON + due * DAY) for m, (to, due) in put.items()}
+    deferrals = Deferrals()
+    expected = {m: Deferral(NOON + to * DAY, NOON + due * DAY) for m, (to, due) in put.items()}
     for member, revisit in expected.items():
-        revisits.put(member, revisit)
-    read = Revisits(json.loads(json.dumps(revisits.dump())))
+        deferrals.put(member, revisit)
+    read = Deferrals(json.loads(json.dumps(deferrals.dump())))
     assert {member: read.get(member) for member in put} == expected
     read.retain(list(put)[:2])
     assert sum(read.get(member) is not None for member in put) == len(list(put)[:2])
 
 
 def test_a_state_stays_small() -> None:
-    revisits = Revisits()
+    deferrals = Deferrals()
     for number in range(500):
-        revisits.put(str(number), Revisit(NOON, NOON + DAY * (number % 7)))
-    assert len(json.dumps(revisits.dump())) < 1500
-    assert revisits.get("499") is None, "it is simply asked"
+        deferrals.put(str(number), Deferral(NOON, NOON + DAY * (number % 7)))
+    assert len(json.dumps(deferrals.dump())) < 1600
+    assert deferrals.get("499") is None, "it is simply asked"
 
 
 @pytest.mark.parametrize(
@@ -224,15 +225,21 @@ def test_a_state_stays_small() -> None:
         "text",
         [1],
         [{}],
-        [{"to": "2026-01-01T00:00:00Z", "due": "x", "members": ""}],
-        [{"to": "2026-01-01T00:00:00Z", "due": "2026-01-01T00:00:00Z", "members": "short"}],
-        [{"to": "2026-01-01T00:00:00Z", "due": "2026-01-01T00:00:00Z"}],
+        [{"synced_until": "2026-01-01T00:00:00Z", "next_check_at": "x", "ids": ""}],
+        [
+            {
+                "synced_until": "2026-01-01T00:00:00Z",
+                "next_check_at": "2026-01-01T00:00:00Z",
+                "ids": "short",
+            }
+        ],
+        [{"synced_until": "2026-01-01T00:00:00Z", "next_check_at": "2026-01-01T00:00:00Z"}],
     ],
 )
 def test_what_cannot_be_read_is_told(odd: Any) -> None:
-    (fault,) = bookmarks.problems({"bookmarks": {"campaigns": {"revisits": odd}}})
-    assert "revisits" in fault
+    (fault,) = validation.validate({"bookmarks": {"campaigns": {"deferred": odd}}})
+    assert "deferred" in fault
 
 
 def test_tokens_are_of_one_length() -> None:
-    assert {len(token(member)) for member in ("", "1", "1" * 40, "ä")} == {8}
+    assert {len(short_id(member)) for member in ("", "1", "1" * 40, "ä")} == {8}

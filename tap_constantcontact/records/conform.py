@@ -1,8 +1,8 @@
-"""From an object of the API to a row that its schema promises.
+"""Conversion of API objects to records that conform to their schema.
 
-The API sends ids as numbers or text, "never" in four ways, offsets in some dates, and fields that
-nobody documents. A `Shaper` is compiled once from a stream's schema and settles all of that in one
-pass, so that loaders see one type a column.
+The API sends ids as numbers or text, "never" in four ways, offsets in some timestamps, and fields
+without documentation. A `RecordConformer` is compiled once from a stream's schema and handles all
+of that in one pass, so that loaders get one type per column.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from tap_constantcontact.records import times
+from tap_constantcontact.records import timestamps
 
 Schema: TypeAlias = Mapping[str, Any]
-Cast: TypeAlias = Callable[[Any], Any]
-Notice: TypeAlias = Callable[[str], None]
+Converter: TypeAlias = Callable[[Any], Any]
+WarnFunction: TypeAlias = Callable[[str], None]
 
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
@@ -29,36 +29,36 @@ _IN_FORM = re.compile(
 ).fullmatch
 
 
-class Shaper:
-    """Turns API objects into rows of one stream.
+class RecordConformer:
+    """Converts API objects to records of one stream.
 
-    Fields that the schema does not know are dropped at every depth, and values of another kind
-    than the schema's are converted where nothing is lost, else nulled. Either is named once.
-    Fields that the object does not have stay out of the row.
+    Unknown fields are dropped at every depth. Values of an unexpected type are converted if that is
+    lossless, else null. Each such field is reported once. Missing fields stay missing.
     """
 
-    def __init__(self, schema: Schema, notice: Notice) -> None:
+    def __init__(self, schema: Schema, notice: WarnFunction) -> None:
         """Compile a schema.
 
         Args:
-            schema: JSON schema of a row.
-            notice: Takes one sentence for each field that is left out or nulled, once a field.
+            schema: JSON schema of a record.
+            notice: Is called with one sentence for each field that is dropped or null, once per
+                field.
         """
-        say = _once(notice)
-        self._shape = _object(schema, "", say)
+        say = _warn_once(notice)
+        self._conform = _object(schema, "", say)
         self._date = _dates(schema, "", say)
 
     def __call__(self, obj: Mapping[str, Any]) -> dict[str, Any]:
-        """Make the row of one API object, which is left as it is."""
-        row: dict[str, Any] = self._shape(obj)
+        """Return the record of an API object, which is not changed."""
+        row: dict[str, Any] = self._conform(obj)
         return row
 
     def date(self, row: dict[str, Any]) -> None:
-        """Bring the dates of a row into form, in place, that is otherwise as the schema says."""
+        """Normalize the timestamps of a record in place; everything else conforms already."""
         self._date(row)
 
 
-def _once(notice: Notice) -> Notice:
+def _warn_once(notice: WarnFunction) -> WarnFunction:
     said: set[str] = set()
 
     def say(text: str) -> None:
@@ -69,11 +69,11 @@ def _once(notice: Notice) -> Notice:
     return say
 
 
-def _caster(schema: Schema, path: str, notice: Notice) -> Cast:
+def _converter(schema: Schema, path: str, notice: WarnFunction) -> Converter:
     kinds = schema.get("type", ())
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     kinds.discard("null")
-    if kinds == {"string"} and (dated := _dated(schema, path, notice)):
+    if kinds == {"string"} and (dated := _with_dates(schema, path, notice)):
         return dated
     if kinds == {"object"}:
         return _nullable(_object(schema, path, notice), Mapping, path, notice)
@@ -82,10 +82,10 @@ def _caster(schema: Schema, path: str, notice: Notice) -> Cast:
     plain = {"integer": _integer, "number": _number, "boolean": _boolean}
     if len(kinds) == 1 and (convert := plain.get(next(iter(kinds)))):
         return _scalar(convert, path, notice)
-    return _text if kinds == {"string"} else _as_sent
+    return _text if kinds == {"string"} else _unchanged
 
 
-def _as_sent(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -99,27 +99,30 @@ def _text(value: Any) -> str | None:
     return str(value) if isinstance(value, (str, int)) else json.dumps(value, ensure_ascii=False)
 
 
-# The dates of one row are mostly the same few.
+# Most timestamps of a record are the same few.
 @lru_cache(1024)
-def _moment(text: str) -> str | None:
+def _timestamp(text: str) -> str | None:
     if found := _IN_FORM(text):
         dt.datetime.fromisoformat(text)
         return text if found[1] else f"{text[:-1]}.000Z"
-    moment = times.parse(text)
-    return times.write(moment) if moment else None
+    timestamp = timestamps.parse(text)
+    return timestamps.write(timestamp) if timestamp else None
 
 
 def _day(text: str) -> str:
-    # Where a day is due, a moment has its own in front.
+    # A timestamp starts with its date.
     return dt.date.fromisoformat(text[:10]).isoformat()
 
 
 # By format, what brings a text into it, and what a person calls it.
-_FORMATS: dict[str, tuple[Cast, str]] = {"date-time": (_moment, "date"), "date": (_day, "day")}
+_FORMATS: dict[str, tuple[Converter, str]] = {
+    "date-time": (_timestamp, "date"),
+    "date": (_day, "day"),
+}
 
 
-def _dated(schema: Schema, path: str, notice: Notice) -> Cast | None:
-    """The cast of a field that has a format; None if it has none."""
+def _with_dates(schema: Schema, path: str, notice: WarnFunction) -> Converter | None:
+    """Return the converter of a field with a format; None for other fields."""
     if (found := _FORMATS.get(schema.get("format", ""))) is None:
         return None
     read, what = found
@@ -137,14 +140,14 @@ def _dated(schema: Schema, path: str, notice: Notice) -> Cast | None:
     return cast
 
 
-def _dates(schema: Schema, path: str, notice: Notice) -> Callable[[dict[str, Any]], None]:
-    """Casts all dates in an object, and nothing else."""
+def _dates(schema: Schema, path: str, notice: WarnFunction) -> Callable[[dict[str, Any]], None]:
+    """Return a converter of all timestamps in an object."""
     prefix = f"{path}." if path else ""
-    dates: list[tuple[str, Cast]] = []
+    dates: list[tuple[str, Converter]] = []
     inner: list[tuple[str, Callable[[dict[str, Any]], None]]] = []
     for name, each in schema.get("properties", {}).items():
         held = each.get("items", each)
-        if dated := _dated(each, prefix + name, notice):
+        if dated := _with_dates(each, prefix + name, notice):
             dates.append((name, dated))
         elif "'format'" in str(held):
             suffix = "[]" if "items" in each else ""
@@ -185,7 +188,7 @@ def _boolean(value: Any) -> bool:
     raise ValueError
 
 
-def _scalar(convert: Cast, path: str, notice: Notice) -> Cast:
+def _scalar(convert: Converter, path: str, notice: WarnFunction) -> Converter:
     def cast(value: Any) -> Any:
         if value is None or value == "":
             return None
@@ -198,7 +201,7 @@ def _scalar(convert: Cast, path: str, notice: Notice) -> Cast:
     return cast
 
 
-def _nullable(cast: Cast, kind: type, path: str, notice: Notice) -> Cast:
+def _nullable(cast: Converter, kind: type, path: str, notice: WarnFunction) -> Converter:
     def cast_or_null(value: Any) -> Any:
         if isinstance(value, kind):
             return cast(value)
@@ -209,12 +212,12 @@ def _nullable(cast: Cast, kind: type, path: str, notice: Notice) -> Cast:
     return cast_or_null
 
 
-def _object(schema: Schema, path: str, notice: Notice) -> Cast:
+def _object(schema: Schema, path: str, notice: WarnFunction) -> Converter:
     properties = schema.get("properties")
     if not properties:
-        return _as_sent
+        return _unchanged
     prefix = f"{path}." if path else ""
-    casts = {name: _caster(each, prefix + name, notice) for name, each in properties.items()}
+    casts = {name: _converter(each, prefix + name, notice) for name, each in properties.items()}
 
     def cast(value: Mapping[str, Any]) -> dict[str, Any]:
         shaped = {}
@@ -228,8 +231,8 @@ def _object(schema: Schema, path: str, notice: Notice) -> Cast:
     return cast
 
 
-def _array(items: Schema, path: str, notice: Notice) -> Cast:
-    convert = _caster(items, f"{path}[]", notice)
+def _array(items: Schema, path: str, notice: WarnFunction) -> Converter:
+    convert = _converter(items, f"{path}[]", notice)
 
     def cast(value: Any) -> list[Any] | None:
         if value is None or value == "":

@@ -1,4 +1,4 @@
-"""Messages on their way out."""
+"""Output of Singer messages."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-# A pipe takes so much at once.
-_BLOCK = 65536
+# Size of a pipe's buffer.
+_BLOCK_SIZE = 65536
 
 
 class OutputError(Exception):
-    """What the tap writes can no longer be written."""
+    """The output cannot be written."""
 
 
-class BlockWriter(MsgSpecWriter):
-    """Writes records in blocks of whole lines, and everything else at once.
+class BufferedMessageWriter(MsgSpecWriter):
+    """Writes records in blocks of whole lines, and other messages at once.
 
-    A state never comes before the records that it speaks for.
+    A state never precedes its records.
     """
 
     def __init__(self) -> None:
-        """Start with nothing to write."""
+        """Create an empty buffer."""
         super().__init__()
         self._lines = bytearray()
         self._is_broken = False
@@ -37,14 +37,14 @@ class BlockWriter(MsgSpecWriter):
     @override
     def write_message(self, message: Message) -> None:
         self._lines += self.format_message(message)
-        if len(self._lines) >= _BLOCK or message.__class__ is not RecordMessage:
+        if len(self._lines) >= _BLOCK_SIZE or message.__class__ is not RecordMessage:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is left.
+        """Write the buffer.
 
         Raises:
-            OutputError: It cannot be written; said once, and nothing is written from then on.
+            OutputError: It cannot be written. Raised once, and nothing is written from then on.
         """
         lines, self._lines = self._lines, bytearray()
         if self._is_broken:
@@ -54,12 +54,12 @@ class BlockWriter(MsgSpecWriter):
             sys.stdout.flush()
         except OSError as error:
             self._is_broken = True
-            _silence_stdout()
+            _close_stdout()
             raise OutputError(_reason(error)) from error
 
 
 def write_whole(stream: BinaryIO, data: bytes | bytearray) -> None:
-    """Write all of it, whatever the stream is: unbuffered ones may take a part at a time."""
+    """Write all of the data: unbuffered streams may take a part at a time."""
     left = memoryview(data)
     while left:
         try:
@@ -72,7 +72,7 @@ def write_whole(stream: BinaryIO, data: bytes | bytearray) -> None:
 
 
 def _wait_for(stream: BinaryIO) -> None:
-    # Not `select`, which knows no more than 1,024 files.
+    # Not `select`, which is limited to 1,024 files.
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_WRITE)
         selector.select()
@@ -81,14 +81,14 @@ def _wait_for(stream: BinaryIO) -> None:
 def _reason(error: OSError) -> str:
     if isinstance(error, BrokenPipeError):
         return (
-            "The target has ended before the tap, so that nothing takes the rows any more. Its own"
-            " messages say why; the next run goes on from the last state that it wrote."
+            "The target ended before the tap and takes no more records. See its messages. The next"
+            " run resumes from the last state that it wrote."
         )
-    return f"The rows cannot be written: {error.strerror or error}."
+    return f"The records cannot be written: {error.strerror or error}."
 
 
-def _silence_stdout() -> None:
-    """Spare the interpreter a second failure when it flushes what is left at its end."""
+def _close_stdout() -> None:
+    """Avoid a second error when the interpreter flushes stdout at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -1,8 +1,8 @@
-"""Pages read at full speed, as long as the API keeps to its schemas.
+"""Fast decoding of pages that conform to their schema.
 
-Nearly all pages of the large streams hold just what the schema names, and each value is of its
-kind. Of such pages nothing has to be pruned or converted, dates apart. To find that out, a page is
-decoded into types made from the schema, which is less work than to decode it into anything at all.
+Nearly all pages of the large streams contain only fields of the schema, with values of the expected
+type. Nothing in such a page has to be dropped or converted, except for timestamps. To find out, a
+page is decoded into types compiled from the schema, which is faster than decoding it into dicts.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _PLAIN: Mapping[str, Any] = {
 }
 
 
-class TypedPages:
-    """Reads pages whose rows are just as a schema says."""
+class FastPageDecoder:
+    """Decodes pages whose rows conform to a schema."""
 
     def __init__(self, schema: Mapping[str, Any], envelope: Envelope) -> None:
         """Compile a schema.
 
         Args:
-            schema: JSON schema of a row.
-            envelope: What pages look like: one that names the fields of its rows and next link.
+            schema: JSON schema of a record.
+            envelope: Envelope of the pages, with the names of the fields for rows and next link.
         """
         row = _type(schema, "Row")
         self._links = envelope.links
@@ -48,7 +48,7 @@ class TypedPages:
         self._empty = row()
 
     def read(self, body: bytes) -> Page | None:
-        """Read a page; None if it is not of the schema, or no page: it takes care to tell."""
+        """Decode a page; None if it does not conform or is not a page."""
         try:
             found: Any = self._decoder.decode(body)
             link = next_link(found.head, self._links)
@@ -60,7 +60,7 @@ class TypedPages:
 
 
 def _type(schema: Mapping[str, Any], name: str) -> Any:
-    """The type of values that are never null."""
+    """Return the type of values that are never null."""
     kinds = schema.get("type", ())
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     kinds.discard("null")
