@@ -1,4 +1,4 @@
-"""What tells one of the vendor's APIs from another."""
+"""The properties of an API that a run needs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Api:
-    """An API as a run talks to it. The tap chooses one.
+    """An API. The tap selects one.
 
     Attributes:
-        version: What it is called.
-        root: Where it is.
-        authenticator: Who is asking.
-        error_handler: What its refusals mean.
-        envelope: What its lists look like, where a stream does not say otherwise.
-        schemas: Of the streams, by their names.
-        streams: In the order of a run: when calls run out, it is the cheap and important that has
-            been read.
+        version: Its name.
+        root: Its base URL.
+        authenticator: Signs requests.
+        error_handler: Interprets error responses.
+        envelope: Envelope of its lists, unless a stream has its own.
+        schemas: Schemas by stream.
+        streams: Streams in the order of a run: if requests run out, the cheap and important ones
+            are synced.
     """
 
     version: str

@@ -330,13 +330,13 @@ def _missing(config: Mapping[str, Any], version: str) -> list[str]:
             return [_NO_KEY]
         if there >= {"api_key", "client_id"}:
             return [_BOTH]
-    needed = {"v2": ["api_key", "access_token"], "v3": ["client_id"]}[version]
+    required_level = {"v2": ["api_key", "access_token"], "v3": ["client_id"]}[version]
     if version == "v3" and "access_token" in there:
-        needed = []
+        required_level = []
     return [
         f"Setting '{name}' is missing. Put it into the config file or into the environment as"
         f" TAP_CONSTANTCONTACT_{name.upper()}."
-        for name in needed
+        for name in required_level
         if name not in there
     ]
 
@@ -461,10 +461,10 @@ def _secret(_name: str, value: Any) -> str | None:
 def _date(_name: str, value: Any) -> str | None:
     form = "Write it like 2024-01-01T00:00:00Z."
     try:
-        moment = timestamps.parse(value)
+        timestamp = timestamps.parse(value)
     except (TypeError, ValueError):
         return f"is not a timestamp: {value!r}. {form}"
-    if moment and moment > dt.datetime.now(dt.UTC) + dt.timedelta(days=1):
+    if timestamp and timestamp > dt.datetime.now(dt.UTC) + dt.timedelta(days=1):
         return f"lies in the future: {value!r}. Nothing would be read."
     return None
 

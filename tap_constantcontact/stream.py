@@ -1,4 +1,4 @@
-"""The base stream: one request, one page, one row."""
+"""Base stream: requests, pages and records."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage, Schema
 from typing_extensions import override
 
+from tap_constantcontact.estimate import PAGE, StreamEstimate
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.envelopes import InvalidResponseError, is_cursor
 from tap_constantcontact.http.error_handler import ResponseAction
@@ -34,7 +35,6 @@ from tap_constantcontact.http.retries import (
     RateLimitError,
 )
 from tap_constantcontact.http.urls import CrossHostLinkError
-from tap_constantcontact.plan import PAGE, Cost
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.records.conform import RecordConformer
 from tap_constantcontact.records.fast_decoder import FastPageDecoder
@@ -65,52 +65,52 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.error_handler import ErrorResolution
     from tap_constantcontact.http.prefetch import RequestForecast
     from tap_constantcontact.http.session import Session
-    from tap_constantcontact.run import Run
+    from tap_constantcontact.sync_run import SyncRun
 
 _MAX_MESSAGE = 500
-#: In place of a part of a key that a record lacks. Loaders that go through CSV would take an empty
-#: string for null, which a key cannot be.
+#: Value for a missing part of a key. Loaders that use CSV would read an empty string as null, which
+#: a key cannot be.
 NO_VALUE = "none"
-# Before there was an API; dates are reckoned with from here on, whatever a state says.
+# The API did not exist before. Earlier timestamps in a state are replaced by this one.
 _EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
 class ConstantContactStream(RESTStream[str | None]):
-    """What all streams share: paging, refusals, shaping, and the start of an incremental read."""
+    """Base of all streams: pagination, error handling, conforming, and incremental reads."""
 
-    #: The largest page that the endpoint allows; None where it takes no `limit`.
+    #: Largest page size of the endpoint; None if it has no parameter `limit`.
     page_size: int | None = None
-    #: What the endpoint's answers look like; None for the API's usual pages.
+    #: Envelope of the responses; None for the API's usual one.
     envelope: ClassVar[Envelope | None] = None
-    #: Whether the stream's state says what of the account need not be read again.
-    keeps_marks: ClassVar[bool] = False
-    # The shaper prunes and converts at every depth, so the SDK need not look at each value again.
+    #: Whether the stream has watermarks in the state.
+    uses_watermarks: ClassVar[bool] = False
+    # The conformer handles every depth, so the SDK need not check each value again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: Tap, run: Run) -> None:
-        """Belong to a run.
+    def __init__(self, tap: Tap, run: SyncRun) -> None:
+        """Create a stream of a run.
 
         Args:
-            tap: For the SDK alone.
-            run: What all streams share.
+            tap: The tap, for the SDK.
+            run: The run.
         """
         self.run = run
         super().__init__(tap, schema=run.api.schemas.get_schema(self.name))
 
     @property
-    def is_open(self) -> bool:
-        """Whether the API lets the stream be read, as far as is known."""
-        return self.name not in self.run.closed_streams
+    def is_authorized(self) -> bool:
+        """Whether the token may read the stream, as far as known."""
+        return self.name not in self.run.unauthorized_streams
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        # So the SDK calls whatever ends a stream. Here it is said once, and in clear words.
+        # The SDK logs this for each error that ends a stream. Ours are logged once, with advice.
         if not message.startswith("An unhandled error occurred"):
             super().log(message, *args, level=level, **kwargs)
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:
-        # What a stream's keys are is no choice: a catalog without them is as good as one with them.
+        # Keys are not optional: a catalog without them gets them.
         keys, replication_key = self.primary_keys, self.replication_key
         if entry := catalog.get_stream(self.name):
             columns = entry.schema.properties or {}
@@ -122,10 +122,10 @@ class ConstantContactStream(RESTStream[str | None]):
         super().apply_catalog(catalog)
         self.primary_keys, self.replication_key = keys, replication_key
 
-    #: Key columns that the catalog lacked: without them no record could be sent.
+    #: Key columns that the catalog lacked.
     keys_added: Sequence[str] = ()
 
-    # -- one request ------------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------------
 
     @property
     @override
@@ -158,7 +158,7 @@ class ConstantContactStream(RESTStream[str | None]):
         link = page.next_page_token or ""
         if link and not is_cursor(link):
             request.url = self._followed(link, request.url)
-            # A next link stands alone: it holds the page size, and other parameters are refused.
+            # A next link contains the page size. The API rejects further parameters.
             request.params = {}
             return request
         if limit := self.limit(page.stream_context):
@@ -167,30 +167,34 @@ class ConstantContactStream(RESTStream[str | None]):
         return request
 
     def limit(self, context: Context | None) -> int | None:
-        """The largest page that is allowed for a context; None where there is no such parameter."""
+        """Return the largest page size for a context; None if there is no such parameter."""
         return self.page_size
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:
-        self.paginator = NextLinkPaginator(self.pages.read, self.first_link, self.is_enough)
+        self.paginator = NextLinkPaginator(
+            self.pages.read, self.first_link, self.should_stop_pagination
+        )
         return self.paginator
 
-    #: The link at which pages start; None for the first page.
+    #: Link to the first page; None for the top of the list.
     first_link: str | None = None
-    #: Where the list stands that is being read.
+    #: Path of the current list.
     paginator: NextLinkPaginator | None = None
 
     @property
     def has_read_pages(self) -> bool:
-        """Whether a page was read of the list that is being read."""
+        """Whether a page of the current list was read."""
         return self.paginator is not None and self.paginator.count > 0
 
-    def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:
-        """Whether nothing is wanted of the pages behind an answer's.
+    def should_stop_pagination(
+        self, response: requests.Response, context: Context | None = None
+    ) -> bool:
+        """Return whether the pages after a response are not needed.
 
         Args:
-            response: Holds a page of the stream's own.
-            context: Which it was asked for with, if not with the one that is being read.
+            response: A page of the stream.
+            context: Its context; the current one by default.
         """
         return False
 
@@ -199,54 +203,57 @@ class ConstantContactStream(RESTStream[str | None]):
         self.context = context
         yield from super().request_records(context)
 
-    def selects_beyond(self, fields: Collection[str]) -> bool:
-        """Whether the catalog asks for any field but these."""
+    def selects_fields_outside(self, fields: Collection[str]) -> bool:
+        """Return whether the catalog selects any other fields."""
         return self.selected and any(
             self.mask[("properties", name)]
             for name in self.schema["properties"]
             if name not in fields
         )
 
-    def identified(self, rows: Iterable[Record], key: str = "id") -> Iterator[Record]:
-        """The API's objects with their ids as text; those without one are left out, and named."""
+    def with_string_ids(self, rows: Iterable[Record], key: str = "id") -> Iterator[Record]:
+        """Yield objects with their ids as text.
+
+        Objects without an id are skipped with a warning.
+        """
 
         def missing() -> None:
             self._warn_of_key(key)
 
-        return envelopes.identified(rows, missing, key)
+        return envelopes.with_string_ids(rows, missing, key)
 
-    def detail(self, path: str, thing_id: str, key: str = "id") -> Record | None:
-        """Read one thing that was listed a moment ago; None, with a warning, if it has vanished."""
+    def fetch_detail(self, path: str, thing_id: str, key: str = "id") -> Record | None:
+        """Request an object of a list; None, with a warning, if it has vanished."""
         try:
-            return self.fetch(path, envelopes.of(thing_id, key))[0]
+            return self.fetch_page(path, envelopes.of(thing_id, key))[0]
         except APIError as error:
             if error.action is not ResponseAction.NOT_FOUND:
                 raise
-            self.logger.warning("%s has vanished since it was listed.", path)
+            self.logger.warning("%s has vanished from its list.", path)
             return None
 
-    def fetch(
+    def fetch_page(
         self, path: str, envelope: Envelope, fields: AbstractSet[str] | None = None
     ) -> list[Record]:
-        """Read one answer outside the stream's own pages, with the same retries and refusals.
+        """Request a path other than the stream's own, with the same retries and error handling.
 
         Args:
-            path: Where it is.
-            envelope: What it looks like.
-            fields: Fields of which each object has one; None where its envelope is enough.
+            path: The path.
+            envelope: Envelope of the response.
+            fields: Each object has one of these fields; None if its envelope is enough.
 
         Raises:
-            APIError: With `ResponseAction.NOT_FOUND` if there is no such thing.
+            APIError: With `ResponseAction.NOT_FOUND` if the object does not exist.
         """
         request = self.request_for(path)
         with self.pages.expecting(envelope, fields):
             return self.pages.read(self.request_decorator(self._request)(request, None)).rows
 
-    def fetch_all(self, path: str, envelope: Envelope) -> list[Record]:
-        """Read all pages of a list outside the stream's own.
+    def fetch_list(self, path: str, envelope: Envelope) -> list[Record]:
+        """Request all pages of a list other than the stream's own.
 
         Raises:
-            FatalAPIError: The pages lead in a circle, or to another host.
+            FatalAPIError: The next links form a loop, or lead to another host.
         """
         rows: list[Record] = []
         paginator = NextLinkPaginator(self.pages.read)
@@ -267,11 +274,11 @@ class ConstantContactStream(RESTStream[str | None]):
         try:
             return self.run.api.root.follow(link, first.partition("?")[0])
         except CrossHostLinkError as error:
-            msg = f"{error}. It was not followed, since it would get the key and the token."
+            msg = f"{error}. It was not followed, to protect your credentials."
             raise PaginationError(msg) from error
 
     def may_follow(self, link: str) -> bool:
-        """Whether a next link of the list that is being read leads to a page of it."""
+        """Return whether a next link leads to a page of the same list."""
         try:
             self._followed(link, "")
         except PaginationError:
@@ -282,7 +289,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return self.build_prepared_request(method="GET", url=url, headers=self.http_headers)
 
     def request_for(self, path: str) -> requests.PreparedRequest:
-        """The request for what is at a path."""
+        """Return the request for a path."""
         return self.build_prepared_request(
             method="GET",
             url=f"{self.url_base}{path}",
@@ -290,19 +297,19 @@ class ConstantContactStream(RESTStream[str | None]):
             headers=self.http_headers,
         )
 
-    #: What is asked for besides of a single thing.
+    #: Parameters of requests for an object.
     detail_params: ClassVar[Mapping[str, str]] = {}
 
-    # -- refusals and retries ---------------------------------------------------------------
+    # -- errors and retries --------------------------------------------------------------------
 
     @override
     def validate_response(self, response: requests.Response) -> None:
-        refusal = self._judge(response)
+        refusal = self._interpret(response)
         if refusal is None:
-            self._repeated_once = None
+            self._retried_unauthorized = None
             self.run.failures.note_response()
             return
-        # Cut last: half a secret is not recognized.
+        # Redacted before it is cut: half a secret would not be recognized.
         message = shorten(self.run.api.authenticator.redact(refusal.message), _MAX_MESSAGE)
         if refusal.action is ResponseAction.RATE_LIMITED:
             self.run.rate_limiter.slow_down()
@@ -311,16 +318,19 @@ class ConstantContactStream(RESTStream[str | None]):
             raise NotReadyError(message, response)
         if refusal.action in {ResponseAction.RETRY, ResponseAction.RETRY_PROXY}:
             raise RetriableAPIError(message, response)
-        if refusal.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY and self._may_repeat(
-            response.request
+        if (
+            refusal.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
+            and self._should_retry_unauthorized(response.request)
         ):
             raise RetriableAPIError(message, response)
         if refusal.action is ResponseAction.NOT_FOUND:
             path = urlsplit(response.request.url or "").path
-            message = f"{message}: {path}. If it should, check `api_url` ({self.url_base})."
+            message = (
+                f"{message}: {path}. If this path should exist, check `api_url` ({self.url_base})."
+            )
         raise APIError(message, refusal.action)
 
-    def _judge(self, response: requests.Response) -> ErrorResolution | None:
+    def _interpret(self, response: requests.Response) -> ErrorResolution | None:
         table = self.run.api.error_handler
         if refusal := table.resolve(response.status_code, response.headers, response.content):
             return refusal
@@ -332,13 +342,13 @@ class ConstantContactStream(RESTStream[str | None]):
             return table.resolve_invalid(response.headers, response.content, fault)
         return None
 
-    #: The address of the call that is being repeated since its token was refused.
-    _repeated_once: str | None = None
+    #: URL of the request that is retried because its token was rejected.
+    _retried_unauthorized: str | None = None
 
-    def _may_repeat(self, refused: requests.PreparedRequest) -> bool:
-        if refused.url == self._repeated_once:
+    def _should_retry_unauthorized(self, refused: requests.PreparedRequest) -> bool:
+        if refused.url == self._retried_unauthorized:
             return False
-        self._repeated_once = refused.url
+        self._retried_unauthorized = refused.url
         return self.run.api.authenticator.renew(refused) or self.requests_session.has_succeeded
 
     @override
@@ -372,45 +382,45 @@ class ConstantContactStream(RESTStream[str | None]):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         if not self.parent_stream_type:
             self.run.reading = self.name
-        self.since = self.first_change()
+        self.since = self.start_timestamp()
         try:
             yield from self._read_or_fail(context)
         except FatalAPIError:
-            # The SDK writes no state when a run fails. What is read so far shall count.
+            # The SDK writes no state when a run fails. Everything read so far shall count.
             self.run.write_last_state()
             raise
 
     def _read_or_fail(self, context: Context | None) -> Iterable[Record]:
-        if not self.is_open:
+        if not self.is_authorized:
             self._forget_progress()
             return
         try:
             with retries.raise_when_exhausted():
-                yield from self.read(context)
-            if self.name in self.run.closed_streams:
+                yield from self.fetch_records(context)
+            if self.name in self.run.unauthorized_streams:
                 self._forget_progress()
         except FatalAPIError as error:
             if self.is_denied(error):
                 self._forget_progress()
-                self.close(error)
+                self.mark_unauthorized(error)
             elif self.may_fail and retries.concerns_one_object(error):
                 self._forget_progress()
-                self.leave_behind(self.name, error)
+                self.skip_object(self.name, error)
             else:
                 raise
 
     def is_denied(self, error: FatalAPIError) -> bool:
-        """Whether an error means that the token's user may not read the stream."""
+        """Return whether an error means that the token may not read the stream."""
         return False
 
-    def close(self, error: FatalAPIError) -> None:
+    def mark_unauthorized(self, error: FatalAPIError) -> None:
         """Skip the stream for the rest of the run, with a warning."""
         raise error
 
-    #: Whether the run goes on with the other streams if this one cannot be read.
+    #: Whether the run continues with other streams if this one fails.
     may_fail: ClassVar[bool] = False
 
-    def leave_behind(self, object_id: str, error: FatalAPIError) -> None:
+    def skip_object(self, object_id: str, error: FatalAPIError) -> None:
         """Warn about an object that cannot be synced; the run continues with the next one.
 
         Args:
@@ -429,50 +439,51 @@ class ConstantContactStream(RESTStream[str | None]):
             self.requested_path or self.path,
             error,
         )
-        self.give_up()
+        self.cancel_prefetch()
         is_known = not self._failed_before.isdisjoint(
-            # Parents stand in watermarks by an id of their own, or by a token of theirs.
+            # Watermarks contain parents by an id of their own, or by its short form.
             {short_id(object_id), short_id(short_id(object_id))}
         )
         failures = self.run.failures
         failures.add(self.name, object_id, error, is_known=is_known)
-        if self.is_open and failures.is_down(self.name):
+        if self.is_authorized and failures.is_down(self.name):
             self.logger.warning(
                 "Stream '%s' is skipped for the rest of this run: too many failures in a row.",
                 self.name,
             )
-            self.run.closed_streams.add(self.name)
+            self.run.unauthorized_streams.add(self.name)
 
     @cached_property
     def _failed_before(self) -> set[str]:
         groups = self.run.bookmarks_of(self.name).get("failed") or ()
         return {each for group in groups for each in short_ids_in(group["ids"])}
 
-    def give_up(self) -> None:
-        """Note that the latest request has failed for good."""
+    def cancel_prefetch(self) -> None:
+        """Cancel the forecasts that depend on the last request, which failed for good."""
         self.run.session.cancel(self._requested_url)
 
     _requested_url = ""
 
     @property
     def requested_path(self) -> str:
-        """The path of the latest request."""
+        """The path of the last request."""
         return urlsplit(self._requested_url).path
 
     def _forget_progress(self) -> None:
-        """Keep the bookmark where it was: what was read before a failure is not all there is."""
+        """Keep the previous bookmark: a failed stream is not complete."""
         self.get_context_state(None).pop("progress_markers", None)
 
-    def read(self, context: Context | None) -> Iterable[Record]:
-        """Read the API's objects for a context, page by page; streams with quirks override it."""
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
+        """Fetch the records of a context, page by page."""
         return self.request_records(context)
 
-    # -- one page ---------------------------------------------------------------------------
+    # -- pages ---------------------------------------------------------------------------------
 
-    #: Whether rows come from pages as they are, with nothing added or merged: all that is to be
-    #: done with them is done page by page then, for large streams.
+    #: Whether records come from pages unchanged, with nothing added or merged: large streams
+    #: conform
+    #: them page by page.
     conforms_pages: ClassVar[bool] = False
-    #: The context that is being read.
+    #: The current context.
     context: Context | None = None
 
     @override
@@ -482,19 +493,19 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @cached_property
     def pages(self) -> ResponseParser:
-        """Reads answers."""
+        """Parses responses."""
         envelope = self.own_envelope
         typed = FastPageDecoder(self.effective_schema, envelope) if self.conforms_pages else None
         return ResponseParser(self.name, envelope, self.fields, self.logger, typed)
 
     @property
     def own_envelope(self) -> Envelope:
-        """What the stream's own answers look like."""
+        """Envelope of the stream's responses."""
         return self.envelope or self.run.api.envelope
 
     @cached_property
     def fields(self) -> frozenset[str]:
-        """Fields of the API's objects: one that has none of them is something else."""
+        """Fields of the API's objects. An object with none of them is something else."""
         return frozenset(self.schema["properties"])
 
     def _conform_page(self, page: Page) -> Iterator[Record]:
@@ -507,7 +518,7 @@ class ConstantContactStream(RESTStream[str | None]):
         for each in page.rows:
             if not as_dict and not self._has_plain_key(each):
                 continue
-            row = self.adapt(as_dict(each) if as_dict else each, self.context)
+            row = self.preprocess_record(as_dict(each) if as_dict else each, self.context)
             if row is None:
                 continue
             if keys:
@@ -517,34 +528,34 @@ class ConstantContactStream(RESTStream[str | None]):
             else:
                 row = self.conform(row)
             if self._has_key(row):
-                moment = row.setdefault(replication_key, None)
-                if moment and moment > newest:
-                    newest = moment
+                timestamp = row.setdefault(replication_key, None)
+                if timestamp and timestamp > newest:
+                    newest = timestamp
                 rows += 1
                 yield row
         self._count(rows)
         if newest:
-            self.note_newest(min(newest, timestamps.write(self.latest)))
+            self.advance_bookmark(min(newest, timestamps.write(self.signpost)))
 
     @property
-    def latest(self) -> dt.datetime:
-        """What comes later is not all read, and not to be marked as such."""
+    def signpost(self) -> dt.datetime:
+        """Signpost: upper limit for bookmarks in this run."""
         return self.run.session.started_at
 
-    def note_newest(self, moment: str) -> None:
-        """Note the newest value of the replication key that was read."""
+    def advance_bookmark(self, timestamp: str) -> None:
+        """Advance the bookmark to the newest value of the replication key."""
         if self.selected and self.replication_key:
-            super()._increment_stream_state({self.replication_key: moment}, context=self.context)
+            super()._increment_stream_state({self.replication_key: timestamp}, context=self.context)
 
-    # -- one row ----------------------------------------------------------------------------
+    # -- records -------------------------------------------------------------------------------
 
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
-        """Even out a quirk of the API in one of its objects; None leaves it out."""
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
+        """Normalize an API quirk in an object; None drops the object."""
         return row
 
     @cached_property
     def conform(self) -> RecordConformer:
-        """Makes rows of API objects, after the schema that the catalog asks for."""
+        """Converts API objects to records of the selected schema."""
         return RecordConformer(self.effective_schema, lambda text: self.logger.warning("%s.", text))
 
     @override
@@ -554,7 +565,7 @@ class ConstantContactStream(RESTStream[str | None]):
         self.run.shutdown.check()
         if not self._has_plain_key(row):
             return None
-        adapted = self.adapt(row, context)
+        adapted = self.preprocess_record(row, context)
         if adapted is None:
             return None
         shaped = self.conform({**adapted, **self._keys_of(context)})
@@ -569,7 +580,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return {key: context[key] for key in self.primary_keys if key in context} if context else {}
 
     def _has_plain_key(self, row: Record) -> bool:
-        """Whether the API's object has no array or object as a part of its key."""
+        """Return whether no part of an object's key is an array or object."""
         for key in self.primary_keys:
             if isinstance(row.get(key), (dict, list)):
                 self._warn_of_key(key)
@@ -584,7 +595,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return True
 
     def _warn_of_key(self, key: str) -> None:
-        self.logger.warning("A record without its key (%s) is skipped.", key)
+        self.logger.warning("Skipping a record without its key (%s).", key)
 
     def _count(self, rows: int) -> None:
         if self.selected:
@@ -605,9 +616,10 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        # The SDK goes through each record once more, for fields that are not selected and for its
-        # stream maps. Where there are none, there is nothing to go through it for.
-        if not self._is_sent_as_it_is:
+        # The SDK processes each record again for deselected fields and stream maps. Without them,
+        # that is
+        # not needed.
+        if not self._needs_no_mapping:
             try:
                 yield from super()._generate_record_messages(record)
             except MapExpressionError as error:
@@ -622,7 +634,7 @@ class ConstantContactStream(RESTStream[str | None]):
         )
 
     @cached_property
-    def _is_sent_as_it_is(self) -> bool:
+    def _needs_no_mapping(self) -> bool:
         maps = self.stream_maps
         return (
             [type(each) for each in maps] == [SameRecordTransform]
@@ -630,98 +642,98 @@ class ConstantContactStream(RESTStream[str | None]):
             and all(self.mask[breadcrumb] for breadcrumb in _fields(self.schema))
         )
 
-    # -- incremental reads ------------------------------------------------------------------
+    # -- incremental reads ---------------------------------------------------------------------
 
-    #: The oldest change that this run asks for; None for everything.
+    #: The oldest change that this run requests; None for everything.
     since: dt.datetime | None = None
 
     @property
     def is_full_table(self) -> bool:
-        """Whether the catalog asks for everything of a stream that could be read by what is new."""
+        """Whether the catalog requests a full table of an incremental stream."""
         is_incremental = isinstance(type(self).replication_key, str)
         return is_incremental and self.forced_replication_method == "FULL_TABLE"
 
-    def keep_marks(self, marks: Watermarks) -> None:
-        """Put into the state how far the stream has read a list, and what of it failed."""
+    def store_watermarks(self, watermarks: Watermarks) -> None:
+        """Store the watermarks and failed parents in the state."""
         state = self.get_context_state(None)
-        state["watermarks"] = marks.dump()
-        if failed := marks.dump_failed():
+        state["watermarks"] = watermarks.dump()
+        if failed := watermarks.dump_failed():
             state["failed"] = failed
         else:
             state.pop("failed", None)
 
-    def marks(self, order: Sequence[str]) -> Watermarks:
-        """How far the stream has read a list, by its state, if it `keeps_marks` on one.
+    def watermarks(self, order: Sequence[str]) -> Watermarks:
+        """Return the watermarks on a list, if the stream `uses_watermarks`.
 
-        A catalog that asks for the full table is heeded: what an earlier pass has read is read
-        again, what a pass has read that was cut off is not.
+        A catalog that requests the full table is honored: what an earlier pass has synced is synced
+        again, except for the progress of an interrupted pass.
         """
         state = self.run.bookmarks_of(self.name)
-        marks, failed = state.get("watermarks"), state.get("failed")
+        watermarks, failed = state.get("watermarks"), state.get("failed")
         read = Watermarks.of_unfinished_pass if self.is_full_table else Watermarks
-        return read(marks, order, failed)
+        return read(watermarks, order, failed)
 
     @property
     def bookmark(self) -> str | None:
-        """The newest value of the replication key that an earlier run has read, if any."""
+        """The newest value of the replication key in an earlier run."""
         state = self.run.bookmarks_of(self.name)
         if self.replication_method == "FULL_TABLE":
             return None
         same_key = state.get("replication_key") == self.replication_key
         return state.get("replication_key_value") if same_key else None
 
-    def first_change(self) -> dt.datetime | None:
-        """The bookmark less the look-back, or `start_date`, whichever is later."""
+    def start_timestamp(self) -> dt.datetime | None:
+        """The bookmark less the lookback window, or `start_date`, whichever is later."""
         start = self.get_starting_timestamp(None) if self.replication_key else None
         if start is None or not self.bookmark:
             return start
-        return self.with_lookback(start)
+        return self.apply_lookback(start)
 
     @property
     def start_date(self) -> dt.datetime | None:
-        """The oldest change wanted on a first run."""
+        """The oldest change that a first run requests."""
         return timestamps.parse(self.config.get("start_date", ""))
 
-    def with_lookback(self, synced_until: dt.datetime) -> dt.datetime:
-        """Where to go on from a moment: less the look-back, but not before `start_date`."""
+    def apply_lookback(self, synced_until: dt.datetime) -> dt.datetime:
+        """Return a timestamp less the lookback window, but not before `start_date`."""
         oldest = max(synced_until, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
         return max(oldest, self.start_date) if self.start_date else oldest
 
-    # -- reading ahead ----------------------------------------------------------------------
+    # -- prefetching ---------------------------------------------------------------------------
 
-    def outlook(self) -> RequestForecast:
-        """The calls that the stream is going to make, in their order, as far as that is known.
+    def forecast_requests(self) -> RequestForecast:
+        """Forecast the requests of the stream, in their order, as far as known.
 
-        It runs ahead of the stream on what has arrived, and changes nothing. It need not be whole,
-        but true: a call that is not asked for afterwards is a call wasted.
+        It runs ahead of the stream, on completed responses, and changes nothing. It may be
+        incomplete, but a request that the stream does not need is wasted.
         """
-        if self.is_asked:
+        if self.is_requested:
             contexts: Sequence[Context | None] = self.partitions or (None,)
             for context in contexts:
-                yield self.page_ahead(context)
+                yield self.prefetch_page(context)
 
-    def page_ahead(
+    def prefetch_page(
         self, context: Context | None, link: str | None = None, envelope: Envelope | None = None
     ) -> PendingRequest:
-        """The call for a page, which finds those for the pages after it.
+        """Return the request for a page, which knows those for later pages.
 
         Args:
-            context: As `request_records` takes it.
-            link: Leads to the page; None for the first one.
-            envelope: What pages look like; the stream's own if not said.
+            context: As for `request_records`.
+            link: Link to the page; None for the first one.
+            envelope: Envelope of the pages; the stream's own by default.
         """
 
         def page(link: str | None) -> requests.PreparedRequest:
             page = NextLinkPaginator(self.pages.read, link)
             return self._prepare_request(context=context, page=page)
 
-        def is_enough(response: requests.Response) -> bool:
-            return self.is_enough(response, context)
+        def should_stop_pagination(response: requests.Response) -> bool:
+            return self.should_stop_pagination(response, context)
 
-        return _following(page(link), envelope or self.own_envelope, page, is_enough)
+        return _following(page(link), envelope or self.own_envelope, page, should_stop_pagination)
 
-    def list_ahead(self, path: str, envelope: Envelope) -> PendingRequest:
-        """The call for a list, as `fetch_all` makes it, which finds those for its other pages."""
+    def prefetch_list(self, path: str, envelope: Envelope) -> PendingRequest:
+        """Return the first request of `fetch_list`, which knows those for later pages."""
         first = self.request_for(path)
 
         def page(link: str) -> requests.PreparedRequest:
@@ -729,53 +741,53 @@ class ConstantContactStream(RESTStream[str | None]):
 
         return _following(first, envelope, page)
 
-    def detail_ahead(self, path: str) -> PendingRequest:
-        """The call for what is at a path, as `detail` and `fetch` make it."""
+    def prefetch_detail(self, path: str) -> PendingRequest:
+        """Return the request of `fetch_detail` and `fetch_page`."""
         return PendingRequest(self.request_for(path))
 
-    def rows_ahead(
+    def await_rows(
         self, call: PendingRequest | None, envelope: Envelope | None = None, key: str = "id"
     ) -> Generator[None, None, list[Record]]:
-        """Wait for all pages of a list, from a call for the first one that was expected.
+        """Wait for all pages of a list.
 
         Raises:
-            InvalidResponseError: If that cannot be told.
+            InvalidResponseError: A page is not valid.
         """
         rows: list[Record] = []
         while call is not None:
             response = yield from wait_for(call)
             if call.is_canceled:
                 break
-            rows += peek(response, envelope or self.own_envelope, key)
+            rows += parse_unvalidated(response, envelope or self.own_envelope, key)
             call = call.next
         return rows
 
-    # -- what it will cost ------------------------------------------------------------------
+    # -- estimates -----------------------------------------------------------------------------
 
-    def costs(self) -> Iterable[Cost]:
-        """What reading the stream will cost, with what depends on it: from a few calls at most."""
-        if not self.is_asked:
+    def estimates(self) -> Iterable[StreamEstimate]:
+        """Estimate the requests of the stream and its children, with few requests."""
+        if not self.is_requested:
             return ()
-        self.since = self.first_change()
-        return self.costs_of_all()
+        self.since = self.start_timestamp()
+        return self.estimate_all()
 
-    def costs_of_all(self) -> Iterable[Cost]:
-        """The same of a stream that the run asks for."""
-        return [Cost(self.name, *self.cost())]
+    def estimate_all(self) -> Iterable[StreamEstimate]:
+        """Estimate the requests of a selected stream."""
+        return [StreamEstimate(self.name, *self.estimate())]
 
     @property
-    def is_asked(self) -> bool:
-        """Whether a run asks for the stream, and not only in the wake of another."""
+    def is_requested(self) -> bool:
+        """Whether the run requests the stream itself, and not as a child."""
         return self.selected
 
-    def cost(self) -> tuple[int, str]:
-        """About how many calls the stream makes, and what that rests on."""
+    def estimate(self) -> tuple[int, str]:
+        """Estimate the number of requests, with the basis of the estimate."""
         return 1, ""
 
-    def first_rows(
+    def sample_records(
         self, context: Context | None, pages: int = 1
     ) -> tuple[list[Record], int | None]:
-        """Rows of the first pages, and how many pages there are; None if there are more."""
+        """Request the first pages; return their rows, and the number of pages or None for more."""
         before = self.run.session.calls
         most = pages * (self.limit(context) or PAGE)
         rows = list(itertools.islice(self.request_records(context), most))
@@ -786,39 +798,41 @@ def _following(
     first: requests.PreparedRequest,
     envelope: Envelope,
     page: Callable[[str], requests.PreparedRequest],
-    is_enough: Callable[[requests.Response], bool] = lambda _: False,
+    should_stop_pagination: Callable[[requests.Response], bool] = lambda _: False,
 ) -> PendingRequest:
-    """The call for a first page, which finds those for the pages after it by their links."""
+    """Return the request for a first page, which knows those for later pages by their links."""
     seen: set[str] = set()
 
     def follow(response: requests.Response) -> PendingRequest | None:
         link = envelopes.link_of(response.content, envelope)
-        if not link or link in seen or is_enough(response):
+        if not link or link in seen or should_stop_pagination(response):
             return None
         seen.add(link)
         try:
             return PendingRequest(page(link), follow)
         except FatalAPIError:
-            return None  # It is judged where it is taken.
+            return None  # The error is handled where the response is needed.
 
     return PendingRequest(first, follow)
 
 
-def peek(response: requests.Response | None, envelope: Envelope, key: str = "id") -> list[Record]:
-    """The objects with ids in an answer that nobody has taken yet, and that is not judged here.
+def parse_unvalidated(
+    response: requests.Response | None, envelope: Envelope, key: str = "id"
+) -> list[Record]:
+    """Parse a prefetched response without error handling.
 
     Raises:
-        InvalidResponseError: If it is not what was asked for.
+        InvalidResponseError: It is not valid.
     """
     if response is None:
-        msg = "is not there"
+        msg = "there is none"
         raise InvalidResponseError(msg)
     rows = envelope.open(envelopes.decode(response.content)).rows
-    return list(envelopes.identified(rows, lambda: None, key))
+    return list(envelopes.with_string_ids(rows, lambda: None, key))
 
 
 def map_fault(stream: str, error: Exception) -> str:
-    """What is wrong with the map of a stream, in one line."""
+    """Return the error of a stream map, in one line."""
     reason = " ".join(str(error.__cause__ or error).split())
     return f"Setting 'stream_maps' cannot be used for stream '{stream}': {error} ({reason})"
 

@@ -31,20 +31,20 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_constantcontact import exit_codes, meltano, settings
-from tap_constantcontact.areas import OptionalAreaStream
+from tap_constantcontact.access import OptionalProductStream
+from tap_constantcontact.estimate import DAILY_QUOTA, StreamEstimate, SyncEstimate
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
 from tap_constantcontact.http.session import MAX_CLOCK_SKEW
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
-from tap_constantcontact.plan import CALLS_A_DAY, Cost, Plan
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.records.message_writer import BufferedMessageWriter, OutputError
-from tap_constantcontact.run import Run
 from tap_constantcontact.state import account_check, validation
 from tap_constantcontact.state.account_check import StateMismatchError, UnprovenStateError
 from tap_constantcontact.state.migration import VERSION, migrate
 from tap_constantcontact.state.state_writer import CleanStateWriter
 from tap_constantcontact.stream import map_fault
+from tap_constantcontact.sync_run import SyncRun
 from tap_constantcontact.terminal.logs import hide_environment_lines, is_relevant, is_structured
 from tap_constantcontact.v2 import api as v2
 from tap_constantcontact.v3 import api as v3
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
-    from tap_constantcontact.account import AccountStream
-    from tap_constantcontact.plan import Costing
+    from tap_constantcontact.account_stream import AccountStream
+    from tap_constantcontact.estimate import SupportsEstimate
     from tap_constantcontact.stream import ConstantContactStream
 
 
@@ -170,11 +170,11 @@ class TapConstantContact(Tap):
                     raise _invalid([map_fault(name, error)]) from error
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> SyncRun:
         """What all streams share."""
         shutdown = ShutdownRequest()
         api = _APIS[settings.version_of(self.config)](self.config, self.logger, shutdown)
-        return Run(self, api, shutdown)
+        return SyncRun(self, api, shutdown)
 
     # -- streams ----------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class TapConstantContact(Tap):
         """
         try:
             self.begin()
-            self.run.read_ahead(cast("list[ConstantContactStream]", list(self.streams.values())))
+            self.run.prefetch(cast("list[ConstantContactStream]", list(self.streams.values())))
             super().sync_all()
         except SyncStopped as stopped:
             self.run.write_last_state()
@@ -263,8 +263,8 @@ class TapConstantContact(Tap):
             account["api_time"] = timestamps.write(api_time)
         for name, value in account.items():
             write_stream_state(self.state, account_check.ACCOUNT, name, value)
-        latest = self.run.session.started_at + MAX_CLOCK_SKEW
-        for stream in validation.drop_future_bookmarks(dict(self.state), latest):
+        signpost = self.run.session.started_at + MAX_CLOCK_SKEW
+        for stream in validation.drop_future_bookmarks(dict(self.state), signpost):
             self.logger.warning(
                 "Ignoring a bookmark in the future for stream '%s' (clock skew). The data is synced"
                 " again.",
@@ -284,11 +284,11 @@ class TapConstantContact(Tap):
             return
         closed: dict[str, list[str]] = {}
         for each in self.streams.values():
-            if not isinstance(each, OptionalAreaStream):
+            if not isinstance(each, OptionalProductStream):
                 continue
             lacking = [name for name in each.privileges if name not in granted]
-            (self.run.skipped_areas if lacking else self.run.open_areas).add(each.area)
-            self.run.lacking.update(lacking)
+            (self.run.unavailable if lacking else self.run.available).add(each.product)
+            self.run.missing_privileges.update(lacking)
             if lacking and each.selected:
                 closed.setdefault(lacking[0], []).append(each.name)
         for privilege, names in closed.items():
@@ -314,7 +314,7 @@ class TapConstantContact(Tap):
     def _fetch_owner(self) -> str | None:
         """Whose account it is; None if the token's user may not know."""
         account = self._account
-        if not account.is_open:
+        if not account.is_authorized:
             return None
         try:
             found = account.owner
@@ -322,7 +322,7 @@ class TapConstantContact(Tap):
             if not account.may_fail:
                 raise
             if account.is_denied(error) and account.selected:
-                account.close(error)
+                account.mark_unauthorized(error)
             elif not (account.is_denied(error) or retries.concerns_one_object(error)):
                 raise
             self.logger.warning(
@@ -332,7 +332,7 @@ class TapConstantContact(Tap):
         self.run.api.authenticator.set_account(found or "")
         return found
 
-    def plan(self) -> Plan:
+    def plan(self) -> SyncEstimate:
         """Estimate what a run would cost, with the settings, catalog and state given.
 
         Raises:
@@ -345,23 +345,23 @@ class TapConstantContact(Tap):
         )
         catalog = "the catalog given" if self.input_catalog else "all streams"
         run = self.run
-        run.look_around()
-        costs: list[Cost] = []
+        run.use_unlimited_session()
+        estimates: list[StreamEstimate] = []
         try:
             self.begin()
             beside = run.session.calls - (account_check.ACCOUNT in run.selected)
             for each in self.streams.values():
-                costs += cast("Costing", each).costs()
-            costs = _with_checks(costs, beside)
+                estimates += cast("SupportsEstimate", each).estimates()
+            estimates = _with_checks(estimates, beside)
         finally:
             run.progress.finish()
             run.session.close()
-        return Plan(
-            costs=costs,
-            asked=run.session.calls,
-            calls_a_day=min(CALLS_A_DAY, self.config.get("max_calls") or CALLS_A_DAY),
+        return SyncEstimate(
+            estimates=estimates,
+            requests_used=run.session.calls,
+            daily_quota=min(DAILY_QUOTA, self.config.get("max_calls") or DAILY_QUOTA),
             seconds_per_request=seconds_between_requests(self.config["requests_per_second"]),
-            given=f"Plan {state}, for {catalog}.",
+            based_on=f"Plan {state}, for {catalog}.",
         )
 
     def _summarise(self) -> None:
@@ -564,13 +564,20 @@ class TapConstantContact(Tap):
         raise Exit(code)
 
 
-def _with_checks(costs: list[Cost], calls: int) -> list[Cost]:
+def _with_checks(estimates: list[StreamEstimate], calls: int) -> list[StreamEstimate]:
     """Add the requests for the owner and the privileges to those of the stream `account`."""
     if not calls:
-        return costs
-    own = sum(cost.calls for cost in costs if cost.stream == account_check.ACCOUNT)
-    account = Cost(account_check.ACCOUNT, own + calls, "with the checks of owner and privileges")
-    return [account, *(cost for cost in costs if cost.stream != account_check.ACCOUNT)]
+        return estimates
+    own = sum(
+        estimate.requests for estimate in estimates if estimate.stream == account_check.ACCOUNT
+    )
+    account = StreamEstimate(
+        account_check.ACCOUNT, own + calls, "with the checks of owner and privileges"
+    )
+    return [
+        account,
+        *(estimate for estimate in estimates if estimate.stream != account_check.ACCOUNT),
+    ]
 
 
 def _end_on_signals() -> None:
@@ -592,9 +599,9 @@ def _unless_empty(file: TextIO | None) -> TextIO | None:
 
 def _bookmark(stream: Stream) -> str:
     state = stream.stream_state
-    if marks := state.get("watermarks"):
-        below = marks[-1]["last_ids"]
-        return f"{marks[0]['synced_until']}" + (f" down to {below[0]}" if below else "")
+    if watermarks := state.get("watermarks"):
+        below = watermarks[-1]["last_ids"]
+        return f"{watermarks[0]['synced_until']}" + (f" down to {below[0]}" if below else "")
     return str(state.get("replication_key_value", ""))
 
 

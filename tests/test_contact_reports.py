@@ -117,7 +117,7 @@ def test_a_warning_names_the_cost(
 
     said = [each for each in caplog.records if "23 contacts" in each.getMessage()]
     assert [each.getMessage() for each in said if each.levelno == logging.WARNING] == [
-        "This stream costs a call for each of 23 contacts."
+        "This stream needs one request for each of 23 contacts."
     ]
 
 
@@ -319,7 +319,7 @@ def test_a_contact_that_vanishes_is_skipped_with_a_warning(
 
     output = sync(box, stream)
 
-    assert f"/contacts/{gone} has vanished since it was listed." in caplog.text
+    assert f"/contacts/{gone} has vanished from its list." in caplog.text
     expected = box.account.ids(stream)
     assert keys(output, stream) == {
         each for each in expected if gone != (each if isinstance(each, str) else each[0])

@@ -13,34 +13,36 @@ ROOT = Path(__file__).parents[1]
 
 # Each room, and the rooms that it may know besides itself; those of a row know those above too.
 ROOMS: dict[str, set[str]] = {
-    "tap_constantcontact.plan": set(),
+    "tap_constantcontact.estimate": set(),
     "tap_constantcontact.meltano": set(),
-    "tap_constantcontact.once": set(),
+    "tap_constantcontact.cache": set(),
     "tap_constantcontact.http": set(),
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
     "tap_constantcontact.terminal": {"http"},
     "tap_constantcontact.settings": {"records", "meltano"},
     "tap_constantcontact.api": {"http"},
-    "tap_constantcontact.run": {"api", "once", "http", "records", "state", "terminal"},
-    "tap_constantcontact.stream": {"run", "plan", "http", "records", "state"},
-    "tap_constantcontact.areas": {"stream", "plan", "http"},
-    "tap_constantcontact.account": {"stream", "http"},
-    "tap_constantcontact.people": {"stream", "run", "plan", "http", "records"},
-    "tap_constantcontact.each": {"stream", "run", "plan", "http", "state"},
-    "tap_constantcontact.walk": {"stream", "run", "once", "plan", "http", "records", "state"},
+    "tap_constantcontact.sync_run": {"api", "cache", "http", "records", "state", "terminal"},
+    "tap_constantcontact.stream": {"sync_run", "estimate", "http", "records", "state"},
+    "tap_constantcontact.access": {"stream", "estimate", "http"},
+    "tap_constantcontact.account_stream": {"stream", "http"},
+    "tap_constantcontact.contacts": {"stream", "sync_run", "estimate", "http", "records"},
+    "tap_constantcontact.partitioned": {"stream", "sync_run", "estimate", "http", "state"},
+    "tap_constantcontact.parent_child": {
+        "stream", "sync_run", "cache", "estimate", "http", "records", "state",
+    },
     "tap_constantcontact.v2": {
-        "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan", "http",
-        "records", "state",
+        "parent_child", "account_stream", "contacts", "partitioned", "access", "stream",
+        "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.v3": {
-        "meltano", "walk", "account", "people", "each", "areas", "stream", "run", "api", "plan",
-        "http", "records", "state",
+        "meltano", "parent_child", "account_stream", "contacts", "partitioned", "access", "stream",
+        "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"http"},
     "tap_constantcontact.tap": {
-        "exit_codes", "meltano", "v2", "v3", "account", "areas", "stream", "run", "plan",
-        "settings", "http", "records", "state", "terminal",
+        "exit_codes", "meltano", "v2", "v3", "account_stream", "access", "stream", "sync_run",
+        "estimate", "settings", "http", "records", "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip
@@ -127,6 +129,6 @@ def test_what_no_api_knows_knows_no_stream(room: str) -> None:
 
 def test_the_plan_names_no_stream() -> None:
     schemas = {path.stem for path in (ROOT / "schemas").rglob("*.json")}
-    text = (ROOT / "tap_constantcontact" / "plan.py").read_text()
+    text = (ROOT / "tap_constantcontact" / "estimate.py").read_text()
     words = set(re.findall(r"\w+", text))
     assert not words & schemas

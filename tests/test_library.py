@@ -208,7 +208,7 @@ def test_a_refused_library_is_skipped_with_one_call_and_one_warning(
         for each in caplog.records
         if each.levelno == logging.WARNING and "library" in each.getMessage()
     ]
-    assert said.startswith("The library is not open to this token and is skipped.")
+    assert said.startswith("Skipping the library: the access token is not authorized for it.")
 
 
 def test_what_comes_after_a_refused_library_is_read(serving: Serving) -> None:

@@ -10,7 +10,7 @@ import pytest
 from singer import KEY, TOKEN, Output, catalog, command, config, optional, selected_by_default, sync
 
 from sandbox import Trouble, moments
-from tap_constantcontact.plan import Cost, Plan
+from tap_constantcontact.estimate import StreamEstimate, SyncEstimate
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.slow
 
 def planned(
     box: Sandbox, *streams: str, state: dict[str, Any] | None = None, **settings: Any
-) -> Plan:
+) -> SyncEstimate:
     settings = {"optional_streams": optional(streams), **settings}
     tap = TapConstantContact(
         config=config(box, **settings), catalog=catalog(*streams) if streams else None, state=state
     )
     before = len(box.calls)
     plan = tap.plan()
-    assert plan.asked == len(box.calls) - before
+    assert plan.requests_used == len(box.calls) - before
     return plan
 
 
@@ -45,8 +45,8 @@ def reconcile(
     before = len(box.calls)
     output = sync(box, *streams, state=state, **settings)
     made = len(box.calls) - before
-    assert plan.calls == pytest.approx(made, rel=0.2), f"{plan}\n{made} were made"
-    assert plan.asked <= max(45, made / 4), plan
+    assert plan.requests == pytest.approx(made, rel=0.2), f"{plan}\n{made} were made"
+    assert plan.requests_used <= max(45, made / 4), plan
     return output
 
 
@@ -111,23 +111,23 @@ def test_contact_reports_count_what_is_left(serving: Serving) -> None:
     box = serving(contacts=300)
     first = sync(box, "contact_summaries", max_calls=201)
     plan = planned(box, "contact_summaries", state=first.state)
-    assert plan.costs == [Cost("contact_summaries", 101, "100 contacts")]
+    assert plan.estimates == [StreamEstimate("contact_summaries", 101, "100 contacts")]
 
 
 def test_an_area_that_is_closed_is_no_fault(serving: Serving) -> None:
     box = serving(trouble=Trouble(refuse={"eventspot", "library"}))
     plan = planned(box, "account", "events", "event_fees", "library_usage", "library_files")
-    assert plan.costs == [
-        Cost("account", 1),
-        Cost("events", 1, "EventSpot is not open to this token"),
-        Cost("library_usage", 1, "The library is not open to this token"),
-        Cost("library_files", 0, "The library is not open to this token"),
+    assert plan.estimates == [
+        StreamEstimate("account", 1),
+        StreamEstimate("events", 1, "The access token is not authorized for EventSpot"),
+        StreamEstimate("library_usage", 1, "The access token is not authorized for the library"),
+        StreamEstimate("library_files", 0, "The access token is not authorized for the library"),
     ]
 
 
 def test_nothing_there_is_planned_too(serving: Serving) -> None:
     box = serving(contacts=0, campaigns=0, events=0, activities=0, files=0)
-    assert planned(box).calls == pytest.approx(13, abs=3)
+    assert planned(box).requests == pytest.approx(13, abs=3)
 
 
 @pytest.mark.slow
@@ -217,6 +217,11 @@ def test_plan_warns_about_a_catalog_older_than_the_selection(
 
 
 def test_a_plan_in_days_and_minutes() -> None:
-    plan = Plan([Cost("contacts", 25_000)], asked=2, calls_a_day=10_000, seconds_per_request=0.26)
-    assert (plan.calls, plan.days) == (25_000, 3)
+    plan = SyncEstimate(
+        [StreamEstimate("contacts", 25_000)],
+        requests_used=2,
+        daily_quota=10_000,
+        seconds_per_request=0.26,
+    )
+    assert (plan.requests, plan.days) == (25_000, 3)
     assert "The quota of 3 days at 10,000 requests per day; 108 minutes at this rate." in str(plan)

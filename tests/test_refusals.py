@@ -194,7 +194,7 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
         pytest.param(
             Answer(404, sample("shape")),
             ResponseAction.NOT_FOUND,
-            "/v2/lists. If it should, check `api_url` (http://127.0.0.1:",
+            "/v2/lists. If this path should exist, check `api_url` (http://127.0.0.1:",
             id="404",
         ),
         pytest.param(Answer(406, b""), ResponseAction.REJECTED, "HTTP 406", id="406"),

@@ -436,7 +436,7 @@ def test_a_plan_is_near_the_run(serving: Serving) -> None:
     asked = len(box.calls)
     box.calls.clear()
     read(box, *streams)
-    assert abs(plan.calls - len(box.calls)) <= 0.2 * len(box.calls)
+    assert abs(plan.requests - len(box.calls)) <= 0.2 * len(box.calls)
     assert asked < 12
 
 

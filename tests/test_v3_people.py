@@ -347,7 +347,7 @@ def test_pages_that_take_the_api_too_long_are_made_smaller(
     box = serving(contacts=700, trouble=Trouble(slow_pages=130))
     first = read(box, "contacts")
     assert ids_of(first, "contacts") == box.account.v3_ids("contacts")
-    assert "Starting over with 125 at once" in caplog.text
+    assert "Starting over with pages of 125" in caplog.text
     assert max(keys_of(first, "contacts").values()) == 1
 
     box.calls.clear()
@@ -391,7 +391,7 @@ def test_a_plan_is_near_the_run(serving: Serving, contacts: int, streams: list[s
     named = [name for name in streams if name in settings.OPTIONAL_STREAMS["v3"]]
     chosen = catalog(*streams, version="v3")
     tap = TapConstantContact(config=config(box, "v3", optional_streams=named), catalog=chosen)
-    planned = tap.plan().calls
+    planned = tap.plan().requests
     box.calls.clear()
     read(box, *streams)
     assert abs(planned - len(box.calls)) <= 0.02 * len(box.calls)

@@ -90,7 +90,7 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
     truth: dict[str, dt.datetime] = {}
     order = [str(number) for number in range(10, 0, -1)]
     marks: Any = None
-    for number, (stops, is_whole, new, gone) in enumerate(passes):
+    for number, (stops, is_full, new, gone) in enumerate(passes):
         moment = hours(number)
         arrivals = [f"{number}-{n}" for n in range(new)]
         # Nothing hangs on them that is older than they are.
@@ -101,7 +101,7 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
             marks.advance(position, moment)
             for each in order[: position + 1]:
                 truth[each] = moment
-        if is_whole:
+        if is_full:
             marks.complete(moment)
             truth.update(dict.fromkeys(order, moment))
         marks = marks.dump()
@@ -109,7 +109,7 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
         assert len(marks) <= 5
         for each, synced_until in zip(order, read(marks, order), strict=True):
             assert synced_until is None or synced_until <= truth[each]
-        if is_whole:
+        if is_full:
             assert all(each == moment for each in read(marks, order))
 
 

@@ -220,7 +220,7 @@ def id_of(value: Any) -> str | None:
     return str(value) or None if is_scalar else None
 
 
-def identified(
+def with_string_ids(
     rows: Iterable[dict[str, Any]], missing: Callable[[], object], key: str = "id"
 ) -> Iterator[dict[str, Any]]:
     """Yield objects with their ids as text.

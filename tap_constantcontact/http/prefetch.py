@@ -38,7 +38,7 @@ class PendingRequest:
     """A request that a stream will need, and its result.
 
     Attributes:
-        request: Signed and ready. Requests are identified by their URL.
+        request: Signed and ready. Requests are with_string_ids by their URL.
         follow: Returns the request for the next page of a response.
         stream_queue: The queue that contains it; None if none does.
         position: Its place in the queue, which its next pages share.
@@ -101,8 +101,8 @@ RequestForecast: TypeAlias = "Iterator[PendingRequest | None]"
 class _StreamQueue:
     """The requests of one forecast."""
 
-    def __init__(self, outlook: RequestForecast) -> None:
-        self._forecast = outlook
+    def __init__(self, forecast_requests: RequestForecast) -> None:
+        self._forecast = forecast_requests
         self._numbers = itertools.count()
         self._heap: list[tuple[int, int, PendingRequest]] = []
         self._is_waiting = False

@@ -1,7 +1,7 @@
 """Parents that need no check in each run.
 
 Watermarks say by position until when parents are synced. Parents that a pass skipped are the
-exceptions: few, and identified by a short id, so that they may move in the list or vanish.
+exceptions: few, and with_string_ids by a short id, so that they may move in the list or vanish.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Deferrals:
         if deferral and len(self._by_short_id) < _MAX_ENTRIES:
             self._by_short_id[short_id(parent_id)] = deferral
 
-    def retain(self, members: Iterable[str]) -> None:
+    def retain(self, parents: Iterable[str]) -> None:
         """Drop all but these parents."""
-        known = set(map(short_id, members))
+        known = set(map(short_id, parents))
         self._by_short_id = {
             each: found for each, found in self._by_short_id.items() if each in known
         }

@@ -51,10 +51,10 @@ class IdSketch:
         self._hashes = [0] * _CELLS
 
     @classmethod
-    def of(cls, members: Iterable[str]) -> Self:
+    def of(cls, parents: Iterable[str]) -> Self:
         """Return the set of these ids."""
         found = cls()
-        for each in members:
+        for each in parents:
             found.add(each)
         return found
 

@@ -151,7 +151,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
 }
 
 
-def drop_future_bookmarks(state: dict[str, Any], latest: dt.datetime) -> Iterator[str]:
+def drop_future_bookmarks(state: dict[str, Any], signpost: dt.datetime) -> Iterator[str]:
     """Remove bookmarks in the future, which a fast clock has made; yield their streams.
 
     Such a bookmark would hide everything that has happened since.
@@ -160,23 +160,27 @@ def drop_future_bookmarks(state: dict[str, Any], latest: dt.datetime) -> Iterato
         ahead = [
             name
             for name in ("replication_key_value", "full_refresh_at")
-            if _is_after(bookmark.get(name), latest)
+            if _is_after(bookmark.get(name), signpost)
         ]
-        if _is_after((bookmark.get("cursor") or {}).get("pass_started_at"), latest):
+        if _is_after((bookmark.get("cursor") or {}).get("pass_started_at"), signpost):
             ahead.append("cursor")
         for name in ahead:
             del bookmark[name]
         for group in bookmark.get("failed") or ():
-            if _is_after(group.get("synced_until"), latest):
+            if _is_after(group.get("synced_until"), signpost):
                 group["synced_until"] = None  # It is synced from the start.
         watermarks = bookmark.get("watermarks") or []
-        kept = [mark for mark in watermarks if not _is_after(mark["synced_until"], latest)]
+        kept = [
+            watermark
+            for watermark in watermarks
+            if not _is_after(watermark["synced_until"], signpost)
+        ]
         if len(kept) < len(watermarks):
             bookmark["watermarks"] = kept
         if ahead or len(kept) < len(watermarks):
             yield stream
 
 
-def _is_after(text: Any, latest: dt.datetime) -> bool:
+def _is_after(text: Any, signpost: dt.datetime) -> bool:
     timestamp = timestamps.parse_or_none(text)
-    return timestamp is not None and timestamp > latest
+    return timestamp is not None and timestamp > signpost

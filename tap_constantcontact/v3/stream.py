@@ -10,7 +10,7 @@ from urllib.parse import quote
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.areas import OptionalAreaStream
+from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint, short_id
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.prefetch import RequestForecast
 
 
-class V3Stream(OptionalAreaStream):
+class V3Stream(OptionalProductStream):
     """A stream that the token's user may read with a privilege, and else not (API docs: v3 §3.1).
 
     What an account may read is known before the first row; what a token was not granted shows with
@@ -36,16 +36,16 @@ class V3Stream(OptionalAreaStream):
     params: ClassVar[Mapping[str, str]] = {}
 
     @property
-    def area(self) -> str:  # type: ignore[override]  # one for each set of privileges
+    def product(self) -> str:  # type: ignore[override]  # one for each set of privileges
         """Streams of the same privileges are open together, or closed."""
         return f"What needs the privilege {' and '.join(self.privileges)}"
 
     may_fail = True
 
     @override
-    def close(self, error: FatalAPIError) -> None:
+    def mark_unauthorized(self, error: FatalAPIError) -> None:
         # Its neighbors have their own paths. What the user lacks is known from the privileges.
-        self.run.closed_streams.add(self.name)
+        self.run.unauthorized_streams.add(self.name)
         self.logger.warning(
             "Access denied to stream '%s' (path: %s). The stream and its child streams are skipped"
             " in this run. Deselect it, or log in with the scope and the privilege it requires. %s",
@@ -73,7 +73,7 @@ class EditedStream(V3Stream):
     listed: ClassVar[Collection[str]]
 
     @override
-    def first_change(self) -> dt.datetime | None:
+    def start_timestamp(self) -> dt.datetime | None:
         # Of a few things all are wanted, however old: `start_date` is for long lists.
         bookmark = timestamps.parse_or_none(self.bookmark)
         return bookmark - dt.timedelta(hours=self.config["lookback_hours"]) if bookmark else None
@@ -81,11 +81,11 @@ class EditedStream(V3Stream):
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         key = self.primary_keys[0]
-        is_listed_enough = not self.selects_beyond(self.listed)
-        for row in self.identified(super().parse_response(response), key):
+        is_listed_enough = not self.selects_fields_outside(self.listed)
+        for row in self.with_string_ids(super().parse_response(response), key):
             if is_listed_enough:
                 yield row
-            elif self.is_open and self._is_edited(row):
+            elif self.is_authorized and self._is_edited(row):
                 yield from self._with_detail(row)
         self._keep_failed()
 
@@ -94,10 +94,10 @@ class EditedStream(V3Stream):
         key = self.primary_keys[0]
         try:
             with retries.raise_when_exhausted():
-                (detail,) = self.fetch(self._path_of(row), envelopes.of(row[key], key))
+                (detail,) = self.fetch_page(self._path_of(row), envelopes.of(row[key], key))
         except FatalAPIError as error:
             self._failed.add(short_id(row[key]))
-            self.leave_behind(row[key], error)
+            self.skip_object(row[key], error)
         else:
             self.run.failures.note_success(self.name)
             yield {**row, **detail}
@@ -131,33 +131,33 @@ class EditedStream(V3Stream):
         return Snapshots(self.run.bookmarks_of(self.name).get("snapshots"))
 
     def _note(self, row: Record) -> None:
-        moment = self.run.session.started_at
-        self._known.put(str(row[self.primary_keys[0]]), Snapshot(moment, self._look(row)))
+        timestamp = self.run.session.started_at
+        self._known.put(str(row[self.primary_keys[0]]), Snapshot(timestamp, self._look(row)))
         self.get_context_state(None)["snapshots"] = self._known.dump()
 
     def _path_of(self, row: Record) -> str:
         return f"{self.path}/{quote(str(row[self.primary_keys[0]]), safe='')}"
 
     @override
-    def outlook(self) -> RequestForecast:
-        if not self.is_asked:
+    def forecast_requests(self) -> RequestForecast:
+        if not self.is_requested:
             return
-        self.since = self.first_change()
+        self.since = self.start_timestamp()
         key = self.primary_keys[0]
-        for call in super().outlook():
+        for call in super().forecast_requests():
             yield call
-            rows = yield from self.rows_ahead(call, None, key)
-            if self.selects_beyond(self.listed):
+            rows = yield from self.await_rows(call, None, key)
+            if self.selects_fields_outside(self.listed):
                 for row in filter(self._is_edited, rows):
-                    yield self.detail_ahead(self._path_of(row))
+                    yield self.prefetch_detail(self._path_of(row))
 
     @override
-    def cost(self) -> tuple[int, str]:
-        rows = self.fetch(
+    def estimate(self) -> tuple[int, str]:
+        rows = self.fetch_page(
             f"{self.path}?limit={self.page_size}" if self.page_size else self.path,
             self.own_envelope,
         )
-        if not self.selects_beyond(self.listed):
+        if not self.selects_fields_outside(self.listed):
             return 1, ""
         edited = sum(map(self._is_edited, rows))
         return 1 + edited, f"{edited} were edited"

@@ -13,7 +13,7 @@ from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.stream import peek
+from tap_constantcontact.stream import parse_unvalidated
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.envelopes import paged
 
@@ -73,7 +73,7 @@ class Sums:
     @property
     def are_open(self) -> bool:
         """Whether the token's user may read sums, as far as is known."""
-        return PRIVILEGE not in self._run.lacking
+        return PRIVILEGE not in self._run.missing_privileges
 
     def summaries(self) -> dict[str, Record]:
         """Sent campaigns by their ids, the one sent last first (API docs: v3 §11).
@@ -81,7 +81,7 @@ class Sums:
         Raises:
             FatalAPIError: They cannot be read.
         """
-        return _result(self._run.once("summaries", lambda: self._attempt(self._ask_summaries)))
+        return _result(self._run.cache("summaries", lambda: self._attempt(self._ask_summaries)))
 
     def known_summaries(self) -> dict[str, Record]:
         """The summaries for streams that do without them if need be, with a warning."""
@@ -92,8 +92,8 @@ class Sums:
             return {}
 
     def _ask_summaries(self) -> dict[str, Record]:
-        rows = self._stream.fetch_all(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
-        return _by_id(self._stream.identified(rows, _KEY))
+        rows = self._stream.fetch_list(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
+        return _by_id(self._stream.with_string_ids(rows, _KEY))
 
     def stats(self) -> Stats:
         """The counters of campaigns in the window.
@@ -102,7 +102,7 @@ class Sums:
             FatalAPIError: It cannot be told which campaigns are in the window.
         """
         self.summaries()
-        return self._run.once("stats", self._ask_stats)
+        return self._run.cache("stats", self._ask_stats)
 
     def known_stats(self) -> dict[str, Record]:
         """The counters for streams that do without those that cannot be read, with a warning."""
@@ -123,7 +123,7 @@ class Sums:
                 error,
             )
 
-        self._run.once(f"without {path}", warn)
+        self._run.cache(f"without {path}", warn)
 
     def _ask_stats(self) -> Stats:
         found = Stats()
@@ -134,9 +134,9 @@ class Sums:
     def _add_batch(self, found: Stats, ids: list[str]) -> None:
         """Request a batch. One unknown id fails all: it is halved until that stands alone."""
         path = _stats_path(ids)
-        rows = self._attempt(lambda: self._stream.fetch(path, STATS_ENVELOPE))
+        rows = self._attempt(lambda: self._stream.fetch_page(path, STATS_ENVELOPE))
         if not isinstance(rows, FatalAPIError):
-            found.by_id |= _by_id(self._stream.identified(rows, _KEY))
+            found.by_id |= _by_id(self._stream.with_string_ids(rows, _KEY))
             found.unknown += [each for each in ids if each not in found.by_id]
         elif not _is_about_ids(rows):
             found.failed[path] = rows
@@ -156,7 +156,7 @@ class Sums:
             is_forbidden = isinstance(error, APIError) and error.action is ResponseAction.FORBIDDEN
             if not is_forbidden and not retries.concerns_one_object(error):
                 raise
-            self._stream.give_up()
+            self._stream.cancel_prefetch()
             return error
 
     def lively(self, summaries: Iterable[Record]) -> list[str]:
@@ -172,22 +172,22 @@ class Sums:
         self, *, stats: bool
     ) -> Generator[PendingRequest | None, None, tuple[dict[str, Record], dict[str, Record]]]:
         """Expect the calls for summaries, and for `stats`, whoever makes them; wait for both."""
-        expected: dict[str, PendingRequest] = self._run.once("calls for sums", dict)
+        expected: dict[str, PendingRequest] = self._run.cache("calls for sums", dict)
         if _ALL_SUMMARIES not in expected:
-            expected[_ALL_SUMMARIES] = self._stream.list_ahead(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
+            expected[_ALL_SUMMARIES] = self._stream.prefetch_list(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
             yield expected[_ALL_SUMMARIES]
-        rows = yield from self._stream.rows_ahead(expected[_ALL_SUMMARIES], SUMMARY_ENVELOPE, _KEY)
+        rows = yield from self._stream.await_rows(expected[_ALL_SUMMARIES], SUMMARY_ENVELOPE, _KEY)
         counted: dict[str, Record] = {}
         lively = self.lively(rows) if stats else []
         batches = [_stats_path(ids) for ids in batched(lively, STATS_BATCH)]
         for path in batches:
             if path not in expected:
-                expected[path] = self._stream.detail_ahead(path)
+                expected[path] = self._stream.prefetch_detail(path)
                 yield expected[path]
         for path in batches:
             response = yield from wait_for(expected[path])
             if response is not None:
-                counted |= _by_id(peek(response, STATS_ENVELOPE, _KEY))
+                counted |= _by_id(parse_unvalidated(response, STATS_ENVELOPE, _KEY))
         return _by_id(rows), counted
 
 

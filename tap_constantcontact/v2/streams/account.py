@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_constantcontact.account import AccountStream
+from tap_constantcontact.account_stream import AccountStream
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 

@@ -34,30 +34,32 @@ class Activities(ConstantContactStream):
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        for row in self.identified(super().parse_response(response)):
+        for row in self.with_string_ids(super().parse_response(response)):
             found = None
             if row.get("error_count"):
-                found = self.detail(self._path_of(row), row["id"])
+                found = self.fetch_detail(self._path_of(row), row["id"])
             yield {**row, **(found or {})}
 
     def _path_of(self, job: Record) -> str:
         return f"{self.path}/{quote(job['id'], safe='')}"
 
     @override
-    def outlook(self) -> RequestForecast:
-        for call in super().outlook():
+    def forecast_requests(self) -> RequestForecast:
+        for call in super().forecast_requests():
             yield call
-            for job in (yield from self.rows_ahead(call)):
+            for job in (yield from self.await_rows(call)):
                 if job.get("error_count"):
-                    yield self.detail_ahead(self._path_of(job))
+                    yield self.prefetch_detail(self._path_of(job))
 
     @override
-    def cost(self) -> tuple[int, str]:
-        failed = sum(bool(job.get("error_count")) for job in self.fetch(self.path, self.envelope))
+    def estimate(self) -> tuple[int, str]:
+        failed = sum(
+            bool(job.get("error_count")) for job in self.fetch_page(self.path, self.envelope)
+        )
         return 1 + failed, f"{failed} with errors"
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         if "contacts_count" in row:  # As some answers spell it.
             row.setdefault("contact_count", row.pop("contacts_count"))
         for field in ("errors", "warnings"):

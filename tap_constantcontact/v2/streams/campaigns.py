@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.plan import pages
+from tap_constantcontact.parent_child import (
+    ChildStream,
+    EmbeddedChildStream,
+    FetchLevel,
+    ParentStream,
+    WatermarkedStream,
+)
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
-from tap_constantcontact.v2.sampling import CampaignSample, sent_date
-from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
+from tap_constantcontact.v2.estimate import CampaignInterpolator, sent_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,18 +45,18 @@ _LONGEST_PAUSE = 7
 _TOLERANCE = dt.timedelta(hours=12)
 
 
-class CampaignFamilyStream(WalkedStream):
+class CampaignBaseStream(WatermarkedStream):
     """Campaigns and their parts."""
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
-        return self.has_changed(member, synced_until) or (
-            synced_until is None and self.was_sent_since_start(member)
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
+        return self.has_changed(parent, synced_until) or (
+            synced_until is None and self.was_sent_since_start(parent)
         )
 
     def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
-        oldest = self.with_lookback(synced_until) if synced_until else self.start_date
+        oldest = self.apply_lookback(synced_until) if synced_until else self.start_date
         return timestamps.is_since(campaign.get("modified_date"), oldest)
 
     def was_sent_since_start(self, campaign: Record) -> bool:
@@ -60,7 +66,9 @@ class CampaignFamilyStream(WalkedStream):
         sent = sent_date(campaign)
         return self.start_date is None or sent is None or sent >= self.start_date
 
-    def may_grow(self, campaign: Record, synced_until: dt.datetime | None, days: int) -> bool:
+    def may_have_changed(
+        self, campaign: Record, synced_until: dt.datetime | None, days: int
+    ) -> bool:
         """Whether a sent campaign's window of so many days was still open when it was read."""
         if not is_tracked(campaign) or synced_until is None:
             return False
@@ -84,17 +92,17 @@ def is_tracked(campaign: Record) -> bool:
     return campaign["status"] not in _UNSENT
 
 
-class GrowingCampaignStream(CampaignFamilyStream):
+class WindowedCampaignStream(CampaignBaseStream):
     """What the API goes on counting while a campaign's window is open."""
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
-        return super().is_due(member, synced_until) or self.may_grow(
-            member, synced_until, self.window
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
+        return super().is_due(parent, synced_until) or self.may_have_changed(
+            parent, synced_until, self.window
         )
 
 
-class Campaigns(GrowingCampaignStream, WalkingStream):
+class Campaigns(WindowedCampaignStream, ParentStream):
     """Campaigns, list and detail merged, and in their wake all that belongs to a campaign.
 
     The walk goes down those being sent, those sent, newest first, and those yet to be sent. Two
@@ -107,10 +115,10 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
     primary_keys = ("id",)
     replication_key = "modified_date"
     page_size = 50
-    member_key = "campaign_id"
+    parent_key = "campaign_id"
     # Counters as of now, and not of the last nightly reckoning (API docs: Campaigns).
     detail_params = {"updateSummary": "true"}  # noqa: RUF012 - never changed
-    lists = ({"status": _SENT}, {"status": "ALL"})
+    list_contexts = ({"status": _SENT}, {"status": "ALL"})
 
     @override
     def get_url_params(
@@ -119,9 +127,10 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
         return dict(context or {})
 
     @override
-    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+    def merge_lists(self, list_contexts: Sequence[list[Record]]) -> list[Record]:
         sent, everything = (
-            _by_id(rows, str(each["status"])) for rows, each in zip(lists, self.lists, strict=True)
+            _by_id(rows, str(each["status"]))
+            for rows, each in zip(list_contexts, self.list_contexts, strict=True)
         )
         # What is sent in between has left the one list and not come into the other.
         others = [row for each, row in everything.items() if each not in sent]
@@ -132,58 +141,67 @@ class Campaigns(GrowingCampaignStream, WalkingStream):
         return [*tracked, *sent.values(), *unsent]
 
     @override
-    def gone_since(self, moment: dt.datetime | None) -> Iterable[str]:
-        rows = self.identified(self.request_records({"status": _DELETED}))
-        return [row["id"] for row in rows if moment and self.has_changed(row, moment)]
+    def deleted_since(self, timestamp: dt.datetime | None) -> Iterable[str]:
+        rows = self.with_string_ids(self.request_records({"status": _DELETED}))
+        return [row["id"] for row in rows if timestamp and self.has_changed(row, timestamp)]
 
     @override
-    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
+    def required_level(
+        self, parent: Record, synced_until: SyncedUntil, unchanged: int
+    ) -> FetchLevel:
         found = (
-            (cast("CampaignFamilyStream", self.family[n]), to) for n, to in synced_until.items()
+            (cast("CampaignBaseStream", self.selected_streams[n]), to)
+            for n, to in synced_until.items()
         )
-        family = {each: to for each, to in found if each.covers(member)}
-        tracked = is_tracked(member)
-        if tracked and idle < _ENDED_IN_A_ROW:
-            wanting = list(family)
+        selected_streams = {each: to for each, to in found if each.applies_to(parent)}
+        tracked = is_tracked(parent)
+        if tracked and unchanged < _ENDED_IN_A_ROW:
+            wanting = list(selected_streams)
         elif tracked:
-            wanting = [each for each, to in family.items() if each.has_changed(member, to)]
+            wanting = [
+                each for each, to in selected_streams.items() if each.has_changed(parent, to)
+            ]
         else:
-            wanting = [each for each, to in family.items() if each.is_due(member, to)]
+            wanting = [each for each, to in selected_streams.items() if each.is_due(parent, to)]
         if not wanting:
-            return Need.NOTHING
+            return FetchLevel.SKIP
         if tracked:
-            is_deep = any(s.needs_detail or s.needs_last_run(to) for s, to in family.items())
+            is_deep = any(
+                s.needs_detail or s.needs_last_run(to) for s, to in selected_streams.items()
+            )
         else:
             is_deep = any(each.needs_detail for each in wanting)
-        return Need.DETAIL if is_deep else Need.LIST_ROW
+        return FetchLevel.DETAIL if is_deep else FetchLevel.LIST
 
     @override
-    def pause(self, member: Record, moment: dt.datetime) -> dt.timedelta | None:
-        sent = sent_date(member)
-        if member["status"] != _SENT or sent is None:
+    def recheck_interval(self, parent: Record, timestamp: dt.datetime) -> dt.timedelta | None:
+        sent = sent_date(parent)
+        if parent["status"] != _SENT or sent is None:
             return None
-        age = moment - sent
+        age = timestamp - sent
         if self.window and age >= dt.timedelta(days=self.window):
             return None  # This was the last time.
         days = next((days for oldest, days in _PAUSES if age <= oldest), _LONGEST_PAUSE)
         return dt.timedelta(days=days) - _TOLERANCE if days else None
 
     @override
-    def is_edited(self, member: Record, synced_until: SyncedUntil) -> bool:
-        return any(self.has_changed(member, to) for to in synced_until.values())
+    def is_edited(self, parent: Record, synced_until: SyncedUntil) -> bool:
+        return any(self.has_changed(parent, to) for to in synced_until.values())
 
     @override
-    def says_something(self, member: Record) -> bool:
-        return bool(member["status"] == _SENT)
+    def is_ordered(self, parent: Record) -> bool:
+        return bool(parent["status"] == _SENT)
 
     @override
-    def glancing(self, members: Sequence[Record]) -> Callable[[Record], Record]:
-        return CampaignSample([m for m in members if is_tracked(m)], self.ask_detail).glance
+    def approximate_details(self, parents: Sequence[Record]) -> Callable[[Record], Record]:
+        return CampaignInterpolator(
+            [m for m in parents if is_tracked(m)], self.fetch_parent_detail
+        ).approximate
 
     @property
     @override
     def needs_detail(self) -> bool:
-        return self.selects_beyond(_LISTED)
+        return self.selects_fields_outside(_LISTED)
 
 
 class DeletedCampaigns(ConstantContactStream):
@@ -205,12 +223,12 @@ class DeletedCampaigns(ConstantContactStream):
         return {"status": _DELETED}
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         there_are = len(list(self.request_records(None)))
         return pages(there_are, self.page_size), f"{there_are:,} deleted"
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         # All of them say that they are deleted.
         return {name: held for name, held in row.items() if name != "status"}
 
@@ -222,22 +240,22 @@ def _by_id(rows: Iterable[Record], status: str) -> dict[str, Record]:
     return found
 
 
-class CampaignPartStream(CampaignFamilyStream, PartStream):
+class CampaignChildStream(CampaignBaseStream, ChildStream):
     """Something of one campaign."""
 
     parent_stream_type = Campaigns
-    member_key = Campaigns.member_key
+    parent_key = Campaigns.parent_key
 
 
-class CampaignLinks(HeldPartStream, CampaignPartStream, GrowingCampaignStream):
+class CampaignLinks(EmbeddedChildStream, CampaignChildStream, WindowedCampaignStream):
     """Links in a campaign with their clicks; they come in its detail and cost no call."""
 
     name = "campaign_links"
     primary_keys = ("campaign_id", "url_uid")
 
     @override
-    def covers(self, member: Record) -> bool:
-        return is_tracked(member)
+    def applies_to(self, parent: Record) -> bool:
+        return is_tracked(parent)
 
     @property
     @override
@@ -245,11 +263,11 @@ class CampaignLinks(HeldPartStream, CampaignPartStream, GrowingCampaignStream):
         return True
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
-        return envelopes.objects(self.visit.member.get("click_through_details"))
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+        return envelopes.objects(self.task.parent.get("click_through_details"))
 
 
-class CampaignSchedules(CampaignPartStream):
+class CampaignSchedules(CampaignChildStream):
     """When a campaign will be sent; past schedules are not kept (API docs: Campaign schedules)."""
 
     name = "campaign_schedules"
@@ -258,15 +276,15 @@ class CampaignSchedules(CampaignPartStream):
     primary_keys = ("campaign_id", "id")
 
     @override
-    def covers(self, member: Record) -> bool:
-        return bool(member["status"] == "SCHEDULED")
+    def applies_to(self, parent: Record) -> bool:
+        return bool(parent["status"] == "SCHEDULED")
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         return True
 
 
-class CampaignPreviews(CampaignPartStream):
+class CampaignPreviews(CampaignChildStream):
     """A campaign as its recipients see it: large, and a call each (API docs: Campaign preview)."""
 
     name = "campaign_previews"

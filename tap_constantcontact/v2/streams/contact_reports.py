@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.each import EachStream
 from tap_constantcontact.http import envelopes
+from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v2.envelopes import PAGED
@@ -30,22 +30,22 @@ _DATES = {
 }
 
 
-class ContactReportStream(EachStream):
+class ContactReportStream(PartitionedStream):
     """A report on every contact."""
 
-    members_path = Contacts.path
-    members_stream = Contacts.name
-    members_envelope = PAGED
-    member_id = "id"
-    member_field = "contact_id"
-    turns = ("contact_activity", "contact_summaries", "contact_campaign_summaries")
+    parents_path = Contacts.path
+    parents_stream = Contacts.name
+    parents_envelope = PAGED
+    parent_id_field = "id"
+    parent_field = "contact_id"
+    competing_streams = ("contact_activity", "contact_summaries", "contact_campaign_summaries")
 
     @override
-    def listing_params(self) -> Mapping[str, Any]:
+    def list_params(self) -> Mapping[str, Any]:
         return {"status": "ALL"}
 
     @override
-    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+    def parent_params(self, since: dt.datetime | None) -> dict[str, Any]:
         return {"created_since": timestamps.write(since)} if since else {}
 
 
@@ -59,7 +59,7 @@ class ContactActivity(ContactReportStream):
     page_size = 500
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
         if not timestamps.is_since(happened, self.since):
             return None

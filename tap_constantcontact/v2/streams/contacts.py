@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from tap_constantcontact.contacts import ALL, OPTED_OUT, ContactsStream
+from tap_constantcontact.estimate import PAGE
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.people import ALL, OPTED_OUT, PeopleStream
-from tap_constantcontact.plan import PAGE
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v2.streams.lists import Lists
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PAGES_ASKED = 3
 
 
-class Contacts(PeopleStream):
+class Contacts(ContactsStream):
     """Contacts in every status, with the lists they are on (API docs: Contacts collection).
 
     Nobody documents that an unsubscribe moves `modified_date`, and there is no filter for those
@@ -48,15 +48,15 @@ class Contacts(PeopleStream):
     # -- what it will cost ------------------------------------------------------------------
 
     @override
-    def cost(self) -> tuple[int, str]:
-        going = self.going
-        self.since = going.since
-        if going.next_link:
-            left = max(0, self._there_are - going.rows)
+    def estimate(self) -> tuple[int, str]:
+        sync_pass = self.cursor
+        self.since = sync_pass.since
+        if sync_pass.next_link:
+            left = max(0, self._there_are - sync_pass.rows)
             return self.pages_of(left), f"about {left:,} left of a run that was cut off"
         if self.since is None:
             return self.pages_of(self._there_are), f"about {self._there_are:,} contacts"
-        rows, calls = self.first_rows({"status": ALL}, _PAGES_ASKED)
+        rows, calls = self.sample_records({"status": ALL}, _PAGES_ASKED)
         if calls is None:
             changed = self._share(
                 lambda row: timestamps.is_since(row.get("modified_date"), self.since)
@@ -65,7 +65,7 @@ class Contacts(PeopleStream):
             note = f"about {changed * self._there_are:,.0f} have changed"
         else:
             note = f"{len(rows):,} have changed"
-        if not going.is_whole:
+        if not sync_pass.is_full:
             opted_out = self._share(lambda row: row.get("status") == OPTED_OUT) * self._there_are
             calls += self.pages_of(opted_out)
             note += f", about {opted_out:,.0f} opted out"
@@ -75,7 +75,7 @@ class Contacts(PeopleStream):
     def _sample(self) -> list[Record]:
         """Some contacts, whatever has become of them."""
         since, self.since = self.since, None
-        rows, _ = self.first_rows({"status": ALL})
+        rows, _ = self.sample_records({"status": ALL})
         self.since = since
         return rows
 
@@ -84,7 +84,7 @@ class Contacts(PeopleStream):
         """How many contacts there are: no answer says, but lists count theirs."""
         if len(self._sample) < PAGE:
             return len(self._sample)
-        lists = self.fetch(Lists.path, Lists.envelope)
+        lists = self.fetch_page(Lists.path, Lists.envelope)
         counted = sum(row.get("contact_count") or 0 for row in lists)
         on_lists = sum(len(row.get("lists") or ()) for row in self._sample)
         return round(counted * len(self._sample) / on_lists) if on_lists else len(self._sample)
@@ -95,7 +95,7 @@ class Contacts(PeopleStream):
     # -- one row ----------------------------------------------------------------------------
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return row if self.since is None or self._is_wanted(row, self.since, context) else None
 
     def _is_wanted(self, row: Record, since: dt.datetime, context: Context | None) -> bool:
@@ -105,7 +105,7 @@ class Contacts(PeopleStream):
             return changed
         # What has changed was in the first pass already.
         return not changed and any(
-            moment >= since
+            timestamp >= since
             for email in envelopes.objects(row.get("email_addresses"))
-            if (moment := timestamps.parse_or_none(email.get("opt_out_date")))
+            if (timestamp := timestamps.parse_or_none(email.get("opt_out_date")))
         )

@@ -8,12 +8,17 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from tap_constantcontact.areas import OptionalAreaStream
+from tap_constantcontact.access import OptionalProductStream
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.error_handler import ResponseAction
-from tap_constantcontact.plan import pages
+from tap_constantcontact.parent_child import (
+    ChildStream,
+    FetchLevel,
+    ParentStream,
+    WatermarkedStream,
+)
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +26,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.prefetch import RequestForecast
+    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil
-    from tap_constantcontact.walk import Visit
 
 # What a list row of an event has; all else is in the event's detail.
 _LISTED = frozenset(
@@ -49,68 +54,70 @@ _LISTED = frozenset(
 )
 
 # Each costs a call: about half a minute at the default pace.
-_REGISTRANTS_A_STATE = 100
+_CHECKPOINT_INTERVAL = 100
 
 
-class EventSpotStream(OptionalAreaStream, WalkedStream):
+class EventSpotStream(OptionalProductStream, WatermarkedStream):
     """Anything of EventSpot, which is a product of its own.
 
     Nothing tells what has changed in an event. So it is read in each run until it lies some days
     back, and then taken as settled.
     """
 
-    area = "EventSpot"
+    product = "EventSpot"
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         ends, created = (
-            timestamps.parse_or_none(member.get(d)) for d in ("end_date", "created_date")
+            timestamps.parse_or_none(parent.get(d)) for d in ("end_date", "created_date")
         )
         if not (synced_until and self.window and ends and created):
             return True
         lively = [ends + dt.timedelta(days=self.window), created]
         lively += [
-            moment
+            timestamp
             for field in ("active_date", "deleted_date")
-            if (moment := timestamps.parse_or_none(member.get(field)))
+            if (timestamp := timestamps.parse_or_none(parent.get(field)))
         ]
-        return max(lively) >= self.with_lookback(synced_until)
+        return max(lively) >= self.apply_lookback(synced_until)
 
 
-class Events(EventSpotStream, WalkingStream):
+class Events(EventSpotStream, ParentStream):
     """Events, list and detail merged (API docs: EventSpot events collection)."""
 
     name = "events"
     path = "/eventspot/events"
     primary_keys = ("id",)
     page_size = 50
-    member_key = "event_id"
+    parent_key = "event_id"
     # What an account without the product is told is not documented.
-    refused_by = (ResponseAction.FORBIDDEN, ResponseAction.NOT_FOUND)
+    unauthorized_actions = (ResponseAction.FORBIDDEN, ResponseAction.NOT_FOUND)
 
     @override
-    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:
         (rows,) = lists
         return sorted(rows, key=lambda row: (str(row.get("created_date")), row["id"]), reverse=True)
 
     @override
-    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
-        due = self.due(member, synced_until)
+    def required_level(
+        self, parent: Record, synced_until: SyncedUntil, unchanged: int
+    ) -> FetchLevel:
+        due = self.due_streams(parent, synced_until)
         if not due:
-            return Need.NOTHING
-        is_deep = self.name in due and self.selects_beyond(_LISTED)
-        return Need.DETAIL if is_deep else Need.LIST_ROW
+            return FetchLevel.SKIP
+        is_deep = self.name in due and self.selects_fields_outside(_LISTED)
+        return FetchLevel.DETAIL if is_deep else FetchLevel.LIST
 
     @override
-    def detail_path(self, member: Record) -> str:
-        return f"{self.path}/{quote(member['id'], safe='')}"
+    def detail_path(self, parent: Record) -> str:
+        return f"{self.path}/{quote(parent['id'], safe='')}"
 
 
-class EventPartStream(EventSpotStream, PartStream):
+class EventChildStream(EventSpotStream, ChildStream):
     """Something of one event. An event that has vanished has none."""
 
     parent_stream_type = Events
-    member_key = Events.member_key
+    parent_key = Events.parent_key
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -118,11 +125,11 @@ class EventPartStream(EventSpotStream, PartStream):
         return f"{self.url_base}{self.path.replace('{event_id}', event_id)}"
 
     @override
-    def miss(self) -> None:
+    def on_not_found(self) -> None:
         self.logger.warning("An event has vanished since it was listed.")
 
 
-class EventFees(EventPartStream):
+class EventFees(EventChildStream):
     """What registrants and guests pay (API docs: EventSpot fees)."""
 
     name = "event_fees"
@@ -131,7 +138,7 @@ class EventFees(EventPartStream):
     primary_keys = ("event_id", "id")
 
 
-class EventItems(EventPartStream):
+class EventItems(EventChildStream):
     """Things for sale at an event (API docs: EventSpot items)."""
 
     name = "event_items"
@@ -140,10 +147,10 @@ class EventItems(EventPartStream):
     primary_keys: tuple[str, ...] = ("event_id", "id")
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
         # Asked once an event, however many streams want them.
-        return self.visit.once(
-            EventItems.path, lambda: list(self.identified(self.request_records(context)))
+        return self.task.cache(
+            EventItems.path, lambda: list(self.with_string_ids(self.request_records(context)))
         )
 
 
@@ -154,21 +161,21 @@ class EventItemAttributes(EventItems):
     primary_keys = ("event_id", "item_id", "id")
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
-        for item in super().read_part(context):
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+        for item in super().fetch_child_records(context):
             for attribute in envelopes.objects(item.get("attributes")):
                 yield {**attribute, "item_id": item["id"]}
 
     @override
-    def part_outlook(self, visit: Visit) -> RequestForecast:
-        return iter(()) if EventItems.name in visit.due else super().part_outlook(visit)
+    def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
+        return iter(()) if EventItems.name in task.due else super().forecast_child_requests(task)
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        return 0 if EventItems.name in visit.due else 1
+    def estimate_child(self, task: ParentTask) -> int:
+        return 0 if EventItems.name in task.due else 1
 
 
-class EventPromocodes(EventPartStream):
+class EventPromocodes(EventChildStream):
     """Codes for discounts and access (API docs: EventSpot promo codes)."""
 
     name = "event_promocodes"
@@ -177,7 +184,7 @@ class EventPromocodes(EventPartStream):
     primary_keys = ("event_id", "id")
 
 
-class EventRegistrants(EventPartStream):
+class EventRegistrants(EventChildStream):
     """People who registered, with what they filled in and paid (API docs: EventSpot registrants).
 
     There is no time filter: all are listed, and the detail is read of those whose `updated_date` is
@@ -192,46 +199,46 @@ class EventRegistrants(EventPartStream):
     page_size = 500
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         # People are paid back and checked in whenever somebody gets to it, and their rows tell.
         return True
 
     def since_of(self, synced_until: dt.datetime | None) -> dt.datetime | None:
         """The oldest change wanted of an event that was read up to a moment, None for never."""
-        return self.with_lookback(synced_until) if synced_until else self.start_date
+        return self.apply_lookback(synced_until) if synced_until else self.start_date
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        there_are = envelopes.count_of(visit.member.get("total_registered_count")) or 0
-        since = self.since_of(visit.due[self.name])
+    def estimate_child(self, task: ParentTask) -> int:
+        there_are = envelopes.count_of(task.parent.get("total_registered_count")) or 0
+        since = self.since_of(task.due[self.name])
 
         def ask() -> float:
-            rows, _ = self.first_rows(self.part_context(visit))
+            rows, _ = self.sample_records(self.child_context(task))
             return sum(_changed_since(row, since) for row in rows) / max(len(rows), 1)
 
-        share = self.run.once("share of registrants that have changed", ask) if since else 1
+        share = self.run.cache("share of registrants that have changed", ask) if since else 1
         return pages(there_are) + round(share * there_are)
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
         state = self.get_context_state(None)
-        registrants = list(self.identified(self.request_records(context)))
-        for number, row in enumerate(self._changed(registrants, self.visit), start=1):
-            found = self.detail(self._path_of(row, context), row["id"])
+        registrants = list(self.with_string_ids(self.request_records(context)))
+        for number, row in enumerate(self._changed(registrants, self.task), start=1):
+            found = self.fetch_detail(self._path_of(row, context), row["id"])
             yield {**row, **(found or {})}
             state["resume_from"] = {
-                "event_id": self.visit.member["id"],
+                "event_id": self.task.parent["id"],
                 "after": list(_change(row)),
             }
-            if number % _REGISTRANTS_A_STATE == 0:
+            if number % _CHECKPOINT_INTERVAL == 0:
                 self.run.write_state()
         state.pop("resume_from", None)
 
-    def _changed(self, registrants: Iterable[Record], visit: Visit) -> list[Record]:
+    def _changed(self, registrants: Iterable[Record], task: ParentTask) -> list[Record]:
         """Those whose detail is to be read, in the order in which it is."""
-        since = self.since_of(visit.due[self.name])
+        since = self.since_of(task.due[self.name])
         within = self.run.bookmarks_of(self.name).get("resume_from") or {}
-        is_here = within.get("event_id") == visit.member["id"]
+        is_here = within.get("event_id") == task.parent["id"]
         after = tuple(within["after"]) if is_here else ()
         changed = (row for row in registrants if _changed_since(row, since))
         return sorted((row for row in changed if _change(row) > after), key=_change)
@@ -241,13 +248,13 @@ class EventRegistrants(EventPartStream):
         return f"{path}/{quote(registrant['id'], safe='')}"
 
     @override
-    def part_outlook(self, visit: Visit) -> RequestForecast:
-        context = self.part_context(visit)
-        call = self.page_ahead(context)
+    def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
+        context = self.child_context(task)
+        call = self.prefetch_page(context)
         yield call
-        registrants = yield from self.rows_ahead(call)
-        for row in self._changed(registrants, visit):
-            yield self.detail_ahead(self._path_of(row, context))
+        registrants = yield from self.await_rows(call)
+        for row in self._changed(registrants, task):
+            yield self.prefetch_detail(self._path_of(row, context))
 
 
 def _changed_since(row: Record, since: dt.datetime | None) -> bool:

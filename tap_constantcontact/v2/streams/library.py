@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_constantcontact.areas import OptionalAreaStream
+from tap_constantcontact.access import OptionalProductStream
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.plan import pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
 
-class LibraryStream(OptionalAreaStream):
+class LibraryStream(OptionalProductStream):
     """Anything of the library, which is a product of its own."""
 
-    area = "The library"
+    product = "the library"
 
     def usage(self) -> Record:
         """What there is, as the library counts it."""
 
         def ask() -> Record:
-            found = self.fetch(LibraryUsage.path, LibraryUsage.envelope)
+            found = self.fetch_page(LibraryUsage.path, LibraryUsage.envelope)
             return found[0].get("usage_summary") or {}
 
-        return self.run.once("what the library holds", ask)
+        return self.run.cache("what the library holds", ask)
 
 
 class LibraryUsage(LibraryStream):
@@ -41,7 +41,7 @@ class LibraryUsage(LibraryStream):
     primary_keys = ("image_root",)
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         self.usage()
         return 1, ""
 
@@ -56,7 +56,7 @@ class LibraryFolders(LibraryStream):
     page_size = 50
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         there_are = self.usage().get("folder_count") or 0
         return pages(there_are, self.page_size), f"{there_are:,} folders"
 
@@ -95,14 +95,14 @@ class LibraryFiles(LibraryStream):
         return PAGE_SIZES[_collection(context)]
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         there_are = self.usage().get("file_count") or 0
-        _, in_trash = self.first_rows({"collection": TRASH}, _PAGES_ASKED)
+        _, in_trash = self.sample_records({"collection": TRASH}, _PAGES_ASKED)
         calls = pages(there_are, PAGE_SIZES[LibraryFiles.path]) + (in_trash or _PAGES_ASKED + 1)
         return calls, f"{there_are:,} files"
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         row["in_trash"] = "trash" in _collection(context)
         if "type" in row:  # What the trash calls it.
             row.setdefault("file_type", row.pop("type"))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_constantcontact.estimate import PAGE, pages
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.plan import PAGE, pages
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.stream import NO_VALUE
-from tap_constantcontact.v2.streams.campaigns import CampaignPartStream, is_tracked
+from tap_constantcontact.v2.streams.campaigns import CampaignChildStream, is_tracked
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncPass
-    from tap_constantcontact.walk import Visit
 
 
-class TrackingStream(CampaignPartStream):
+class TrackingStream(CampaignChildStream):
     """One report of one campaign, whole the first time and then from where it was read to."""
 
     page_size = 500
     conforms_pages = True
 
     @override
-    def covers(self, member: Record) -> bool:
-        return is_tracked(member)
+    def applies_to(self, parent: Record) -> bool:
+        return is_tracked(parent)
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         if synced_until is None:
-            return self.was_sent_since_start(member)
-        return self.may_grow(member, synced_until, self.window)
+            return self.was_sent_since_start(parent)
+        return self.may_have_changed(parent, synced_until, self.window)
 
     @override
     def needs_last_run(self, synced_until: dt.datetime | None) -> bool:
         return bool(self.window) if synced_until else self.start_date is not None
 
     @override
-    def part_context(self, visit: Visit) -> Context:
-        synced_until = visit.due[self.name]
-        since = self.with_lookback(synced_until) if synced_until else None
-        return {**super().part_context(visit), "since": since}
+    def child_context(self, task: ParentTask) -> Context:
+        synced_until = task.due[self.name]
+        since = self.apply_lookback(synced_until) if synced_until else None
+        return {**super().child_context(task), "since": since}
 
     @override
     def get_url_params(
@@ -61,7 +61,7 @@ class TrackingStream(CampaignPartStream):
         return {"created_since": timestamps.write(since)} if since else {}
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         since = context["since"] if context else None
         if not timestamps.is_since(row.get(self.replication_key or ""), since):
             return None
@@ -72,21 +72,21 @@ class TrackingStream(CampaignPartStream):
         return row
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        counted = _counter(visit.member, self.name) or 0
-        if visit.due[self.name] or counted <= PAGE // 2:
+    def estimate_child(self, task: ParentTask) -> int:
+        counted = _counter(task.parent, self.name) or 0
+        if task.due[self.name] or counted <= PAGE // 2:
             return 1
-        return pages(counted if self.counts_rows else counted * self._rows_a_person(visit))
+        return pages(counted if self.counts_rows else counted * self._rows_a_person(task))
 
     #: Whether the campaign's counter counts rows, and not people who may have several.
     counts_rows: ClassVar[bool] = True
 
-    def _rows_a_person(self, visit: Visit) -> float:
+    def _rows_a_person(self, task: ParentTask) -> float:
         def ask() -> float:
-            rows, _ = self.first_rows({**self.part_context(visit), "since": None})
+            rows, _ = self.sample_records({**self.child_context(task), "since": None})
             return len(rows) / max(len({row.get("contact_id") for row in rows}), 1)
 
-        return self.run.once(f"rows of {self.name} a person", ask)
+        return self.run.cache(f"rows of {self.name} a person", ask)
 
 
 class CampaignSends(TrackingStream):
@@ -134,15 +134,15 @@ class CampaignClicks(TrackingStream):
     counts_rows = False
 
 
-class CountedStream(TrackingStream):
+class CounterGatedStream(TrackingStream):
     """A report whose rows the campaign's detail counts, each: it is read where that has moved.
 
     The counter that belongs to the rows read is kept by campaign.
     """
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
-        return super().is_due(member, synced_until) and not self._is_unmoved(member, synced_until)
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
+        return super().is_due(parent, synced_until) and not self._is_unmoved(parent, synced_until)
 
     def _is_unmoved(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
         counted = _counter(campaign, self.name)
@@ -152,25 +152,27 @@ class CountedStream(TrackingStream):
         return bool(counted == (known.get(short_id(campaign["id"]), 0) if synced_until else 0))
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
-        yield from super().read_part(context)
-        counted = _counter(self.visit.member, self.name)
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+        yield from super().fetch_child_records(context)
+        counted = _counter(self.task.parent, self.name)
         counters = self.get_context_state(None).setdefault("counters", {})
-        campaign = short_id(self.visit.member["id"])
+        campaign = short_id(self.task.parent["id"])
         counters.pop(campaign, None)
         if counted is not None and len(counters) < _MOST_COUNTERS:
             counters[campaign] = counted
 
     @override
-    def end_pass(self, going: SyncPass) -> None:
+    def on_pass_completed(self, sync_pass: SyncPass) -> None:
         # Of others no news is expected any more.
-        lively = going.visited.union(each for each in going.parent_ids if going.deferrals.get(each))
+        lively = sync_pass.visited.union(
+            each for each in sync_pass.parent_ids if sync_pass.deferrals.get(each)
+        )
         counters = self.get_context_state(None).get("counters") or {}
         for campaign in counters.keys() - set(map(short_id, lively)):
             del counters[campaign]
 
 
-class CampaignBounces(CountedStream):
+class CampaignBounces(CounterGatedStream):
     """Whom a campaign did not reach, and why."""
 
     name = "campaign_bounces"
@@ -188,7 +190,7 @@ class CampaignForwards(TrackingStream):
     replication_key = "forward_date"
 
 
-class CampaignUnsubscribes(CountedStream):
+class CampaignUnsubscribes(CounterGatedStream):
     """Who unsubscribed upon a campaign, and why."""
 
     name = "campaign_unsubscribes"

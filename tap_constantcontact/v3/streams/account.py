@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.account import AccountStream
+from tap_constantcontact.account_stream import AccountStream
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.v3.stream import V3Stream
 
@@ -25,8 +25,8 @@ PRIVILEGES = "/account/user/privileges"
 def privileges_in(rows: Sequence[Record]) -> frozenset[str] | None:
     """The names of the privileges in a response; None if it does not show what is lacking."""
     names = [row.get("privilege_name") for row in rows]
-    is_whole = bool(names) and all(isinstance(name, str) for name in names)
-    return frozenset(map(str, names)) if is_whole else None
+    is_full = bool(names) and all(isinstance(name, str) for name in names)
+    return frozenset(map(str, names)) if is_full else None
 
 
 class Account(AccountStream, V3Stream):
@@ -46,7 +46,7 @@ class Account(AccountStream, V3Stream):
     def granted(self) -> frozenset[str] | None:
         try:
             with retries.raise_when_exhausted():
-                granted = privileges_in(self.fetch(PRIVILEGES, envelopes.ARRAY))
+                granted = privileges_in(self.fetch_page(PRIVILEGES, envelopes.ARRAY))
         except FatalAPIError as error:
             if not (self.is_denied(error) or retries.concerns_one_object(error)):
                 raise

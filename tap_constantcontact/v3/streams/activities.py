@@ -25,7 +25,7 @@ class Activities(V3Stream):
     page_size = 500
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         links = row.get("_links")
         if not isinstance(links, dict):
             return row

@@ -16,6 +16,12 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.retries import APIError, MissingRecordsError
+from tap_constantcontact.parent_child import (
+    ChildStream,
+    FetchLevel,
+    ParentStream,
+    WatermarkedStream,
+)
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint, short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
@@ -32,7 +38,6 @@ from tap_constantcontact.v3.counters import (
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.sums import Sums, sent_at, unique_count
-from tap_constantcontact.walk import Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -40,8 +45,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
+    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
-    from tap_constantcontact.walk import Visit
 
 # Only these were not sent. A status that nobody foresaw is taken for one that was.
 _UNSENT = frozenset({"draft", "scheduled"})
@@ -84,10 +89,10 @@ def counts_in(campaign: Record) -> dict[str, int]:
     return counts_of(envelopes.fields_of(campaign.get(_STATS)).get("stats"))
 
 
-def _edit_of(listed: Record) -> str:
+def _edit_of(list_parents: Record) -> str:
     """What stands for the edit, and the sending, that a campaign has seen last."""
-    sent = sent_at(listed.get(_SUMMARY))
-    return fingerprint(f"{listed.get('updated_at')} {sent}")[:6]
+    sent = sent_at(list_parents.get(_SUMMARY))
+    return fingerprint(f"{list_parents.get('updated_at')} {sent}")[:6]
 
 
 def role_of(activity: Record) -> str:
@@ -95,7 +100,7 @@ def role_of(activity: Record) -> str:
     return str(activity.get("role") or "").strip().lower()
 
 
-class CampaignFamilyStream(WalkedStream):
+class CampaignBaseStream(WatermarkedStream):
     """Campaigns and their parts."""
 
     #: Whether it takes the summaries of campaigns to tell what is due.
@@ -106,8 +111,8 @@ class CampaignFamilyStream(WalkedStream):
     needs_activities: ClassVar[bool] = True
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
-        return self.has_changed(member, synced_until)
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
+        return self.has_changed(parent, synced_until)
 
     def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
         """Whether a campaign was edited since it was read, or since `start_date`."""
@@ -115,33 +120,33 @@ class CampaignFamilyStream(WalkedStream):
             # The look-back would read it again each time.
             return bool(seen.text != campaign[_EDIT])
         return self.is_since(
-            campaign, self.with_lookback(synced_until) if synced_until else self.start_date
+            campaign, self.apply_lookback(synced_until) if synced_until else self.start_date
         )
 
-    def is_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
+    def is_since(self, campaign: Record, timestamp: dt.datetime | None) -> bool:
         """Whether a campaign was edited, sent or sent again after a moment.
 
         A resend need not move `updated_at`.
         """
-        is_edited = timestamps.is_since(campaign.get("updated_at"), moment)
-        return is_edited or self.was_sent_since(campaign, moment)
+        is_edited = timestamps.is_since(campaign.get("updated_at"), timestamp)
+        return is_edited or self.was_sent_since(campaign, timestamp)
 
     @property
     def edits(self) -> Snapshots:
         """Of campaigns that were edited lately, which edit was read; all streams share it."""
         state = self.run.bookmarks_of(Campaigns.name).get("edit_hashes")
-        return self.run.once("edits", lambda: Snapshots(state))
+        return self.run.cache("edits", lambda: Snapshots(state))
 
-    def was_sent_since(self, campaign: Record, moment: dt.datetime | None) -> bool:
+    def was_sent_since(self, campaign: Record, timestamp: dt.datetime | None) -> bool:
         """Whether a campaign was sent, or sent again, after a moment."""
         sent = sent_date(campaign)
-        return was_sent(campaign) and (moment is None or sent is None or sent >= moment)
+        return was_sent(campaign) and (timestamp is None or sent is None or sent >= timestamp)
 
     @property
     def known(self) -> Snapshots:
         """What was known of campaigns when they were last read; all streams share it."""
         state = self.run.bookmarks_of(Campaigns.name).get("snapshots")
-        return self.run.once("counters", lambda: Snapshots(state))
+        return self.run.cache("counters", lambda: Snapshots(state))
 
     def snapshot(self, campaign: Record) -> CampaignCounters:
         """What was known of a campaign when it was last read."""
@@ -153,7 +158,7 @@ class CampaignFamilyStream(WalkedStream):
         return Sums(self)
 
 
-class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
+class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     """Campaigns, removed ones too, and in their wake all that belongs to them.
 
     The list is read whole, 500 a call, since no order of it can be relied on. Which reports are
@@ -167,12 +172,12 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
     primary_keys = ("campaign_id",)
     replication_key = "updated_at"
     page_size = 500
-    member_key = "campaign_id"
+    parent_key = "campaign_id"
     id_field = "campaign_id"
     needs_activities = False
 
     def _needs(self, what: str) -> bool:
-        streams = cast("list[CampaignFamilyStream]", list(self.family.values()))
+        streams = cast("list[CampaignBaseStream]", list(self.selected_streams.values()))
         return self.sums.are_open and any(getattr(each, what) for each in streams)
 
     @property
@@ -184,113 +189,119 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return self._needs("needs_stats")
 
     @override
-    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:
         by_id = {row["id"]: row for rows in lists for row in rows}
         # Pages are numbered, and a campaign that comes in meanwhile shifts them: sorted again.
         return sorted(by_id.values(), key=_order_of, reverse=True)
 
     @override
-    def mark_of(self, member: Record) -> str:
-        return short_id(member["id"])
+    def state_key(self, parent: Record) -> str:
+        return short_id(parent["id"])
 
     @override
-    def key_of(self, member: Record) -> str:
+    def sketch_key(self, parent: Record) -> str:
         # Once it shows that a campaign was sent, all of it is read: reports may be older than the
         # run in which it still looked like a draft.
-        return self.mark_of(member) if was_sent(member) else f"{self.mark_of(member)}-"
+        return self.state_key(parent) if was_sent(parent) else f"{self.state_key(parent)}-"
 
     @override
-    def listed(self) -> list[Record]:
-        members = super().listed()
+    def list_parents(self) -> list[Record]:
+        parents = super().list_parents()
         if not self._needs_summaries:
-            return _with_sums(members, {}, {})
+            return _with_sums(parents, {}, {})
         stats = self.sums.known_stats() if self._needs_stats else {}
-        return self._united(members, self.sums.known_summaries(), stats)
+        return self._united(parents, self.sums.known_summaries(), stats)
 
     @override
-    def listed_ahead(self) -> Generator[PendingRequest | None, None, list[Record]]:
-        members = yield from super().listed_ahead()
+    def prefetch_parents(self) -> Generator[PendingRequest | None, None, list[Record]]:
+        parents = yield from super().prefetch_parents()
         if not self._needs_summaries:
-            return _with_sums(members, {}, {})
+            return _with_sums(parents, {}, {})
         summaries, stats = yield from self.sums.ahead(stats=self._needs_stats)
-        return self._united(members, summaries, stats)
+        return self._united(parents, summaries, stats)
 
     def _united(
-        self, members: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
+        self, parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
     ) -> list[Record]:
         """The campaigns that the list names, and those that only the summaries name."""
-        listed = {member["id"] for member in members}
+        list_parents = {parent["id"] for parent in parents}
         unlisted = [
             {"id": each, self.id_field: each, _SUMMARY: summary}
             for each, summary in summaries.items()
-            if each not in listed
+            if each not in list_parents
         ]
-        return _with_sums(self.arrange([members, unlisted]), summaries, stats)
+        return _with_sums(self.merge_lists([parents, unlisted]), summaries, stats)
 
     @override
-    def has_vanished(self, member: Record) -> bool:
+    def has_vanished(self, parent: Record) -> bool:
         # Removed campaigns stay in the list.
-        return status_of(member) == _REMOVED or member["id"] not in self.ids_listed_again
+        return status_of(parent) == _REMOVED or parent["id"] not in self.relisted_ids
 
     @override
-    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
-        due = self.due(member, synced_until)
+    def required_level(
+        self, parent: Record, synced_until: SyncedUntil, unchanged: int
+    ) -> FetchLevel:
+        due = self.due_streams(parent, synced_until)
         if not due:
-            return Need.NOTHING
-        streams = [cast("CampaignFamilyStream", self.family[name]) for name in due]
-        is_deep = any(s.needs_activities for s in streams) or "current_status" not in member
-        return Need.DETAIL if is_deep else Need.LIST_ROW
+            return FetchLevel.SKIP
+        streams = [cast("CampaignBaseStream", self.selected_streams[name]) for name in due]
+        is_deep = any(s.needs_activities for s in streams) or "current_status" not in parent
+        return FetchLevel.DETAIL if is_deep else FetchLevel.LIST
 
     @override
-    def due(self, member: Record, synced_until: SyncedUntil) -> SyncedUntil:
-        due = dict(super().due(member, synced_until))
-        known = self.snapshot(member).activities
-        if not known or known >= activity_ids_in(member):
+    def due_streams(self, parent: Record, synced_until: SyncedUntil) -> SyncedUntil:
+        due = dict(super().due_streams(parent, synced_until))
+        known = self.snapshot(parent).activities
+        if not known or known >= activity_ids_in(parent):
             return due
         # The detail names an activity that it did not name before.
         return due | {
             name: to
             for name, to in synced_until.items()
-            if cast("CampaignFamilyStream", self.family[name]).needs_activities
-            and self.family[name].covers(member)
+            if cast("CampaignBaseStream", self.selected_streams[name]).needs_activities
+            and self.selected_streams[name].applies_to(parent)
         }
 
     @override
-    def ask_detail(self, member: Record) -> Record | None:
-        found = super().ask_detail(member)
+    def fetch_parent_detail(self, parent: Record) -> Record | None:
+        found = super().fetch_parent_detail(parent)
         # The detail writes the status in another case than the list does.
-        return found and {**found, **member, _ACTIVITIES: found.get(_ACTIVITIES)}
+        return found and {**found, **parent, _ACTIVITIES: found.get(_ACTIVITIES)}
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return {name: held for name, held in row.items() if name not in _BESIDE}
 
     # -- counters ---------------------------------------------------------------------------
 
     @override
-    def settle(
-        self, going: SyncPass, position: int, visit: Visit, synced_until: SyncedUntil
+    def on_parent_synced(
+        self, sync_pass: SyncPass, position: int, task: ParentTask, synced_until: SyncedUntil
     ) -> None:
-        member, moment = visit.member, going.timestamp
-        lately = self.with_lookback(moment)
-        was_missed = self.is_since(member, lately)
-        if visit.failed:
-            self._edits_now.put(member["id"], None)
-        elif visit.due or not was_missed:
+        parent, timestamp = task.parent, sync_pass.timestamp
+        lately = self.apply_lookback(timestamp)
+        was_missed = self.is_since(parent, lately)
+        if task.failed:
+            self._edits_now.put(parent["id"], None)
+        elif task.due or not was_missed:
             # What some have read of it before in this pass was perhaps another edit.
-            is_same = was_missed and going.is_for_all(synced_until)
-            self._edits_now.put(member["id"], Snapshot(moment, member[_EDIT]) if is_same else None)
-        if not self._needs_stats or not was_sent(member):
+            is_same = was_missed and sync_pass.is_for_all(synced_until)
+            self._edits_now.put(
+                parent["id"], Snapshot(timestamp, parent[_EDIT]) if is_same else None
+            )
+        if not self._needs_stats or not was_sent(parent):
             return
-        window, sent = self.sums.window, sent_date(member)
-        is_over = window is not None and sent is not None and sent + window <= moment
+        window, sent = self.sums.window, sent_date(parent)
+        is_over = window is not None and sent is not None and sent + window <= timestamp
         snapshot = None
-        if visit.failed or not is_over:
-            snapshot = self._snapshot_of(visit, synced_until, moment).text(moment)
-        self._known_now.put(member["id"], None if snapshot is None else Snapshot(moment, snapshot))
+        if task.failed or not is_over:
+            snapshot = self._snapshot_of(task, synced_until, timestamp).text(timestamp)
+        self._known_now.put(
+            parent["id"], None if snapshot is None else Snapshot(timestamp, snapshot)
+        )
 
     @override
-    def keep(self, state: dict[str, Any]) -> None:
+    def extra_state(self, state: dict[str, Any]) -> None:
         state["edit_hashes"] = self._edits_now.dump()
         if self._needs_stats:
             state["snapshots"] = self._known_now.dump()
@@ -305,42 +316,44 @@ class Campaigns(V3Stream, CampaignFamilyStream, WalkingStream):
         return Snapshots(self.known.dump())
 
     def _snapshot_of(
-        self, visit: Visit, synced_until: SyncedUntil, moment: dt.datetime
+        self, task: ParentTask, synced_until: SyncedUntil, timestamp: dt.datetime
     ) -> CampaignCounters:
         """What is known of a campaign from now on."""
-        before = self.snapshot(visit.member)
+        before = self.snapshot(task.parent)
         counters = dict(before.counters)
         for stream in self._tracking:
             # The others have read it before in this pass.
             if stream.name in synced_until:
                 counter = before.counters.get(stream.kind)
                 counters[stream.kind] = stream.counter_after(
-                    visit, counter, synced_until[stream.name], moment
+                    task, counter, synced_until[stream.name], timestamp
                 )
-        named = activity_ids_in(visit.member)
-        if _ACTIVITIES not in visit.member:
+        named = activity_ids_in(task.parent)
+        if _ACTIVITIES not in task.parent:
             named = before.activities
-        elif visit.failed and before.activities:
+        elif task.failed and before.activities:
             # Those that are new stay new, and those that are gone will be new if they come back.
             named &= before.activities
         return CampaignCounters(counters, named)
 
     @property
-    def _tracking(self) -> list[CountedPartStream]:
-        return [each for each in self.family.values() if isinstance(each, CountedPartStream)]
+    def _tracking(self) -> list[CounterGatedStream]:
+        return [
+            each for each in self.selected_streams.values() if isinstance(each, CounterGatedStream)
+        ]
 
     @override
-    def end_pass(self, going: SyncPass) -> None:
+    def on_pass_completed(self, sync_pass: SyncPass) -> None:
         if self._needs_stats:
-            self._known_now.retain(going.parent_ids)
+            self._known_now.retain(sync_pass.parent_ids)
 
     # -- what it will cost ------------------------------------------------------------------
 
     @override
-    def glancing(self, members: Sequence[Record]) -> Callable[[Record], Record]:
+    def approximate_details(self, parents: Sequence[Record]) -> Callable[[Record], Record]:
         # Most campaigns have one activity that counts.
         activity = {"campaign_activity_id": "one", "role": "primary_email"}
-        return lambda member: {**member, _ACTIVITIES: [activity]}
+        return lambda parent: {**parent, _ACTIVITIES: [activity]}
 
 
 def _order_of(campaign: Record) -> str:
@@ -349,11 +362,11 @@ def _order_of(campaign: Record) -> str:
 
 
 def _with_sums(
-    members: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
+    parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
 ) -> list[Record]:
     rows = (
         {**each, _SUMMARY: summaries.get(each["id"]), _STATS: stats.get(each["id"])}
-        for each in members
+        for each in parents
     )
     return [{**row, _EDIT: _edit_of(row)} for row in rows]
 
@@ -361,7 +374,7 @@ def _with_sums(
 def activities_in(campaign: Record) -> list[Record]:
     """The activities that a campaign's detail names, with their ids as text."""
     return list(
-        envelopes.identified(
+        envelopes.with_string_ids(
             envelopes.objects(campaign.get(_ACTIVITIES)), lambda: None, "campaign_activity_id"
         )
     )
@@ -373,11 +386,11 @@ def activity_ids_in(campaign: Record) -> frozenset[str]:
     return frozenset(map(short_activity_id, ids))
 
 
-class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
+class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
     """Something of the activities of one campaign."""
 
     parent_stream_type = Campaigns
-    member_key = Campaigns.member_key
+    parent_key = Campaigns.parent_key
     privileges: ClassVar[tuple[str, ...]] = ("campaign:read",)
     #: The activities that do not have it, by role. A role that nobody foresaw has everything.
     lacking_roles: ClassVar[frozenset[str]] = frozenset({_PERMALINK})
@@ -387,22 +400,22 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         found = activities_in(campaign)
         return [activity for activity in found if role_of(activity) not in self.lacking_roles]
 
-    def part_contexts(self, visit: Visit) -> list[Context]:
+    def child_contexts(self, task: ParentTask) -> list[Context]:
         """The contexts in which the parts of a campaign are asked for."""
-        context = self.part_context(visit)
+        context = self.child_context(task)
         return [
             {
                 **context,
                 "campaign_activity_id": activity["campaign_activity_id"],
                 "role": role_of(activity),
             }
-            for activity in self.activities(visit.member)
+            for activity in self.activities(task.parent)
         ]
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
         failed: tuple[FatalAPIError, str] | None = None
-        for each in self.part_contexts(self.visit):
+        for each in self.child_contexts(self.task):
             try:
                 with retries.raise_when_exhausted():
                     yield from self._read_activity(each)
@@ -411,14 +424,14 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
                     raise
                 # The other activities are read before the campaign counts as failed.
                 failed = failed or (error, self._requested_url)
-                self.give_up()
+                self.cancel_prefetch()
         if failed:
             failure, self._requested_url = failed
             raise failure
-        self._check_detail(self.visit.member)
+        self._check_detail(self.task.parent)
 
     def _read_activity(self, context: Context) -> Iterable[Record]:
-        campaign, role = self.visit.member, context["role"]
+        campaign, role = self.task.parent, context["role"]
         has_records = False
         try:
             for row in self.request_records(context):
@@ -428,7 +441,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
             is_missing = error.action is ResponseAction.NOT_FOUND and not self.has_read_pages
             if not is_missing or self.must_have(campaign, role):
                 raise
-            self.miss()
+            self.on_not_found()
         if not has_records and self.is_in_window and self.must_have_records(campaign, role):
             msg = f"{self.requested_path} is empty, although the campaign has such records"
             raise MissingRecordsError(msg)
@@ -436,7 +449,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
     @property
     def is_in_window(self) -> bool:
         """Whether the campaign that is being read was sent so lately that its records are kept."""
-        window, sent = self.sums.window, sent_date(self.visit.member)
+        window, sent = self.sums.window, sent_date(self.task.parent)
         return window is None or sent is None or sent + window > self.run.session.started_at
 
     def must_have_records(self, campaign: Record, role: str) -> bool:
@@ -444,7 +457,7 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         return False
 
     @override
-    def is_nothing(self, error: FatalAPIError) -> bool:
+    def means_no_records(self, error: FatalAPIError) -> bool:
         return False
 
     def must_have(self, campaign: Record, role: str) -> bool:
@@ -460,40 +473,42 @@ class ActivityPartStream(V3Stream, CampaignFamilyStream, PartStream):
         if status_of(campaign) == _REMOVED:
             return
         named = campaign.get(_ACTIVITIES)
-        is_whole = isinstance(named, list) and len(activities_in(campaign)) == len(named)
-        is_enough = any(role_of(activity) != _PERMALINK for activity in activities_in(campaign))
+        is_full = isinstance(named, list) and len(activities_in(campaign)) == len(named)
+        should_stop_pagination = any(
+            role_of(activity) != _PERMALINK for activity in activities_in(campaign)
+        )
         is_as_before = self.snapshot(campaign).activities <= activity_ids_in(campaign)
-        if not (is_whole and is_enough and is_as_before):
+        if not (is_full and should_stop_pagination and is_as_before):
             path = f"{Campaigns.path}/{campaign['id']}"
             msg = f"The campaign's detail ({path}) lacks activities, or their ids"
             raise MissingRecordsError(msg)
 
     def of_activity(self, row: Record, context: Context) -> Record:
         """A row that says whose it is."""
-        keys = (self.member_key, "campaign_activity_id")
+        keys = (self.parent_key, "campaign_activity_id")
         return {**row, **{key: context[key] for key in keys}}
 
     @override
-    def part_outlook(self, visit: Visit) -> RequestForecast:
-        for context in self.part_contexts(visit):
-            yield self.page_ahead(context)
+    def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
+        for context in self.child_contexts(task):
+            yield self.prefetch_page(context)
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        return len(self.activities(visit.member))
+    def estimate_child(self, task: ParentTask) -> int:
+        return len(self.activities(task.parent))
 
 
-class WrittenPartStream(ActivityPartStream):
+class ContentChildStream(ActivityChildStream):
     """Something of what was written for a campaign; of removed campaigns nothing is left."""
 
     needs_summaries = True
 
     @override
-    def covers(self, member: Record) -> bool:
-        return status_of(member) != _REMOVED
+    def applies_to(self, parent: Record) -> bool:
+        return status_of(parent) != _REMOVED
 
 
-class CampaignActivities(WrittenPartStream):
+class CampaignActivities(ContentChildStream):
     """What was written for a campaign and its resends.
 
     What the detail of a campaign says of an activity is all there is of a permalink.
@@ -508,14 +523,14 @@ class CampaignActivities(WrittenPartStream):
     }
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
-        for activity in activities_in(self.visit.member):
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+        for activity in activities_in(self.task.parent):
             if role_of(activity) not in _KNOWN_ROLES:
                 yield {**activity, **context}
-        yield from super().read_part(context)
+        yield from super().fetch_child_records(context)
 
 
-class CampaignSchedules(ActivityPartStream):
+class CampaignSchedules(ActivityChildStream):
     """When a campaign will be sent; once it was, nothing is left of that.
 
     It changes with the campaign: planning one is an edit.
@@ -527,22 +542,22 @@ class CampaignSchedules(ActivityPartStream):
     primary_keys = ("campaign_activity_id", "scheduled_date")
 
     @override
-    def covers(self, member: Record) -> bool:
-        return status_of(member) == "scheduled"
+    def applies_to(self, parent: Record) -> bool:
+        return status_of(parent) == "scheduled"
 
     @override
     def must_have_records(self, campaign: Record, role: str) -> bool:
         return role == _PRIMARY
 
 
-class SentPartStream(ActivityPartStream):
+class SentChildStream(ActivityChildStream):
     """Something that a campaign has once it was sent, and that changes when it is sent again."""
 
     needs_summaries = True
 
     @override
-    def covers(self, member: Record) -> bool:
-        return was_sent(member)
+    def applies_to(self, parent: Record) -> bool:
+        return was_sent(parent)
 
     @override
     def must_have(self, campaign: Record, role: str) -> bool:
@@ -550,7 +565,7 @@ class SentPartStream(ActivityPartStream):
         return is_sent and super().must_have(campaign, role)
 
 
-class CampaignSendHistory(SentPartStream):
+class CampaignSendHistory(SentChildStream):
     """The sendings of a campaign and its resends."""
 
     name = "campaign_send_history"
@@ -563,21 +578,21 @@ class CampaignSendHistory(SentPartStream):
         return role == _PRIMARY and status_of(campaign) == _DONE
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
         run_dates = []
-        for row in super().read_part(context):
+        for row in super().fetch_child_records(context):
             run_dates.append(timestamps.parse_or_none(row.get("run_date")))
             yield row
-        campaign = self.visit.member
+        campaign = self.task.parent
         sent = sent_at(campaign.get(_SUMMARY))
-        latest = max(filter(None, run_dates), default=None)
-        is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
+        signpost = max(filter(None, run_dates), default=None)
+        is_behind = sent and (signpost is None or signpost + _SHORTEST_RESEND_DELAY / 2 < sent)
         if sent and is_behind and self.is_in_window and status_of(campaign) != _REMOVED:
             msg = f"The history lacks the sending of {timestamps.write(sent)}"
             raise MissingRecordsError(msg)
 
 
-class CampaignResends(SentPartStream):
+class CampaignResends(SentChildStream):
     """Resends to those who did not open a campaign."""
 
     name = "campaign_resends"
@@ -591,7 +606,7 @@ class CampaignResends(SentPartStream):
         return any(role_of(activity) == _RESEND for activity in activities_in(campaign))
 
 
-class CampaignAbTests(WrittenPartStream):
+class CampaignAbTests(ContentChildStream):
     """Tests of two subjects; where there was none, the API knows no such thing."""
 
     name = "campaign_ab_tests"
@@ -606,7 +621,7 @@ class CampaignAbTests(WrittenPartStream):
         return is_test and super().must_have(campaign, role)
 
 
-class CampaignPreviews(WrittenPartStream):
+class CampaignPreviews(ContentChildStream):
     """A campaign as its recipients see it: large, and a call each."""
 
     name = "campaign_previews"
@@ -615,7 +630,7 @@ class CampaignPreviews(WrittenPartStream):
     primary_keys = ("campaign_activity_id",)
 
 
-class MovingPartStream(SentPartStream):
+class MetricsChildStream(SentChildStream):
     """Something that goes on changing for as long as recipients do anything."""
 
     needs_stats = True
@@ -624,15 +639,15 @@ class MovingPartStream(SentPartStream):
     kinds: ClassVar[tuple[str, ...]] = KINDS
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         if synced_until is None:
-            return self.is_wanted(member) and self.may_have(member)
-        window, sent = self.sums.window, sent_date(member)
+            return self.is_wanted(parent) and self.may_have(parent)
+        window, sent = self.sums.window, sent_date(parent)
         if window is not None and sent is not None and sent + window <= self.run.session.started_at:
             # Once more, whatever is counted: counters are late.
-            synced_until = self.synced_until(member, synced_until)
+            synced_until = self.synced_until(parent, synced_until)
             return synced_until is None or synced_until < sent + window
-        known, now = self.snapshot(member).counters, counts_in(member)
+        known, now = self.snapshot(parent).counters, counts_in(parent)
         return not all(
             kind in known and known[kind].vouches(now.get(kind), synced_until)
             for kind in self.kinds
@@ -663,7 +678,7 @@ class MovingPartStream(SentPartStream):
         return people if rows is None else max(rows, people or 0)
 
 
-class CountedPartStream(MovingPartStream):
+class CounterGatedStream(MetricsChildStream):
     """Something of which the API counts each row."""
 
     #: Which counter that is.
@@ -686,7 +701,7 @@ class CountedPartStream(MovingPartStream):
 
     def counter_after(
         self,
-        visit: Visit,
+        task: ParentTask,
         before: Counter | None,
         synced_until: dt.datetime | None,
         at: dt.datetime,
@@ -695,21 +710,21 @@ class CountedPartStream(MovingPartStream):
 
         What was not read keeps its older timestamp: the next read goes back to it.
         """
-        if self.name in visit.failed:
-            return Counter(None, self.synced_until(visit.member, synced_until))
-        count = counts_in(visit.member).get(self.kind)
-        if self.name not in visit.due:
+        if self.name in task.failed:
+            return Counter(None, self.synced_until(task.parent, synced_until))
+        count = counts_in(task.parent).get(self.kind)
+        if self.name not in task.due:
             if before is not None:
                 return before
             # Nothing is counted, or it was sent before `start_date`.
-            return Counter(count, None if self.is_wanted(visit.member) else at)
+            return Counter(count, None if self.is_wanted(task.parent) else at)
         last = before.value if before else None
         has_fallen = last is not None and count is not None and count < last
         has_fallen = has_fallen or (before is not None and before.has_fallen)
         return Counter(count, at, has_fallen)
 
 
-class CampaignLinks(MovingPartStream):
+class CampaignLinks(MetricsChildStream):
     """Links in a campaign, with how many clicked them; those that nobody did, too."""
 
     name = "campaign_links"
@@ -720,22 +735,22 @@ class CampaignLinks(MovingPartStream):
     params: ClassVar[Mapping[str, str]] = {"no_clicks": "true"}
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         if synced_until is None:
-            return self.was_sent_since(member, self.start_date)
+            return self.was_sent_since(parent, self.start_date)
         # What was sent again has links that nobody has clicked yet.
-        seen = self.edits.as_of(member["id"], synced_until)
-        is_known = seen is not None and seen.text == member[_EDIT]
-        is_new = not is_known and self.was_sent_since(member, self.with_lookback(synced_until))
-        return is_new or super().is_due(member, synced_until)
+        seen = self.edits.as_of(parent["id"], synced_until)
+        is_known = seen is not None and seen.text == parent[_EDIT]
+        is_new = not is_known and self.was_sent_since(parent, self.apply_lookback(synced_until))
+        return is_new or super().is_due(parent, synced_until)
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         # A key has no nulls.
         return {**row, "link_tag": row.get("link_tag") or NO_VALUE}
 
 
-class CampaignActivityStats(MovingPartStream):
+class CampaignActivityStats(MetricsChildStream):
     """All counters of each activity, where any of the campaign's has moved."""
 
     name = "campaign_activity_stats"
@@ -744,21 +759,21 @@ class CampaignActivityStats(MovingPartStream):
     primary_keys = ("campaign_activity_id",)
 
     @override
-    def part_contexts(self, visit: Visit) -> list[Context]:
-        context = self.part_context(visit)
-        ids = [activity["campaign_activity_id"] for activity in self.activities(visit.member)]
+    def child_contexts(self, task: ParentTask) -> list[Context]:
+        context = self.child_context(task)
+        ids = [activity["campaign_activity_id"] for activity in self.activities(task.parent)]
         return [
             {**context, "campaign_activity_ids": ",".join(batch), "role": _PRIMARY}
             for batch in batched(ids, _STATS_BATCH)
         ]
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
         answered = set()
-        for row in super().read_part(context):
+        for row in super().fetch_child_records(context):
             answered.add(envelopes.id_of(row.get("campaign_activity_id")))
             yield row
-        campaign = self.visit.member
+        campaign = self.task.parent
         for activity in self.activities(campaign):
             activity_id, role = activity["campaign_activity_id"], role_of(activity)
             # A resend may not have been sent yet.
@@ -777,7 +792,7 @@ class CampaignActivityStats(MovingPartStream):
         return f"{self.url_base}{self.path.replace('{campaign_activity_ids}', ids)}"
 
     @override
-    def calls_for(self, visit: Visit) -> int:
+    def estimate_child(self, task: ParentTask) -> int:
         return 1
 
 

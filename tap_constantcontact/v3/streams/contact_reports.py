@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.each import EachStream
 from tap_constantcontact.http import envelopes
+from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.numbering import NumberedStream
@@ -28,23 +28,23 @@ _TYPES = (
 )
 
 
-class ContactReportStream(V3Stream, EachStream):
+class ContactReportStream(V3Stream, PartitionedStream):
     """A report on every contact, deleted ones too."""
 
     privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "contacts:read")
-    members_path = Contacts.path
-    members_stream = Contacts.name
-    members_envelope = Contacts.envelope
-    member_id = "contact_id"
-    member_field = "contact_id"
-    turns: ClassVar[tuple[str, ...]] = (
+    parents_path = Contacts.path
+    parents_stream = Contacts.name
+    parents_envelope = Contacts.envelope
+    parent_id_field = "contact_id"
+    parent_field = "contact_id"
+    competing_streams: ClassVar[tuple[str, ...]] = (
         "contact_activity",
         "contact_summaries",
         "contact_campaign_summaries",
     )
 
     @override
-    def listing_params(self) -> Mapping[str, Any]:
+    def list_params(self) -> Mapping[str, Any]:
         # As of the run's beginning, so that nothing shifts while it is paged.
         return {"status": "all", "created_before": timestamps.write(self.run.session.started_at)}
 
@@ -52,7 +52,7 @@ class ContactReportStream(V3Stream, EachStream):
     def get_url_params(
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, Any]:
-        return EachStream.get_url_params(self, context, next_page_token)
+        return PartitionedStream.get_url_params(self, context, next_page_token)
 
     @property
     def _last_five_years(self) -> dict[str, str]:
@@ -79,11 +79,11 @@ class ContactActivity(NumberedStream, ContactReportStream):
     page_size = 100
 
     @override
-    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+    def parent_params(self, since: dt.datetime | None) -> dict[str, Any]:
         return {"tracking_activities_list": _TYPES}
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return self._numbers.numbered(row)
 
 
@@ -96,7 +96,7 @@ class ContactSummaries(ContactReportStream):
     primary_keys = ("contact_id",)
 
     @override
-    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+    def parent_params(self, since: dt.datetime | None) -> dict[str, Any]:
         return self._last_five_years
 
 
@@ -109,7 +109,7 @@ class ContactCampaignSummaries(ContactReportStream):
     primary_keys = ("contact_id", "campaign_activity_id")
 
     @override
-    def member_params(self, since: dt.datetime | None) -> dict[str, Any]:
+    def parent_params(self, since: dt.datetime | None) -> dict[str, Any]:
         return self._last_five_years
 
 
@@ -121,4 +121,4 @@ class SmsEngagement(ContactReportStream):
     envelope = envelopes.ARRAY
     privileges = ("contacts:read",)
     primary_keys = ("sms_channel_history_id",)
-    turns = ()
+    competing_streams = ()

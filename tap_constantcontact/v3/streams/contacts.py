@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from tap_constantcontact.contacts import ALL, ContactsStream
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.people import ALL, PeopleStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INCLUDES = "custom_fields,list_memberships,phone_numbers,street_addresses,taggings,notes"
 
 
-class Contacts(V3Stream, PeopleStream):
+class Contacts(V3Stream, ContactsStream):
     """Contacts in every status, deleted ones too, with all that belongs to them.
 
     Pages are numbered, the newest contact first, so that a set that changes while it is paged
@@ -39,8 +39,8 @@ class Contacts(V3Stream, PeopleStream):
     ) -> dict[str, Any]:
         status = context["status"] if context else ALL
         params = {"status": "all", "include": INCLUDES}
-        if self.going.is_whole:
-            params["created_before"] = timestamps.write(self.latest)
+        if self.cursor.is_full:
+            params["created_before"] = timestamps.write(self.signpost)
         if self.since:
             name = "updated_after" if status == ALL else "optout_after"
             params[name] = timestamps.write(self.since)
@@ -49,15 +49,15 @@ class Contacts(V3Stream, PeopleStream):
     # -- what it will cost ------------------------------------------------------------------
 
     @override
-    def cost(self) -> tuple[int, str]:
-        going = self.going
-        self.since = going.since
-        there_are = [self._how_many({"status": status}) for status in going.statuses]
-        if going.next_link:
-            there_are[0] = max(0, there_are[0] - going.rows)
+    def estimate(self) -> tuple[int, str]:
+        sync_pass = self.cursor
+        self.since = sync_pass.since
+        there_are = [self._how_many({"status": status}) for status in sync_pass.statuses]
+        if sync_pass.next_link:
+            there_are[0] = max(0, there_are[0] - sync_pass.rows)
         note = f"{sum(there_are):,} of them"
         calls = sum(map(self.pages_of, there_are))
-        return calls, note + (", all" if going.is_whole else "")
+        return calls, note + (", all" if sync_pass.is_full else "")
 
     def _how_many(self, context: Context) -> int:
         """How many contacts there are in a pass: the API counts them if asked to."""

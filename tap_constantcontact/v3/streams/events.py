@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import MissingRecordsError
-from tap_constantcontact.plan import pages
+from tap_constantcontact.parent_child import (
+    ChildStream,
+    EmbeddedChildStream,
+    FetchLevel,
+    ParentStream,
+    WatermarkedStream,
+)
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint, short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
-from tap_constantcontact.walk import HeldPartStream, Need, PartStream, WalkedStream, WalkingStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +31,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.prefetch import RequestForecast
+    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
-    from tap_constantcontact.walk import Visit
 
 _ENVELOPE = paged("records", cursor="next_cursor", total="total_records")
 _TRACK = "default_track"
@@ -37,7 +43,7 @@ _A_WHILE = dt.timedelta(days=7)
 _TOLERANCE = dt.timedelta(hours=12)
 
 
-class EventFamilyStream(V3Stream, WalkedStream):
+class EventFamilyStream(V3Stream, WatermarkedStream):
     """Events and their parts: due where something of an event has moved."""
 
     privileges = ("campaign:read",)
@@ -46,14 +52,14 @@ class EventFamilyStream(V3Stream, WalkedStream):
     def known(self) -> Snapshots:
         """What was seen of events when they were last read; all streams share it."""
         state = self.run.bookmarks_of(Events.name).get("snapshots")
-        return self.run.once("events", lambda: Snapshots(state))
+        return self.run.cache("events", lambda: Snapshots(state))
 
     @override
-    def is_due(self, member: Record, synced_until: dt.datetime | None) -> bool:
-        if synced_until is None or self.has_moved(member, synced_until):
+    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
+        if synced_until is None or self.has_moved(parent, synced_until):
             return True
-        changed = timestamps.parse_or_none(member.get("last_update_time"))
-        return changed is not None and changed >= self.with_lookback(synced_until)
+        changed = timestamps.parse_or_none(parent.get("last_update_time"))
+        return changed is not None and changed >= self.apply_lookback(synced_until)
 
     def has_moved(self, event: Record, synced_until: dt.datetime) -> bool:
         """Whether what the list shows of an event is perhaps other than when it was read."""
@@ -61,7 +67,7 @@ class EventFamilyStream(V3Stream, WalkedStream):
         return seen is None or seen.text != _look(event)
 
 
-class Events(EventFamilyStream, WalkingStream):
+class Events(EventFamilyStream, ParentStream):
     """Events, list and detail merged.
 
     The list is in the order of changes, but tells no time of them. So details are read from the
@@ -74,26 +80,32 @@ class Events(EventFamilyStream, WalkingStream):
     primary_keys = ("event_id",)
     page_size = 100
     params: ClassVar[Mapping[str, str]] = {"sort_by": "updated_time", "sort_order": "DESC"}
-    member_key = "event_id"
+    parent_key = "event_id"
     id_field = "event_id"
 
     @override
-    def arrange(self, lists: Sequence[list[Record]]) -> list[Record]:
+    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:
         return list({row["id"]: row for rows in lists for row in rows}.values())
 
     @override
-    def mark_of(self, member: Record) -> str:
-        return short_id(member["id"])
+    def state_key(self, parent: Record) -> str:
+        return short_id(parent["id"])
 
     @override
-    def needed(self, member: Record, synced_until: SyncedUntil, idle: int) -> Need:
-        is_new = any(to is None or self.has_moved(member, to) for to in synced_until.values())
-        is_sure = is_new or self._is_time(member)
-        return Need.DETAIL if is_sure or not idle else Need.NOTHING
+    def required_level(
+        self, parent: Record, synced_until: SyncedUntil, unchanged: int
+    ) -> FetchLevel:
+        is_new = any(to is None or self.has_moved(parent, to) for to in synced_until.values())
+        is_sure = is_new or self._is_time(parent)
+        return FetchLevel.DETAIL if is_sure or not unchanged else FetchLevel.SKIP
 
     @override
-    def due(self, member: Record, synced_until: SyncedUntil) -> SyncedUntil:
-        return dict(synced_until) if self._is_time(member) else super().due(member, synced_until)
+    def due_streams(self, parent: Record, synced_until: SyncedUntil) -> SyncedUntil:
+        return (
+            dict(synced_until)
+            if self._is_time(parent)
+            else super().due_streams(parent, synced_until)
+        )
 
     def _is_time(self, event: Record) -> bool:
         """Whether an event that is not over was not read for a while."""
@@ -108,27 +120,27 @@ class Events(EventFamilyStream, WalkingStream):
         )
 
     @override
-    def says_something(self, member: Record) -> bool:
+    def is_ordered(self, parent: Record) -> bool:
         return True
 
     @override
-    def has_vanished(self, member: Record) -> bool:
-        return member["id"] not in self.ids_listed_again
+    def has_vanished(self, parent: Record) -> bool:
+        return parent["id"] not in self.relisted_ids
 
     @override
-    def settle(
-        self, going: SyncPass, position: int, visit: Visit, synced_until: SyncedUntil
+    def on_parent_synced(
+        self, sync_pass: SyncPass, position: int, task: ParentTask, synced_until: SyncedUntil
     ) -> None:
-        if visit.failed:
-            self._known_now.put(visit.member["id"], None)
-        elif visit.due:
+        if task.failed:
+            self._known_now.put(task.parent["id"], None)
+        elif task.due:
             # What some have read of it before in this pass was perhaps less.
-            is_same = going.is_for_all(synced_until)
-            seen = Snapshot(going.timestamp, _look(visit.member)) if is_same else None
-            self._known_now.put(visit.member["id"], seen)
+            is_same = sync_pass.is_for_all(synced_until)
+            seen = Snapshot(sync_pass.timestamp, _look(task.parent)) if is_same else None
+            self._known_now.put(task.parent["id"], seen)
 
     @override
-    def keep(self, state: dict[str, Any]) -> None:
+    def extra_state(self, state: dict[str, Any]) -> None:
         state["snapshots"] = self._known_now.dump()
 
     @cached_property
@@ -136,7 +148,7 @@ class Events(EventFamilyStream, WalkingStream):
         return Snapshots(self.known.dump())
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return {name: held for name, held in row.items() if name not in {"id", _TRACK}}
 
 
@@ -151,11 +163,11 @@ def registration_count(event: Record) -> int | None:
     return envelopes.count_of(envelopes.fields_of(event.get(_SUMS)).get("registration_count"))
 
 
-class EventPartStream(EventFamilyStream, PartStream):
+class EventChildStream(EventFamilyStream, ChildStream):
     """Something of one event."""
 
     parent_stream_type = Events
-    member_key = Events.member_key
+    parent_key = Events.parent_key
 
 
 def _track_of(event: Record) -> Record | None:
@@ -174,19 +186,19 @@ def _track_of(event: Record) -> Record | None:
     return {**track, "track_id": track_id}
 
 
-class EventTracks(HeldPartStream, EventPartStream):
+class EventTracks(EmbeddedChildStream, EventChildStream):
     """How one registers for an event; it comes in its detail and costs no call."""
 
     name = "event_tracks"
     primary_keys = ("event_id", "track_id")
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
-        track = _track_of(self.visit.member)
-        return [{**track, "event_id": self.visit.member["id"]}] if track else []
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+        track = _track_of(self.task.parent)
+        return [{**track, "event_id": self.task.parent["id"]}] if track else []
 
 
-class EventRegistrations(EventPartStream):
+class EventRegistrations(EventChildStream):
     """Who has registered for an event."""
 
     name = "event_registrations"
@@ -196,29 +208,29 @@ class EventRegistrations(EventPartStream):
     page_size = 100
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
-        if (found := self._context_of(self.visit)) is None:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+        if (found := self._context_of(self.task)) is None:
             return
         has_records = False
         for row in self.request_records(found):
             has_records = True
             yield {**row, **found}
-        if not has_records and registration_count(self.visit.member):
-            self.doubt_emptiness()
+        if not has_records and registration_count(self.task.parent):
+            self.warn_about_missing_records()
 
     @override
-    def is_nothing(self, error: FatalAPIError) -> bool:
-        return super().is_nothing(error) and registration_count(self.visit.member) == 0
+    def means_no_records(self, error: FatalAPIError) -> bool:
+        return super().means_no_records(error) and registration_count(self.task.parent) == 0
 
-    def _context_of(self, visit: Visit) -> Context | None:
-        track = _track_of(visit.member)
-        return {"event_id": visit.member["id"], "track_id": track["track_id"]} if track else None
-
-    @override
-    def part_outlook(self, visit: Visit) -> RequestForecast:
-        if (found := self._context_of(visit)) is not None:
-            yield self.page_ahead(found)
+    def _context_of(self, task: ParentTask) -> Context | None:
+        track = _track_of(task.parent)
+        return {"event_id": task.parent["id"], "track_id": track["track_id"]} if track else None
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        return pages(registration_count(visit.member) or 0, self.page_size or 1)
+    def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
+        if (found := self._context_of(task)) is not None:
+            yield self.prefetch_page(found)
+
+    @override
+    def estimate_child(self, task: ParentTask) -> int:
+        return pages(registration_count(task.parent) or 0, self.page_size or 1)

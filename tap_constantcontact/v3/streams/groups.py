@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.each import EachStream
+from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import EditedStream, V3Stream
 
@@ -39,11 +39,11 @@ class Lists(V3Stream):
         return {"status": "all", "include_membership_count": "all", **(context or {})}
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return {**row, **(context or {})}
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         return len(self.partitions), "lists for mails, and those for text messages"
 
 
@@ -83,7 +83,7 @@ class Segments(EditedStream):
     listed = ("segment_id", "name", "created_at", "edited_at")
 
 
-class SegmentMembers(V3Stream, EachStream):
+class SegmentMembers(V3Stream, PartitionedStream):
     """Who is in which segment; no list of members exists but the contacts themselves.
 
     A segment that is still being worked out is asked for again after a while.
@@ -95,22 +95,22 @@ class SegmentMembers(V3Stream, EachStream):
     privileges = ("contacts:read", "contacts:lists:read")
     primary_keys = ("segment_id", "contact_id")
     page_size = 500
-    members = "segments"
-    members_path = Segments.path
-    members_stream = Segments.name
-    members_envelope = Segments.envelope
-    members_page_size = Segments.page_size
-    member_id = "segment_id"
-    member_field = "segment_id"
+    parents = "segments"
+    parents_path = Segments.path
+    parents_stream = Segments.name
+    parents_envelope = Segments.envelope
+    parents_page_size = Segments.page_size
+    parent_id_field = "segment_id"
+    parent_field = "segment_id"
 
     @override
     def get_url_params(
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, Any]:
         # Nothing else may be asked for beside it.
-        is_segment = context and self.member_field in context
+        is_segment = context and self.parent_field in context
         return {"segment_id": context["segment_id"]} if context and is_segment else {}
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return {key: row.get(key) for key in self.primary_keys}

@@ -80,12 +80,12 @@ class IdMap(V3Stream):
         return f"{_KINDS[kind].path}?{_KINDS[kind].asked_by}={','.join(ids)}"
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
         for kind, ids in self._batches:
             how = _KINDS[kind]
             # Old ids come back with leading zeros.
             asked = {int(each): each for each in ids}
-            for row in self.fetch(self._path_of(kind, ids), self.envelope):
+            for row in self.fetch_page(self._path_of(kind, ids), self.envelope):
                 old = str(row.get(how.named_by))
                 if old.isdecimal() and int(old) in asked:
                     activity = row.get("campaign_activity_id")
@@ -97,13 +97,13 @@ class IdMap(V3Stream):
                     }
 
     @override
-    def outlook(self) -> RequestForecast:
-        if self.is_asked:
+    def forecast_requests(self) -> RequestForecast:
+        if self.is_requested:
             for kind, ids in self._batches:
-                yield self.detail_ahead(self._path_of(kind, ids))
+                yield self.prefetch_detail(self._path_of(kind, ids))
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         ids = sum(len(each) for _, each in self._batches)
         return len(self._batches), f"{ids:,} ids"
 

@@ -60,18 +60,18 @@ class LandingPageEvents(NumberedStream):
         ]
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
         page = context["campaign_activity_id"] if context else ""
         try:
             with retries.raise_when_exhausted():
-                yield from super().read(context)
+                yield from super().fetch_records(context)
         except FatalAPIError as error:
-            self.leave_behind(page, error)
+            self.skip_object(page, error)
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return self._numbers.numbered({**row, "url_id": row.get("url_id") or NO_VALUE})
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         return len(self.partitions), "at least one for each report of each page"

@@ -66,6 +66,6 @@ class SmsSummaries(V3Stream):
         }
 
     @override
-    def cost(self) -> tuple[int, str]:
-        rows, there_are = self.first_rows(None)
+    def estimate(self) -> tuple[int, str]:
+        rows, there_are = self.sample_records(None)
         return there_are or 2, f"{len(rows)} of them" if there_are else "more than fit on a page"

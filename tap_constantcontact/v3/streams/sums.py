@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import retries
-from tap_constantcontact.plan import pages
 from tap_constantcontact.v3.counters import with_plain_names
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.sums import (
@@ -39,16 +39,16 @@ class CampaignSummaries(V3Stream):
     primary_keys = ("campaign_id",)
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
         yield from Sums(self).summaries().values()
 
     @override
-    def outlook(self) -> RequestForecast:
-        if self.is_asked and self.is_open:
+    def forecast_requests(self) -> RequestForecast:
+        if self.is_requested and self.is_authorized:
             yield from Sums(self).ahead(stats=False)
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         there_are = len(Sums(self).summaries())
         return pages(there_are, SUMMARY_PAGE), f"{there_are:,} were sent"
 
@@ -63,32 +63,30 @@ class CampaignStats(V3Stream):
     primary_keys = ("campaign_id",)
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
         sums = Sums(self)
         stats = sums.stats()
         yield from stats.by_id.values()
         for path, error in stats.failed.items():
             if not retries.concerns_one_object(error):
                 raise error
-            self.leave_behind(path, error)
+            self.skip_object(path, error)
         for campaign in stats.unknown:
             self.logger.warning("The API has no counters for campaign %s.", campaign)
             if unique_count(sums.summaries()[campaign], "sends"):
-                self.leave_behind(
-                    campaign, retries.MissingRecordsError("Its summary counts sends.")
-                )
+                self.skip_object(campaign, retries.MissingRecordsError("Its summary counts sends."))
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return with_plain_names(row)
 
     @override
-    def outlook(self) -> RequestForecast:
-        if self.is_asked and self.is_open:
+    def forecast_requests(self) -> RequestForecast:
+        if self.is_requested and self.is_authorized:
             yield from Sums(self).ahead(stats=True)
 
     @override
-    def cost(self) -> tuple[int, str]:
+    def estimate(self) -> tuple[int, str]:
         sums = Sums(self)
         lively = len(sums.lively(sums.summaries().values()))
         return pages(lively, STATS_BATCH) if lively else 0, f"{lively:,} in the window"

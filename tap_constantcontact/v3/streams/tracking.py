@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.plan import pages
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.counters import short_activity_id
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.numbering import NumberedStream
-from tap_constantcontact.v3.streams.campaigns import CountedPartStream, MovingPartStream, counts_in
+from tap_constantcontact.v3.streams.campaigns import (
+    CounterGatedStream,
+    MetricsChildStream,
+    counts_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,13 +29,13 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.walk import Visit
+    from tap_constantcontact.parent_child import ParentTask
 
 _ENVELOPE = paged("tracking_activities")
 _KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
 
 
-class TrackingStream(NumberedStream, CountedPartStream):
+class TrackingStream(NumberedStream, CounterGatedStream):
     """One kind of report: whole the first time, and then down to what was read before.
 
     The mark falls on the edge of a minute, and that minute is read whole, so that rows which are
@@ -45,13 +49,13 @@ class TrackingStream(NumberedStream, CountedPartStream):
     conforms_pages = True
 
     @override
-    def part_contexts(self, visit: Visit) -> list[Context]:
-        synced_until = self.synced_until(visit.member, visit.due[self.name])
+    def child_contexts(self, task: ParentTask) -> list[Context]:
+        synced_until = self.synced_until(task.parent, task.due[self.name])
         since = None
         if synced_until:
-            since = self.with_lookback(synced_until).replace(second=0, microsecond=0)
+            since = self.apply_lookback(synced_until).replace(second=0, microsecond=0)
         # An activity that the detail did not name before is read whole.
-        known = self.snapshot(visit.member).activities
+        known = self.snapshot(task.parent).activities
         return [
             {
                 **each,
@@ -59,16 +63,16 @@ class TrackingStream(NumberedStream, CountedPartStream):
                 if not known or short_activity_id(each["campaign_activity_id"]) in known
                 else None,
             }
-            for each in super().part_contexts(visit)
+            for each in super().child_contexts(task)
         ]
 
     @override
-    def read_part(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self, context: Context) -> Iterable[Record]:
         self._records_read = 0
-        yield from super().read_part(context)
-        count = counts_in(self.visit.member).get(self.kind)
+        yield from super().fetch_child_records(context)
+        count = counts_in(self.task.parent).get(self.kind)
         if count and not self._records_read and self.is_in_window:
-            self.doubt_emptiness()
+            self.warn_about_missing_records()
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
@@ -79,7 +83,9 @@ class TrackingStream(NumberedStream, CountedPartStream):
     _records_read = 0
 
     @override
-    def is_enough(self, response: requests.Response, context: Context | None = None) -> bool:
+    def should_stop_pagination(
+        self, response: requests.Response, context: Context | None = None
+    ) -> bool:
         context = context or self.context
         if not context or context.get("since") is None:
             return False
@@ -91,7 +97,7 @@ class TrackingStream(NumberedStream, CountedPartStream):
         return bool(known) and is_in_order and known[-1] < context["since"]
 
     @override
-    def adapt(self, row: Record, context: Context | None) -> Record | None:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         context = context or {}
         if not timestamps.is_since(row.get("created_time"), context.get("since")):
             return None
@@ -103,10 +109,10 @@ class TrackingStream(NumberedStream, CountedPartStream):
         return self._numbers.numbered(row)
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        if visit.due[self.name]:
-            return len(self.activities(visit.member))
-        return pages(self._rows_expected(visit.member))
+    def estimate_child(self, task: ParentTask) -> int:
+        if task.due[self.name]:
+            return len(self.activities(task.parent))
+        return pages(self._rows_expected(task.parent))
 
     def _rows_expected(self, campaign: Record) -> float:
         in_all = counts_in(campaign).get(self.kind)
@@ -139,7 +145,7 @@ class RepeatedStream(TrackingStream):
                 rows += envelopes.count_of(stats.get(f"em_{self.kind}_all")) or 0
             return rows / people if people else 1.0
 
-        return self.run.once(f"rows of {self.kind} a person", share)
+        return self.run.cache(f"rows of {self.kind} a person", share)
 
 
 class CampaignOpens(RepeatedStream):
@@ -183,7 +189,7 @@ class CampaignUnsubscribes(TrackingStream):
     kind = "optouts"
 
 
-class CampaignDidNotOpens(MovingPartStream):
+class CampaignDidNotOpens(MetricsChildStream):
     """Who has not opened a campaign yet: whole each time, since rows vanish from it."""
 
     name = "campaign_did_not_opens"
@@ -194,7 +200,7 @@ class CampaignDidNotOpens(MovingPartStream):
     kinds: ClassVar[tuple[str, ...]] = ("sends", "opens", "bounces")
 
     @override
-    def calls_for(self, visit: Visit) -> int:
-        counted = self._counted(visit.member, "sends") or 0
-        opened = self._counted(visit.member, "opens") or 0
+    def estimate_child(self, task: ParentTask) -> int:
+        counted = self._counted(task.parent, "sends") or 0
+        opened = self._counted(task.parent, "opens") or 0
         return pages(max(0, counted - opened))

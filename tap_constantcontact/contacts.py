@@ -1,4 +1,4 @@
-"""People: a long list that is read in passes, and gone on with where a run was cut off."""
+"""Contacts: a long list that is read in passes, and resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
+from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.retries import APIError, PaginationError
-from tap_constantcontact.plan import pages
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -26,65 +26,67 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.prefetch import RequestForecast
 
 
-# Half of what takes the API too long is asked for, and half of that.
+# Pages that take the API too long are requested with half the size, down to the smallest.
 _LARGEST_PAGE, _SMALLEST_PAGE = 500, 50
 
-#: The passes of a run: over what has changed, and over those who opted out.
+#: The passes of a run: changed contacts, and unsubscribed ones.
 ALL, OPTED_OUT = "ALL", "OPTOUT"
 
 
 @dataclass
-class PeoplePass:
-    """What one run reads of the contacts, or several that are cut off one after the other.
+class ContactsCursor:
+    """Progress in the contacts, over one run or several interrupted ones.
 
     Attributes:
-        since: The oldest change wanted; None for everything.
-        is_whole: Whether it is all contacts, and not only what has changed.
-        status: The pass that is under way.
-        next_link: Where it goes on; None at the top.
-        newest: The newest date that was read.
-        rows: How many rows were.
-        began: When the first of them began; None until there is something to go on from.
+        since: The oldest change to read; None for all contacts.
+        is_full: Whether it is a full sync.
+        status: The current pass.
+        next_link: Link to its next page; None for the first.
+        newest: The newest timestamp that was read.
+        rows: Number of records.
+        pass_started_at: Start of the first run; None before the first page.
     """
 
     since: dt.datetime | None
-    is_whole: bool
+    is_full: bool
     status: str = ALL
     next_link: str | None = None
     newest: str | None = None
     rows: int = 0
-    began: dt.datetime | None = None
+    pass_started_at: dt.datetime | None = None
 
     @classmethod
-    def resume(cls, cursor: Mapping[str, Any]) -> Self:
-        """Go on from what `cursor` has made."""
+    def resume(cls, to_state: Mapping[str, Any]) -> Self:
+        """Load what `to_state` returned."""
         return cls(
-            began=timestamps.parse(cursor["pass_started_at"]),
-            since=timestamps.parse(cursor.get("since") or ""),
-            is_whole=bool(cursor.get("is_whole")),
-            status=cursor["status"],
-            next_link=cursor["next_link"],
-            newest=cursor.get("newest"),
-            rows=cursor.get("records", 0),
+            pass_started_at=timestamps.parse(to_state["pass_started_at"]),
+            since=timestamps.parse(to_state.get("since") or ""),
+            is_full=bool(to_state.get("is_whole")),
+            status=to_state["status"],
+            next_link=to_state["next_link"],
+            newest=to_state.get("newest"),
+            rows=to_state.get("records", 0),
         )
 
     @property
     def statuses(self) -> list[str]:
-        """The passes that are left: over what has changed, and over those who opted out."""
-        passes = [ALL] if self.is_whole else [ALL, OPTED_OUT]
+        """The remaining passes."""
+        passes = [ALL] if self.is_full else [ALL, OPTED_OUT]
         return passes[passes.index(self.status) :] if self.status in passes else passes
 
     def take_link(self, status: str) -> str | None:
-        """Where a pass goes on, once."""
+        """Return the link at which a pass resumes, once."""
         link, self.next_link = self.next_link, None
         return link if status == self.status else None
 
-    def cursor(self, status: str, link: str, newest: str | None, rows: int) -> dict[str, Any]:
-        """What a state holds to go on from, if this run is cut off before the next page."""
+    def to_state(self, status: str, link: str, newest: str | None, rows: int) -> dict[str, Any]:
+        """Return the cursor for the state."""
         return {
-            "pass_started_at": timestamps.write(self.began) if self.began else None,
+            "pass_started_at": timestamps.write(self.pass_started_at)
+            if self.pass_started_at
+            else None,
             "since": timestamps.write(self.since) if self.since else None,
-            "is_whole": self.is_whole,
+            "is_whole": self.is_full,
             "status": status,
             "next_link": link,
             "newest": newest,
@@ -92,33 +94,33 @@ class PeoplePass:
         }
 
 
-class PeopleStream(ConstantContactStream):
-    """Contacts in every status.
+class ContactsStream(ConstantContactStream):
+    """Contacts of every status.
 
-    An unsubscribe need not move a contact's own date. So a run that starts at a bookmark also
-    passes over those who opted out. Neither need a change of lists move it, so now and then all
-    contacts are read again. A run that is cut off is continued at the page it had come to.
+    An unsubscribe need not update a contact's modification date, so incremental runs scan all
+    unsubscribed contacts as well. A change of lists need not either, so all contacts are synced
+    again from time to time. An interrupted run is resumed at its page.
     """
 
     name = "contacts"
-    # One bookmark for both passes.
+    # Both passes share one bookmark.
     state_partitioning_keys = ()
     conforms_pages = True
-    keeps_marks = True
+    uses_watermarks = True
 
     @cached_property
-    def going(self) -> PeoplePass:
-        """What this run reads: what an earlier one left undone, or what is due."""
-        if cursor := self.run.bookmarks_of(self.name).get("cursor"):
-            return PeoplePass.resume(cursor)
+    def cursor(self) -> ContactsCursor:
+        """The work of this run: that of an interrupted run, or what is due."""
+        if to_state := self.run.bookmarks_of(self.name).get("cursor"):
+            return ContactsCursor.resume(to_state)
         bookmark = timestamps.parse(self.bookmark or "")
-        is_whole = bookmark is None or self.is_refresh_due
-        since = self.with_lookback(bookmark) if bookmark and not is_whole else self.start_date
-        return PeoplePass(since=since, is_whole=is_whole)
+        is_full = bookmark is None or self.is_refresh_due
+        since = self.apply_lookback(bookmark) if bookmark and not is_full else self.start_date
+        return ContactsCursor(since=since, is_full=is_full)
 
     @property
     def is_refresh_due(self) -> bool:
-        """Whether all contacts are to be read, since not all that changes moves a date."""
+        """Whether a full sync is due, because some changes do not update the modification date."""
         days = self.config["contacts_refresh_days"]
         last = timestamps.parse_or_none(self.run.bookmarks_of(self.name).get("full_refresh_at"))
         is_due = last is None or self.run.session.started_at - last >= dt.timedelta(days=days)
@@ -128,32 +130,32 @@ class PeopleStream(ConstantContactStream):
     @override
     def partitions(self) -> list[dict[str, str]]:
         """The passes of a run."""
-        return [{"status": status} for status in self.going.statuses]
+        return [{"status": status} for status in self.cursor.statuses]
 
     @property
     @override
-    def latest(self) -> dt.datetime:
-        # What is changed while a pass is under way, or cut off, is for the next one.
-        return self.going.began or super().latest
+    def signpost(self) -> dt.datetime:
+        # Changes during a pass belong to the next one.
+        return self.cursor.pass_started_at or super().signpost
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
-        going = self.going
-        self.since = going.since
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
+        cursor = self.cursor
+        self.since = cursor.since
         status = str(context["status"]) if context else ALL
-        self.first_link = going.take_link(status)
-        if going.newest:
-            self.note_newest(going.newest)
+        self.first_link = cursor.take_link(status)
+        if cursor.newest:
+            self.advance_bookmark(cursor.newest)
         while True:
             try:
-                yield from self._read_pass(context)
+                yield from self._fetch_pass(context)
                 break
             except RetriableAPIError as error:
                 if not self._asks_for_less(error):
                     raise
-        self._arrive(status)
+        self._complete_pass(status)
 
-    def _read_pass(self, context: Context | None) -> Iterable[Record]:
+    def _fetch_pass(self, context: Context | None) -> Iterable[Record]:
         if self.first_link:
             self.logger.info("Resuming at the page where an earlier run stopped.")
             try:
@@ -167,11 +169,11 @@ class PeopleStream(ConstantContactStream):
                 return
         yield from self.request_records(context)
 
-    # -- how much is asked for at once ------------------------------------------------------
+    # -- page size -----------------------------------------------------------------------------
 
     @property
     def rows_a_page(self) -> int:
-        """As many as the API gives at once, unless that took it too long."""
+        """The largest page size, or a smaller one after timeouts."""
         known = self.run.bookmarks_of(self.name).get("page_size")
         return min(int(known or _LARGEST_PAGE), _LARGEST_PAGE)
 
@@ -180,56 +182,56 @@ class PeopleStream(ConstantContactStream):
         return self.rows_a_page
 
     def pages_of(self, rows: float) -> int:
-        """How many calls so many contacts take."""
+        """Return the number of pages for a number of records."""
         return pages(rows, self.rows_a_page)
 
     def _asks_for_less(self, error: RetriableAPIError) -> bool:
-        """Whether to begin again with smaller pages: a cursor holds the size it was made with."""
+        """Restart with smaller pages: a cursor keeps its page size."""
         smaller = self.rows_a_page // 2
         status = None if error.response is None else error.response.status_code
         if status != HTTPStatus.GATEWAY_TIMEOUT or smaller < _SMALLEST_PAGE:
             return False
         self.logger.warning(
-            "%d contacts at once take the API too long. Starting over with %d at once.",
+            "Pages of %d contacts take the API too long. Starting over with pages of %d.",
             self.rows_a_page,
             smaller,
         )
         self.get_context_state(None)["page_size"] = smaller
-        self.first_link, self.going.rows = None, -self.run.progress.records[self.name]
+        self.first_link, self.cursor.rows = None, -self.run.progress.records[self.name]
         return True
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         yield from super().parse_response(response)
-        # Comes after the last row of the page was written.
+        # Called after the last record of the page was written.
         link = self.pages.read(response).next_link
         if link and self.may_follow(link):
             self._keep_cursor(link)
         elif link:
-            # The run is going to fail. The next one would fail at this link as well.
+            # The run fails. The next one would fail at this link as well.
             self.get_context_state(None).pop("cursor", None)
 
     def _keep_cursor(self, link: str) -> None:
         state = self.get_context_state(None)
         newest = state.get("progress_markers", {}).get("replication_key_value")
         status = str(self.context["status"]) if self.context else ALL
-        self.going.began = self.latest
-        state["cursor"] = self.going.cursor(
+        self.cursor.pass_started_at = self.signpost
+        state["cursor"] = self.cursor.to_state(
             status, link, newest, self.run.progress.records[self.name]
         )
         self.run.write_state()
 
-    def _arrive(self, status: str) -> None:
+    def _complete_pass(self, status: str) -> None:
         state = self.get_context_state(None)
-        if status == self.going.statuses[-1]:
+        if status == self.cursor.statuses[-1]:
             state.pop("cursor", None)
-            if self.going.is_whole:
-                state["full_refresh_at"] = timestamps.write(self.latest)
+            if self.cursor.is_full:
+                state["full_refresh_at"] = timestamps.write(self.signpost)
 
     @override
-    def outlook(self) -> RequestForecast:
-        if self.is_asked:
-            self.since = self.going.since
-            for status in self.going.statuses:
-                link = self.going.next_link if status == self.going.status else None
-                yield self.page_ahead({"status": status}, link)
+    def forecast_requests(self) -> RequestForecast:
+        if self.is_requested:
+            self.since = self.cursor.since
+            for status in self.cursor.statuses:
+                link = self.cursor.next_link if status == self.cursor.status else None
+                yield self.prefetch_page({"status": status}, link)

@@ -1,4 +1,4 @@
-"""The account itself: asked once a run, since it also tells whose a state is."""
+"""The account stream, whose request also identifies the account of a state."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
 
 
 class AccountStream(ConstantContactStream):
-    """The account's organisation and owner: one row, whose key names the account."""
+    """The account's organization and owner: one record."""
 
     name = "account"
     envelope = envelopes.ONE
 
     @property
     def info_path(self) -> str:
-        """Where all fields are."""
+        """Path with all fields."""
         return self.path
 
     @cached_property
     def info(self) -> Record:
-        """The one object that there is, asked once a run."""
+        """The account, requested once per run."""
         with retries.raise_when_exhausted():
-            return self.fetch(self.info_path, self.envelope, self.fields)[0]
+            return self.fetch_page(self.info_path, self.envelope, self.fields)[0]
 
     @property
     def owner(self) -> str | None:
-        """What names the account; None if the API does not say."""
+        """The id of the account; None if the API does not return it."""
         found = self.info.get(self.primary_keys[0])
         return str(found) if found else None
 
     @property
     def granted(self) -> frozenset[str] | None:
-        """What the token's user may do; None if the API does not say."""
+        """The user's privileges; None if the API does not return them."""
         return None
 
     @override
-    def read(self, context: Context | None) -> Iterable[Record]:
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
         return [self.info]
 
     @override
-    def outlook(self) -> RequestForecast:
-        return iter(())  # A run asks for it before anything else.
+    def forecast_requests(self) -> RequestForecast:
+        return iter(())  # A run requests it before anything else.

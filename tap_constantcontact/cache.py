@@ -1,4 +1,4 @@
-"""Asking once what several want to know."""
+"""Cache for values that several streams share in a run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Once:
-    """Answers, by what was asked; the first who asks finds out."""
+class RunCache:
+    """Caches results by key."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Create an empty cache."""
         self._known: dict[str, Any] = {}
 
     def __call__(self, what: str, ask: Callable[[], _T]) -> _T:
-        """The answer to something, asked for unless it is known."""
+        """Return the cached value, computing it on first use."""
         if what not in self._known:
             self._known[what] = ask()
         found: _T = self._known[what]
