@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.running import TAP, catalog
 from sandbox import Account, Sandbox, serve
-from tap_constantcontact.v3.file_store import FileStore
-from tap_constantcontact.v3.store import Grant
+from tap_constantcontact.v3.auth.token_store.base import StoredToken
+from tap_constantcontact.v3.auth.token_store.file import FileStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class Runs:
 
     def log_in(self) -> None:
         """Keep a grant as a login does."""
-        self.store.save([Grant(CLIENT, self.box.oauth.grant())])
+        self.store.save([StoredToken(CLIENT, self.box.oauth.grant())])
 
     def _file(self, name: str, content: Any) -> str:
         path = self.folder / f"{name}.json"
@@ -101,7 +101,7 @@ def kills(runs: Runs) -> str:
         # The server goes on with what it was asked, whoever has died.
         _wait(lambda: oauth.under_way == 0)
         turned = oauth.refreshes > begun
-        kept = runs.store.grants()[0].refresh_token == oauth.granted[-1].refresh_token
+        kept = runs.store.tokens()[0].refresh_token == oauth.granted[-1].refresh_token
         oauth.delay = 0.0
         code, log = runs.run()
         oauth.delay = 0.2

@@ -36,7 +36,7 @@ def slices() -> str:
         state: dict[str, Any] | None = None
         largest = runs = spent = 0
         while True:
-            measured = run(box, streams=FAMILY, state=state, max_calls=300, **FAST)
+            measured = run(box, streams=FAMILY, state=state, max_requests=300, **FAST)
             runs += 1
             for stream in FAMILY:
                 arrived[stream] |= measured.keys[stream]

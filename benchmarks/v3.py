@@ -48,9 +48,9 @@ def backfill() -> str:
 
 def _sliced(box: Box, streams: list[str], calls: int) -> list[Measured]:
     found: list[Measured] = []
-    while not found or "`max_calls`" in found[-1].log:
+    while not found or "`max_requests`" in found[-1].log:
         state = found[-1].state if found else None
-        found.append(run(box, streams=streams, state=state, max_calls=calls, **FAST))
+        found.append(run(box, streams=streams, state=state, max_requests=calls, **FAST))
     return found
 
 

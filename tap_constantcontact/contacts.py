@@ -120,8 +120,8 @@ class ContactsStream(ConstantContactStream):
 
     @property
     def is_refresh_due(self) -> bool:
-        """Whether a full sync is due, because some changes do not update the modification date."""
-        days = self.config["contacts_refresh_days"]
+        """True if a full sync is due: some changes do not update the modification date."""
+        days = self.config["contacts_full_refresh_days"]
         last = timestamps.parse_or_none(self.run.bookmarks_of(self.name).get("full_refresh_at"))
         is_due = last is None or self.run.session.started_at - last >= dt.timedelta(days=days)
         return bool(days) and is_due

@@ -1,4 +1,4 @@
-"""The tap's settings: what there is, and what is wrong with what was given."""
+"""Definition and validation of the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tap_constantcontact.records import timestamps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
-#: The vendor's APIs that can be read.
+#: Versions of the API.
 VERSIONS = ("v2", "v3")
 
 SETTINGS = th.PropertiesList(
@@ -27,165 +27,162 @@ SETTINGS = th.PropertiesList(
         "api_version",
         th.StringType,
         title="API version",
-        description="Which API: v2 or v3. Without it, v3 if there is a client_id, else v2.",
+        description="API to use: v2 or v3. Default: v3 if client_id is set, else v2.",
     ),
     th.Property(
         "client_id",
         th.StringType,
         title="Client ID",
-        description="v3: names the application, as the vendor's portal shows it.",
+        description="v3: Client id of the OAuth application.",
     ),
     th.Property(
         "client_secret",
         th.StringType,
         secret=True,
         title="Client secret",
-        description="v3: only for an application of the code flow.",
+        description="v3: Client secret. Only for applications of the authorization code flow.",
     ),
     th.Property(
         "refresh_token",
         th.StringType,
         secret=True,
         title="Refresh token",
-        description="v3: a seed from another program or a container's secrets; --login makes one"
-        " otherwise. What has become of it since is in the token store.",
+        description="v3: Initial OAuth refresh token. Only needed if you do not log in with"
+        " --login. Rotated tokens are kept in the token store.",
     ),
     th.Property(
         "token_store",
         th.StringType,
         title="Token store",
-        description="v3: the file in which tokens are kept between runs, or a database's URL."
-        " Without it, a file in the Meltano project or among the user's data.",
+        description="v3: File or database URL in which tokens are kept between runs. Default:"
+        " a file in the Meltano project, or in the user's data folder.",
     ),
     th.Property(
         "account_label",
         th.StringType,
         title="Account label",
-        description="v3: Name of the account, if several accounts use the same application and"
-        " token store. Each label has its own login.",
+        description="v3: Name of the account, if several accounts use the same application"
+        " and token store. Each label has its own login.",
     ),
     th.Property(
         "auth_url",
         th.StringType,
         title="Authorization URL",
-        description="v3: base of the authorization server; another one for the sandbox."
-        " Without it, the vendor's.",
+        description="v3: Base URL of the authorization server. Default: Constant Contact's.",
     ),
     th.Property(
         "api_key",
         th.StringType,
         secret=True,
         title="API key",
-        description="v2: names the integration: the key of a Constant Contact v2 application.",
+        description="v2: API key of the application.",
     ),
     th.Property(
         "access_token",
         th.StringType,
         secret=True,
         title="Access token",
-        description="v2: names the account: the OAuth token that its owner granted to the key."
-        " v3: a token for a try, used as it is until it ends.",
+        description="v2: Access token of the account. v3: use this access token directly,"
+        " without refreshing it. For testing.",
     ),
     th.Property(
         "start_date",
         th.DateTimeType,
         title="Start date",
-        description="Oldest change wanted on a first run, such as 2024-01-01T00:00:00Z."
-        " Without it, everything is read.",
+        description="Oldest change to sync in a first run, such as 2024-01-01T00:00:00Z."
+        " Default: everything.",
     ),
     th.Property(
         "api_url",
         th.StringType,
         title="API URL",
-        description="Base of the API; another one for a proxy or the sandbox. Without it, the"
-        " vendor's.",
+        description="Base URL of the API, for a proxy or the sandbox. Default: Constant Contact's.",
     ),
     th.Property(
         "requests_per_second",
         th.NumberType,
         default=4,
         title="Requests per second",
-        description="Pace over all streams together. A standard key may make 4 calls a second,"
-        " shared by everything that uses it.",
+        description="Rate limit over all streams. The API allows 4 requests per second and"
+        " key, shared by all its clients.",
     ),
     th.Property(
         "max_parallel_requests",
         th.IntegerType,
         default=4,
-        title="Parallel requests",
-        description="Calls under way at once: while rows are written, the next calls are made, at"
-        " the same pace. 1: one after the other.",
+        title="Max parallel requests",
+        description="Maximum number of requests in flight. Upcoming requests are prefetched,"
+        " within the rate limit. 1 disables prefetching.",
     ),
     th.Property(
-        "max_calls",
+        "max_requests",
         th.IntegerType,
-        title="Calls a run",
-        description="Stop in good order after this many calls in a run; the next run goes on."
-        " Without it, no limit.",
+        title="Max requests per run",
+        description="Maximum number of API requests per run. The run stops gracefully and the"
+        " next run resumes. Default: no limit.",
     ),
     th.Property(
         "tracking_window_days",
         th.IntegerType,
         default=90,
-        title="Tracking window in days",
-        description="Campaigns sent longer ago are no longer asked for new tracking rows."
-        " 0: no limit.",
+        title="Tracking window (days)",
+        description="Campaigns sent longer ago are not checked for new tracking records. 0:"
+        " no limit.",
     ),
     th.Property(
         "lookback_hours",
         th.IntegerType,
         default=24,
-        title="Look-back in hours",
-        description="How far every time filter reaches back behind the bookmark, since the API's"
-        " clocks disagree by hours.",
+        title="Lookback window (hours)",
+        description="Hours subtracted from bookmarks, because API timestamps can be off by"
+        " several hours.",
     ),
     th.Property(
-        "contacts_refresh_days",
+        "contacts_full_refresh_days",
         th.IntegerType,
         default=7,
-        title="Days between whole reads of contacts",
-        description="All contacts are read again after so many days, since a change of lists need"
-        " not move a contact's date. 0: never.",
+        title="Contacts full refresh interval (days)",
+        description="Interval in days between full syncs of contacts, because list changes do"
+        " not always update the modification date. 0 disables full syncs.",
     ),
     th.Property(
         "optional_streams",
         th.ArrayType(th.StringType),
         default=[],
         title="Optional streams",
-        description="Names of streams that cost a call per contact or per campaign. Those that are"
-        " not named here are not in the catalog at all.",
+        description="Streams that need one request per contact or campaign. Only the streams"
+        " listed here are added to the catalog.",
     ),
     th.Property(
         "landing_page_ids",
         th.ArrayType(th.StringType),
-        title="Landing pages",
-        description="v3: ids of the landing pages that the stream landing_page_events reads: no"
-        " call lists them.",
+        title="Landing page ids",
+        description="v3: Landing pages of the stream landing_page_events. The API has no list"
+        " of them.",
     ),
     th.Property(
-        "id_map_source",
+        "id_map_file",
         th.StringType,
-        title="Source of the id map",
-        description="v3: a CSV file with the columns kind and id: the ids of v2 that the stream"
+        title="ID map file",
+        description="v3: CSV file with the columns kind and id: the v2 ids that the stream"
         " id_map looks up.",
     ),
     th.Property(
         "request_timeout",
         th.NumberType,
         default=60,
-        title="Request timeout in seconds",
-        description="How long to wait for an answer before the call is repeated.",
+        title="Request timeout (seconds)",
+        description="Seconds to wait for a response before a retry.",
     ),
     th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
-        description="What the tap calls itself to the API."
-        " Without it, tap-constantcontact/<version>.",
+        description="User-Agent header. Default: tap-constantcontact/<version>.",
     ),
 )
 
-#: Streams of each API that are in the catalog only if they are asked for by name.
+#: Streams that are in the catalog only if `optional_streams` lists them.
 OPTIONAL_STREAMS = {
     "v2": (
         "campaign_previews",
@@ -205,8 +202,8 @@ OPTIONAL_STREAMS = {
         "id_map",
     ),
 }
-#: Settings that only one of the APIs has a use for.
-ONLY_OF = {
+#: Settings that only one API uses.
+API_OF_SETTING = {
     "api_key": "v2",
     **dict.fromkeys(
         (
@@ -217,34 +214,42 @@ ONLY_OF = {
             "account_label",
             "auth_url",
             "landing_page_ids",
-            "id_map_source",
+            "id_map_file",
         ),
         "v3",
     ),
 }
-# Streams that have to be told what to read.
-_NEEDED_BY = {"landing_page_events": "landing_page_ids", "id_map": "id_map_source"}
-# What the stream id_map can look up.
+# Settings that streams require.
+REQUIRED_BY_STREAM = {"landing_page_events": "landing_page_ids", "id_map": "id_map_file"}
+# Kinds of ids in the file of the stream id_map.
 ID_KINDS = ("contact", "list", "campaign")
 
 _NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
     "requests_per_second": (float, 0.01, 1000, "requests per second"),
-    "max_parallel_requests": (int, 1, 64, "calls at once"),
-    "max_calls": (int, 1, 10**9, "calls"),
+    "max_parallel_requests": (int, 1, 64, "requests"),
+    "max_requests": (int, 1, 10**9, "requests"),
     "tracking_window_days": (int, 0, 36500, "days"),
     "lookback_hours": (int, 0, 24 * 366, "hours"),
-    "contacts_refresh_days": (int, 0, 36500, "days"),
+    "contacts_full_refresh_days": (int, 0, 36500, "days"),
     "request_timeout": (float, 0.1, 3600, "seconds"),
 }
 
 
-def normalise(config: MutableMapping[str, Any]) -> None:
-    """Make one form of what config files, environment and Meltano write in several.
+# Settings of earlier versions, by their name of today.
+_RENAMED = {
+    "max_calls": "max_requests",
+    "contacts_refresh_days": "contacts_full_refresh_days",
+    "id_map_source": "id_map_file",
+}
 
-    An optional setting that is null or empty is one that is not set, and a number may be text.
+
+def normalize(config: MutableMapping[str, Any]) -> None:
+    """Normalize the forms of config files, environment and Meltano.
+
+    An optional setting that is null or empty is not set. Numbers and lists may be text.
     """
     for name in _CHECKS:
-        if _unset(config.get(name)):
+        if _is_empty(config.get(name)):
             config.pop(name, None)
     for name in ("optional_streams", "landing_page_ids"):
         if isinstance(config.get(name), str):
@@ -258,60 +263,65 @@ def normalise(config: MutableMapping[str, Any]) -> None:
 
 
 def _list_of(text: str) -> Any:
-    """A list as Meltano or a person writes it into the environment: JSON, or names and commas."""
+    """Parse a list in the environment: JSON, or names with commas."""
     try:
         return json.loads(text)
     except ValueError:
         return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def unknown(config: Mapping[str, Any], known: Iterable[str]) -> list[str]:
-    """What to say of settings that do not exist: one line each."""
+def unknown_settings(config: Mapping[str, Any], known: Iterable[str]) -> list[str]:
+    """Return a warning for each unknown setting."""
     names = list(known)
     lines = []
     for name in sorted(set(config).difference(names)):
         close = difflib.get_close_matches(name, names, 1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
-        lines.append(f"Setting '{name}' does not exist and is not used.{hint}")
+        lines.append(f"Ignoring unknown setting '{name}'.{hint}")
     return lines
 
 
-def version_of(config: Mapping[str, Any]) -> str:
-    """The API that the settings mean: the one they name, or the one whose application they name."""
+def select_api_version(config: Mapping[str, Any]) -> str:
+    """Return the API of the settings: the one they name, or v3 if there is a client id."""
     named = config.get("api_version")
     if named in VERSIONS:
         return str(named)
-    return "v2" if _unset(config.get("client_id")) else "v3"
+    return "v2" if _is_empty(config.get("client_id")) else "v3"
 
 
-def of_no_use(config: Mapping[str, Any]) -> list[str]:
-    """What to say of settings that only the other API has a use for: one line each."""
-    version = version_of(config)
+def unused_settings(config: Mapping[str, Any]) -> list[str]:
+    """Return a warning for each setting of the other API."""
+    version = select_api_version(config)
     return [
-        f"Setting '{name}' is of {other} alone, and this run reads {version}: it is not used."
-        for name, other in ONLY_OF.items()
-        if other != version and not _unset(config.get(name))
+        f"Ignoring setting '{name}' of {other}: this run reads {version}."
+        for name, other in API_OF_SETTING.items()
+        if other != version and not _is_empty(config.get(name))
     ]
 
 
-def problems(config: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the settings: one line each, never quoting a secret."""
-    version = version_of(config)
-    found = _missing(config, version)
+def validate(config: Mapping[str, Any]) -> list[str]:
+    """Return the errors of the settings, one line each, without secrets."""
+    version = select_api_version(config)
+    found = [
+        f"Setting '{name}' was renamed to '{new}'."
+        for name, new in _RENAMED.items()
+        if name in config
+    ]
+    found += _missing(config, version)
     for name, check in _CHECKS.items():
         value = config.get(name)
-        is_used = ONLY_OF.get(name, version) == version
-        if is_used and not _unset(value) and (fault := check(name, value)):
+        is_used = API_OF_SETTING.get(name, version) == version
+        if is_used and not _is_empty(value) and (fault := check(name, value)):
             found.append(f"Setting '{name}' {fault}")
-    return [*found, *_at_odds(config, version)]
+    return [*found, *_conflicts(config, version)]
 
 
 _NO_CREDENTIALS = (
-    "Setting 'client_id' is missing, which the API v3 needs: set it, then run"
+    "Setting 'client_id' is missing, which the API v3 requires. Set it, then run"
     f" {LOGIN}. (For v2, set 'api_key' and 'access_token'.)"
 )
 _NO_KEY = (
-    "Setting 'api_key' is missing, which the API v2 needs. If 'access_token' is of v3, set"
+    "Setting 'api_key' is missing, which the API v2 requires. If 'access_token' is of v3, set"
     " 'api_version' to v3."
 )
 _BOTH = (
@@ -321,9 +331,9 @@ _BOTH = (
 
 
 def _missing(config: Mapping[str, Any], version: str) -> list[str]:
-    """Settings that say who is asking, and that are not there."""
-    there = {name for name in CREDENTIALS if not _unset(config.get(name))}
-    if _unset(config.get("api_version")):
+    """Return the errors about missing credentials."""
+    there = {name for name in CREDENTIALS if not _is_empty(config.get(name))}
+    if _is_empty(config.get("api_version")):
         if not there:
             return [_NO_CREDENTIALS]
         if there == {"access_token"}:
@@ -334,69 +344,72 @@ def _missing(config: Mapping[str, Any], version: str) -> list[str]:
     if version == "v3" and "access_token" in there:
         required_level = []
     return [
-        f"Setting '{name}' is missing. Put it into the config file or into the environment as"
+        f"Setting '{name}' is missing. Set it in the config file or in the environment as"
         f" TAP_CONSTANTCONTACT_{name.upper()}."
         for name in required_level
         if name not in there
     ]
 
 
-def _at_odds(config: Mapping[str, Any], version: str) -> list[str]:
-    """Settings that are right each for itself, but not together."""
+def _conflicts(config: Mapping[str, Any], version: str) -> list[str]:
+    """Return the errors of settings that contradict each other."""
     found = []
     url = config.get("api_url")
     others = [f"/{each}" for each in VERSIONS if each != version]
     if isinstance(url, str) and url.rstrip("/").endswith(tuple(others)):
-        found.append(f"Setting 'api_url' is of another API than {version}, which is to be read.")
+        found.append(
+            f"Setting 'api_url' belongs to another API than {version}, which this run reads."
+        )
     named = config.get("optional_streams")
     named = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
     has = OPTIONAL_STREAMS[version]
-    if unknown := sorted(set(named).difference(has)):
+    if others := sorted(set(named).difference(has)):
         found.append(
-            f"Setting 'optional_streams' names {unknown[0]!r}, which is none of: {', '.join(has)}."
+            f"Setting 'optional_streams' contains {others[0]!r}, which is none of:"
+            f" {', '.join(has)}."
         )
-    for stream, setting in _NEEDED_BY.items():
-        if version == ONLY_OF[setting] and stream in named and not config.get(setting):
-            found.append(f"Setting '{setting}' is missing, which the stream '{stream}' needs.")
+    for stream, setting in REQUIRED_BY_STREAM.items():
+        if version == API_OF_SETTING[setting] and stream in named and not config.get(setting):
+            found.append(f"Setting '{setting}' is missing, which the stream '{stream}' requires.")
     return found
 
 
 def _version(_name: str, value: Any) -> str | None:
-    return None if value in VERSIONS else f"takes {' or '.join(VERSIONS)}, not {value!r}."
+    return None if value in VERSIONS else f"must be {' or '.join(VERSIONS)}, not {value!r}."
 
 
 def _streams(_name: str, value: Any) -> str | None:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        return 'takes a list of streams, such as ["contact_activity"].'
+        return 'must be a list of streams, such as ["contact_activity"].'
     return None
 
 
-def _words(_name: str, value: Any) -> str | None:
+def _string_list(_name: str, value: Any) -> str | None:
     if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
-        return 'takes a list of ids, such as ["98edac88-f4bc-408c-9e64-acd890384231"].'
+        return 'must be a list of ids, such as ["98edac88-f4bc-408c-9e64-acd890384231"].'
     return None
 
 
 def _store(_name: str, value: Any) -> str | None:
     if not isinstance(value, str) or not value.isprintable():
-        return "takes the path of a file, or a database's URL."
+        return "must be the path of a file or a database URL."
     if value.startswith(("http://", "https://")):
-        return "names a website. Give a path, or a database's URL such as postgresql://…"
+        return "is a website. Use a path, or a database URL such as postgresql://…"
     if "://" in value:
         return _database(value)
     try:
         is_folder = Path(value).expanduser().is_dir()
     except (RuntimeError, OSError, ValueError):
-        return f"is not a path that this machine knows: {value!r}."
-    return f"names a folder: {value!r}. Give the path of a file in it." if is_folder else None
+        return f"is not a path on this machine: {value!r}."
+    return f"is a folder: {value!r}. Use the path of a file in it." if is_folder else None
 
 
 def _database(url: str) -> str | None:
-    """Check the URL of a database; it may hold a password, and is not shown."""
+    """Validate a database URL, which may contain a password and is not shown."""
     dialect = url.partition("://")[0].partition("+")[0]
     if dialect not in _DATABASES:
         return (
-            f"names no database ({dialect}://…). Give a path, or a URL that begins with"
+            f"is not a database ({dialect}://…). Use a path, or a URL that begins with"
             f" {', '.join(f'{each}://' for each in _DATABASES)}."
         )
     try:
@@ -411,20 +424,20 @@ _DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
 
 def _label(_name: str, value: Any) -> str | None:
     is_text = isinstance(value, str) and value.isprintable() and len(value) <= _MAX_LABEL
-    return None if is_text else f"takes a name of up to {_MAX_LABEL} characters on one line."
+    return None if is_text else f"must be a name of up to {_MAX_LABEL} characters on one line."
 
 
 _MAX_LABEL = 100
 
 
 def _ids(_name: str, value: Any) -> str | None:
-    """Whether there is a CSV file as the stream id_map reads it."""
-    form = f"Give a CSV file with the columns kind ({', '.join(ID_KINDS)}) and id."
+    """Validate the CSV file of the stream `id_map`."""
+    form = f"Use a CSV file with the columns kind ({', '.join(ID_KINDS)}) and id."
     try:
         with Path(value).expanduser().open(newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, TypeError, ValueError, csv.Error) as error:
-        return f"names no file that can be read ({type(error).__name__}). {form}"
+        return f"is not a readable file ({type(error).__name__}). {form}"
     for number, row in enumerate(rows, start=2):
         if row.get("kind") not in ID_KINDS or not str(row.get("id") or "").isdecimal():
             return f"has no kind and id in line {number}. {form}"
@@ -432,48 +445,46 @@ def _ids(_name: str, value: Any) -> str | None:
 
 
 def _batch(_name: str, value: Any) -> str | None:
-    """The SDK checks its kinds, but not that it is whole."""
+    """Validate the completeness of BATCH settings; the SDK validates their types."""
     if not isinstance(value, dict):
         return None
-    form = 'Write it like {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///…"}}.'
+    form = 'Example: {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///…"}}.'
     if not (value.get("encoding") or {}).get("format"):
-        return f"names no encoding. {form}"
+        return f"has no encoding. {form}"
     root = str((value.get("storage") or {}).get("root") or "")
     try:
         UPath(root)
     except (ValueError, ImportError) as error:
-        return f"names no place that can be written to: {root!r} ({error}). {form}"
+        return f"has no writable location: {root!r} ({error}). {form}"
     return None
 
 
-def _unset(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     return value is None or value == ""
 
 
 def _secret(_name: str, value: Any) -> str | None:
     if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
         return None
-    return (
-        "holds a space, a line break or another character that no key or token has. Copy it anew."
-    )
+    return "contains whitespace or other invalid characters. Copy it again."
 
 
 def _date(_name: str, value: Any) -> str | None:
-    form = "Write it like 2024-01-01T00:00:00Z."
+    form = "Example: 2024-01-01T00:00:00Z"
     try:
         timestamp = timestamps.parse(value)
     except (TypeError, ValueError):
         return f"is not a timestamp: {value!r}. {form}"
     if timestamp and timestamp > dt.datetime.now(dt.UTC) + dt.timedelta(days=1):
-        return f"lies in the future: {value!r}. Nothing would be read."
+        return f"is in the future: {value!r}. Nothing would be synced."
     return None
 
 
-_LIKE = "https://api.cc.email/v3"
+_EXAMPLE = "https://api.cc.email/v3"
 
 
 def _url(_name: str, value: Any) -> str | None:
-    fault = f"is no URL: {value!r}. Write it like {_LIKE}."
+    fault = f"is not a valid URL: {value!r}. Example: {_EXAMPLE}"
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -482,7 +493,7 @@ def _url(_name: str, value: Any) -> str | None:
     if parts.scheme not in {"http", "https"} or not host or any(map(str.isspace, value)):
         return fault
     if parts.username or parts.password or parts.query or parts.fragment:
-        return f"holds more than an address. Write it like {_LIKE}."
+        return f"contains more than an address. Example: {_EXAMPLE}"
     return None
 
 
@@ -495,7 +506,7 @@ def _number(name: str, value: Any) -> str | None:
     ):
         return None
     whole = "whole number" if kind is int else "number"
-    return f"takes a {whole} of {unit} from {lowest} to {highest}, not {value!r}."
+    return f"must be a {whole} of {unit} from {lowest} to {highest}, not {value!r}."
 
 
 def _header(_name: str, value: Any) -> str | None:
@@ -506,10 +517,10 @@ def _header(_name: str, value: Any) -> str | None:
         and value == value.strip()
     ):
         return None
-    return "takes one line of ASCII text without spaces around it."
+    return "must be one line of ASCII text without spaces around it."
 
 
-#: Settings that say who is asking.
+#: Settings with credentials.
 CREDENTIALS = ("client_id", "api_key", "access_token")
 _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "api_version": _version,
@@ -519,8 +530,8 @@ _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "token_store": _store,
     "account_label": _label,
     "auth_url": _url,
-    "landing_page_ids": _words,
-    "id_map_source": _ids,
+    "landing_page_ids": _string_list,
+    "id_map_file": _ids,
     "api_key": _secret,
     "access_token": _secret,
     "start_date": _date,

@@ -99,7 +99,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @property
     def is_authorized(self) -> bool:
-        """Whether the token may read the stream, as far as known."""
+        """True if the token may read the stream, as far as known."""
         return self.name not in self.run.unauthorized_streams
 
     @override
@@ -184,7 +184,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @property
     def has_read_pages(self) -> bool:
-        """Whether a page of the current list was read."""
+        """True if a page of the current list was read."""
         return self.paginator is not None and self.paginator.count > 0
 
     def should_stop_pagination(
@@ -649,7 +649,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @property
     def is_full_table(self) -> bool:
-        """Whether the catalog requests a full table of an incremental stream."""
+        """True if the catalog requests a full table of an incremental stream."""
         is_incremental = isinstance(type(self).replication_key, str)
         return is_incremental and self.forced_replication_method == "FULL_TABLE"
 
@@ -777,7 +777,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @property
     def is_requested(self) -> bool:
-        """Whether the run requests the stream itself, and not as a child."""
+        """True if the run requests the stream itself, and not as a child."""
         return self.selected
 
     def estimate(self) -> tuple[int, str]:

@@ -82,12 +82,12 @@ class SyncRun:
     def session(self) -> Session:
         """The HTTP session. Limits apply to a key, not to a stream."""
         return self._session(
-            max_calls=self.config.get("max_calls"),
+            max_requests=self.config.get("max_requests"),
             max_concurrency=self.config["max_parallel_requests"],
         )
 
     def use_unlimited_session(self) -> None:
-        """Open a session for an estimate, which `max_calls` does not limit."""
+        """Open a session for an estimate, which `max_requests` does not limit."""
         self.session = self._session()
 
     def _session(self, **limits: Any) -> Session:
@@ -120,7 +120,7 @@ class SyncRun:
     def progress(self) -> Progress:
         """Progress and summary."""
         rate_limiter = seconds_between_requests(self.config["requests_per_second"])
-        progress = Progress(self._tap.logger, self.config.get("max_calls"), rate_limiter)
+        progress = Progress(self._tap.logger, self.config.get("max_requests"), rate_limiter)
         if progress.is_live:
             clear_before_logging(progress.clear)
         return progress

@@ -48,8 +48,8 @@ from tap_constantcontact.sync_run import SyncRun
 from tap_constantcontact.terminal.logs import hide_environment_lines, is_relevant, is_structured
 from tap_constantcontact.v2 import api as v2
 from tap_constantcontact.v3 import api as v3
-from tap_constantcontact.v3 import commands
-from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, ThrottledError
+from tap_constantcontact.v3.auth import cli
+from tap_constantcontact.v3.auth.oauth import SignInError, ThrottledError, TokenResponseLostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,12 +102,12 @@ class TapConstantContact(Tap):
             ]
             if not wrong:
                 raise
-            raise _invalid([f"{_variable(n)} takes a whole number." for n in wrong]) from error
+            raise _invalid([f"{_variable(n)} must be a whole number." for n in wrong]) from error
 
     def _tell_of_the_unknown(self) -> None:
         """Warn of what the config or the catalog names and the tap does not have."""
-        faults = settings.unknown(self._config, self.config_jsonschema["properties"])
-        faults += settings.of_no_use(self._config)
+        faults = settings.unknown_settings(self._config, self.config_jsonschema["properties"])
+        faults += settings.unused_settings(self._config)
         for name, entry in (self.input_catalog or {}).items():
             if not entry.metadata.resolve_selection()[()]:
                 continue
@@ -125,17 +125,19 @@ class TapConstantContact(Tap):
                     if column not in known
                 ]
                 continue
-            is_optional = name in settings.OPTIONAL_STREAMS[settings.version_of(self.config)]
-            hint = " Name it in `optional_streams` to read it." if is_optional else ""
-            faults.append(f"The catalog selects stream '{name}', which is not there.{hint}")
+            is_optional = (
+                name in settings.OPTIONAL_STREAMS[settings.select_api_version(self.config)]
+            )
+            hint = " Add it to `optional_streams`." if is_optional else ""
+            faults.append(f"The catalog selects unknown stream '{name}'.{hint}")
         for fault in faults:
             self.logger.warning("%s", fault)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in our own words before the SDK's validator fills in defaults."""
-        settings.normalise(self._config)
-        found = settings.problems(self._config)
+        settings.normalize(self._config)
+        found = settings.validate(self._config)
         named = [n for n in settings.CREDENTIALS if not self._config.get(n)]
         if found and any(os.environ.get(_variable(name)) for name in named):
             found.append("The environment names settings. Add --config=ENV to use them.")
@@ -171,9 +173,9 @@ class TapConstantContact(Tap):
 
     @cached_property
     def run(self) -> SyncRun:
-        """What all streams share."""
+        """The state that all streams share."""
         shutdown = ShutdownRequest()
-        api = _APIS[settings.version_of(self.config)](self.config, self.logger, shutdown)
+        api = _APIS[settings.select_api_version(self.config)](self.config, self.logger, shutdown)
         return SyncRun(self, api, shutdown)
 
     # -- streams ----------------------------------------------------------------------------
@@ -312,7 +314,7 @@ class TapConstantContact(Tap):
         return cast("AccountStream", self.streams[account_check.ACCOUNT])
 
     def _fetch_owner(self) -> str | None:
-        """Whose account it is; None if the token's user may not know."""
+        """Return the account id; None if the user may not read it."""
         account = self._account
         if not account.is_authorized:
             return None
@@ -359,7 +361,7 @@ class TapConstantContact(Tap):
         return SyncEstimate(
             estimates=estimates,
             requests_used=run.session.calls,
-            daily_quota=min(DAILY_QUOTA, self.config.get("max_calls") or DAILY_QUOTA),
+            daily_quota=min(DAILY_QUOTA, self.config.get("max_requests") or DAILY_QUOTA),
             seconds_per_request=seconds_between_requests(self.config["requests_per_second"]),
             based_on=f"Plan {state}, for {catalog}.",
         )
@@ -463,12 +465,12 @@ class TapConstantContact(Tap):
                 options[name] = _unless_empty(options.get(name))
             if login:
                 tap = cls._of_a_person(options["config"])
-                commands.log_in(tap.config, click.echo, in_browser=pkce)
+                cli.log_in(tap.config, click.echo, in_browser=pkce)
             elif status:
                 tap = cls._of_a_person(options["config"])
-                commands.show_status(tap.config, cls.logger, click.echo)
+                cli.show_status(tap.config, cls.logger, click.echo)
             elif logout:
-                commands.log_out(cls._of_a_person(options["config"]).config, click.echo)
+                cli.log_out(cls._of_a_person(options["config"]).config, click.echo)
             elif plan:
                 cls._show_plan(plan, **options)
             else:
@@ -543,7 +545,7 @@ class TapConstantContact(Tap):
             requests.RequestException,
             OutputError,
         ) as error:
-            if isinstance(error, (LostAnswerError, ThrottledError)):
+            if isinstance(error, (TokenResponseLostError, ThrottledError)):
                 code = exit_codes.TRY_LATER
             elif isinstance(error, SignInError):
                 code = exit_codes.CREDENTIALS

@@ -156,7 +156,7 @@ def test_what_was_paid_for_is_used(serving: Serving) -> None:
         while last == 50:
             before = len(box.calls)
             output = sync(
-                box, *FAMILY, max_parallel_requests=max_concurrency, max_calls=50, state=state
+                box, *FAMILY, max_parallel_requests=max_concurrency, max_requests=50, state=state
             )
             last = len(box.calls) - before
             state = output.state
@@ -168,7 +168,7 @@ def test_what_was_paid_for_is_used(serving: Serving) -> None:
 
 def test_max_calls_are_used_up(serving: Serving) -> None:
     box = serving(contacts=900, campaigns=40, recipients=30)
-    sync(box, max_parallel_requests=8, max_calls=50)
+    sync(box, max_parallel_requests=8, max_requests=50)
     assert len(box.calls) == 50
 
 

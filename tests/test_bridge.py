@@ -56,7 +56,7 @@ def db(
             "id_map",
             *TRACKING,
             version="v3",
-            id_map_source=str(folder / "ids.csv"),
+            id_map_file=str(folder / "ids.csv"),
         )
         load(path, "v3", v3.messages)
     with duckdb.connect(path) as found:

@@ -269,7 +269,7 @@ def in_slices(box: Sandbox, calls: int, **settings: Any) -> tuple[list[Output], 
     state: dict[str, Any] | None = None
     while True:
         start = len(box.calls)
-        outputs.append(sync(box, *FAMILY, state=state, max_calls=calls, **settings))
+        outputs.append(sync(box, *FAMILY, state=state, max_requests=calls, **settings))
         state = outputs[-1].state
         assert len(json.dumps(state)) < 8192
         if len(box.calls) - start < calls:
@@ -297,7 +297,7 @@ def test_what_comes_in_between_slices_is_not_lost(serving: Serving) -> None:
     outputs: list[Output] = []
     state: dict[str, Any] | None = None
     for _ in range(12):
-        outputs.append(sync(box, *FAMILY, state=a_week_later(state), max_calls=45))
+        outputs.append(sync(box, *FAMILY, state=a_week_later(state), max_requests=45))
         state = outputs[-1].state
         box.account.add_tracking(9)
         box.account.send_campaigns(1)

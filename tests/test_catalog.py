@@ -33,7 +33,7 @@ ENTRIES = [
     for entry in CATALOGS[version]["streams"]
 ]
 IDS = Path(__file__).parent / "samples" / "ids.csv"
-FOR_V3 = {"id_map_source": str(IDS), "landing_page_ids": ["0"]}
+FOR_V3 = {"id_map_file": str(IDS), "landing_page_ids": ["0"]}
 CONFIGS: dict[str, dict[str, Any]] = {
     version: {
         "api_version": version,

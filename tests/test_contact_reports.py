@@ -60,14 +60,14 @@ def is_through(output: Output, stream: str) -> bool:
 
 
 def in_pieces(
-    box: Sandbox, stream: str, max_calls: int, meanwhile: Callable[[], object] = lambda: None
+    box: Sandbox, stream: str, max_requests: int, meanwhile: Callable[[], object] = lambda: None
 ) -> list[Output]:
     """Run with so many calls at a time until a pass over all contacts is through."""
-    runs = [sync(box, stream, max_calls=max_calls)]
+    runs = [sync(box, stream, max_requests=max_requests)]
     while not is_through(runs[-1], stream):
         assert len(runs) < 10
         meanwhile()
-        runs.append(sync(box, stream, state=runs[-1].state, max_calls=max_calls))
+        runs.append(sync(box, stream, state=runs[-1].state, max_requests=max_requests))
     return runs
 
 
@@ -219,13 +219,13 @@ def test_summaries_come_whole_each_time(serving: Serving, stream: str) -> None:
 
 
 @every_report
-@pytest.mark.parametrize("max_calls", [60, 77, 120])
+@pytest.mark.parametrize("max_requests", [60, 77, 120])
 def test_a_run_that_was_cut_off_is_continued_below_where_it_stopped(
-    serving: Serving, stream: str, max_calls: int
+    serving: Serving, stream: str, max_requests: int
 ) -> None:
     box = serving(contacts=170, campaigns=6, recipients=100)
 
-    runs = in_pieces(box, stream, max_calls)
+    runs = in_pieces(box, stream, max_requests)
 
     assert len(runs) > 1
     assert set().union(*(keys(run, stream) for run in runs)) == box.account.ids(stream)
@@ -238,10 +238,10 @@ def test_a_cut_off_run_says_how_far_it_came(
 ) -> None:
     box = serving(contacts=170)
 
-    sync(box, "contact_summaries", max_calls=61)
+    sync(box, "contact_summaries", max_requests=61)
 
     assert len(box.calls) == 61
-    assert "The run has sent its 61 requests (`max_calls`). The next run goes on from here." in (
+    assert "The run has sent its 61 requests (`max_requests`). The next run goes on from here." in (
         caplog.text
     )
     assert "Remaining: 110 of 170 contacts, about 1" in caplog.text
@@ -284,7 +284,7 @@ def test_a_later_pass_that_was_cut_is_continued_too(serving: Serving) -> None:
     box.account.add_tracking(200)
     before = len(box.calls)
 
-    second = sync(box, "contact_activity", state=first.state, max_calls=120)
+    second = sync(box, "contact_activity", state=first.state, max_requests=120)
     third = sync(box, "contact_activity", state=second.state)
 
     found = set().union(*(keys(run, "contact_activity") for run in (first, second, third)))
@@ -332,7 +332,7 @@ def test_fewer_calls_than_contacts_a_state_come_to_an_end(serving: Serving) -> N
     found: set[str] = set()
     state = None
     for _ in range(5):
-        run = sync(box, "contact_summaries", state=state, max_calls=31)
+        run = sync(box, "contact_summaries", state=state, max_requests=31)
         state = run.state
         found |= {row["contact_id"] for row in run.rows("contact_summaries")}
     assert found == box.account.ids("contact_summaries")
@@ -344,7 +344,7 @@ def test_every_report_gets_its_turn_when_calls_are_short(serving: Serving) -> No
     found: set[tuple[str, str]] = set()
     state = None
     for _ in range(8):
-        run = sync(box, *reports, state=state, max_calls=250)
+        run = sync(box, *reports, state=state, max_requests=250)
         state = run.state
         found |= {(row["contact_id"], row["campaign_id"]) for row in run.rows(reports[2])}
     assert found == box.account.ids(reports[2])

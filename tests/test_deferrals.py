@@ -156,7 +156,7 @@ def test_whatever_streams_run_whenever_nothing_is_lost(serving: Serving, runs: l
     whole: Run = (set(FAMILY), 8, None, set())
     for number, (streams, pause, calls, unkept) in enumerate([first, *runs, whole, whole, whole]):
         before = copy.deepcopy(days.state)
-        output, _ = days.run(*streams, **({} if calls is None else {"max_calls": calls}))
+        output, _ = days.run(*streams, **({} if calls is None else {"max_requests": calls}))
         for stream in found.keys() - unkept:
             found[stream] |= keys(output, stream)
         assert days.state

@@ -167,7 +167,7 @@ def test_the_next_run_reads_the_details_of_changed_registrants_only(serving: Ser
     second = sync(box, *FAMILY, state=first.state)
 
     (mark,) = first.state["bookmarks"]["event_registrants"]["watermarks"]
-    day_before = dt.datetime.fromisoformat(mark["to"]) - dt.timedelta(hours=24)
+    day_before = dt.datetime.fromisoformat(mark["synced_until"]) - dt.timedelta(hours=24)
     overlap = {
         row["id"]
         for row in first.rows("event_registrants")
@@ -222,8 +222,8 @@ def test_events_that_are_long_over_are_settled() -> None:
     assert set(everything) - set(asked) == {"settled", "settled/fees"}
 
 
-@pytest.mark.parametrize("max_calls", [12, 40])
-def test_events_go_on_where_a_run_was_cut_off(serving: Serving, max_calls: int) -> None:
+@pytest.mark.parametrize("max_requests", [12, 40])
+def test_events_go_on_where_a_run_was_cut_off(serving: Serving, max_requests: int) -> None:
     box = serving(events=5)
     sync(box, *FAMILY)
     whole = len(box.calls)
@@ -232,11 +232,11 @@ def test_events_go_on_where_a_run_was_cut_off(serving: Serving, max_calls: int) 
 
     for _ in range(100):
         before = len(box.calls)
-        run = sync(box, *FAMILY, state=state, max_calls=max_calls)
+        run = sync(box, *FAMILY, state=state, max_requests=max_requests)
         state = run.state
         for stream in FAMILY:
             arrived[stream] |= set(keys(run, stream))
-        if len(box.calls) - before < max_calls:
+        if len(box.calls) - before < max_requests:
             break
 
     assert {stream: len(there) for stream, there in arrived.items()} == {
@@ -265,7 +265,7 @@ def test_registrants_of_a_run_that_was_cut_off_are_not_lost(serving: Serving) ->
     box = serving(events=5)
     there_are = box.account.counts()["event_registrants"]
 
-    first = sync(box, "event_registrants", max_calls=there_are // 2)
+    first = sync(box, "event_registrants", max_requests=there_are // 2)
     second = sync(box, "event_registrants", state=first.state)
 
     found = {*keys(first, "event_registrants"), *keys(second, "event_registrants")}

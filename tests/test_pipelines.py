@@ -60,7 +60,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
         requests_per_second=1000,
         optional_streams=OPTIONAL_STREAMS[version],
         landing_page_ids=[box.account.gatherings.page.uuid],
-        id_map_source=str(source),
+        id_map_file=str(source),
     )
 
     pipeline.run()

@@ -73,7 +73,7 @@ def test_a_start_date_leaves_out_what_is_older(serving: Serving) -> None:
 @pytest.mark.parametrize("calls", [130, 400])
 def test_a_backfill_that_was_cut_off(serving: Serving, calls: int) -> None:
     box = serving(contacts=300, campaigns=100)
-    first = sync(box, max_calls=calls)
+    first = sync(box, max_requests=calls)
     reconcile(box, state=first.state)
 
 
@@ -109,7 +109,7 @@ def test_a_stream_alone(serving: Serving, stream: str) -> None:
 
 def test_contact_reports_count_what_is_left(serving: Serving) -> None:
     box = serving(contacts=300)
-    first = sync(box, "contact_summaries", max_calls=201)
+    first = sync(box, "contact_summaries", max_requests=201)
     plan = planned(box, "contact_summaries", state=first.state)
     assert plan.estimates == [StreamEstimate("contact_summaries", 101, "100 contacts")]
 
@@ -134,7 +134,7 @@ def test_nothing_there_is_planned_too(serving: Serving) -> None:
 def test_the_command_says_it_in_a_table(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=300, campaigns=20)
 
-    run = command(tmp_path, config(box, max_calls=100), "--plan")
+    run = command(tmp_path, config(box, max_requests=100), "--plan")
 
     assert run.code == 0, run.log
     lines = run.stdout.splitlines()

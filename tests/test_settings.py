@@ -46,31 +46,37 @@ BUILT_IN = {
     [
         ({"api_key": None}, "Setting 'api_key' is missing"),
         ({"access_token": ""}, "Setting 'access_token' is missing"),
-        ({"api_key": "two words"}, "Setting 'api_key' holds a space"),
-        ({"access_token": "with-line-break\n"}, "Setting 'access_token' holds a space"),
-        ({"access_token": 12345678}, "Setting 'access_token' holds"),
-        ({"start_date": "soon"}, "Setting 'start_date' is not a timestamp: 'soon'. Write it like"),
+        ({"api_key": "two words"}, "Setting 'api_key' contains whitespace"),
+        ({"access_token": "with-line-break\n"}, "Setting 'access_token' contains whitespace"),
+        ({"access_token": 12345678}, "Setting 'access_token' contains"),
+        ({"start_date": "soon"}, "Setting 'start_date' is not a timestamp: 'soon'. Example:"),
         ({"start_date": 2024}, "Setting 'start_date' is not a timestamp: 2024"),
-        ({"start_date": "2999-01-01"}, "Setting 'start_date' lies in the future"),
-        ({"api_url": "api.constantcontact.com"}, "Setting 'api_url' is no URL"),
-        ({"api_url": "ftp://api.test/v2"}, "Setting 'api_url' is no URL"),
-        ({"api_url": "https://api.test:http/v2"}, "Setting 'api_url' is no URL"),
-        ({"api_url": ["https://api.test"]}, "Setting 'api_url' is no URL"),
-        ({"api_url": "https://api.test/v2?a=b"}, "Setting 'api_url' holds more than an address"),
-        ({"requests_per_second": 0}, "Setting 'requests_per_second' takes a number of requests"),
-        ({"requests_per_second": "fast"}, "Setting 'requests_per_second' takes a number"),
-        ({"requests_per_second": True}, "Setting 'requests_per_second' takes a number"),
-        ({"lookback_hours": -1}, "Setting 'lookback_hours' takes a whole number of hours from 0"),
-        ({"lookback_hours": 1.5}, "Setting 'lookback_hours' takes a whole number"),
-        ({"request_timeout": 0}, "Setting 'request_timeout' takes a number of seconds"),
-        ({"user_agent": "two\nlines"}, "Setting 'user_agent' takes one line"),
-        ({"contacts_refresh_days": -1}, "Setting 'contacts_refresh_days' takes a whole number"),
-        ({"optional_streams": ["contacts"]}, "Setting 'optional_streams' names 'contacts', which"),
-        ({"optional_streams": 5}, "Setting 'optional_streams' takes a list of streams"),
-        ({"batch_config": {"storage": {"root": "/"}}}, "Setting 'batch_config' names no encoding"),
+        ({"start_date": "2999-01-01"}, "Setting 'start_date' is in the future"),
+        ({"api_url": "api.constantcontact.com"}, "Setting 'api_url' is not a valid URL"),
+        ({"api_url": "ftp://api.test/v2"}, "Setting 'api_url' is not a valid URL"),
+        ({"api_url": "https://api.test:http/v2"}, "Setting 'api_url' is not a valid URL"),
+        ({"api_url": ["https://api.test"]}, "Setting 'api_url' is not a valid URL"),
+        ({"api_url": "https://api.test/v2?a=b"}, "Setting 'api_url' contains more than an address"),
+        ({"requests_per_second": 0}, "Setting 'requests_per_second' must be a number of requests"),
+        ({"requests_per_second": "fast"}, "Setting 'requests_per_second' must be a number"),
+        ({"requests_per_second": True}, "Setting 'requests_per_second' must be a number"),
+        ({"lookback_hours": -1}, "Setting 'lookback_hours' must be a whole number of hours from 0"),
+        ({"lookback_hours": 1.5}, "Setting 'lookback_hours' must be a whole number"),
+        ({"request_timeout": 0}, "Setting 'request_timeout' must be a number of seconds"),
+        ({"user_agent": "two\nlines"}, "Setting 'user_agent' must be one line"),
+        (
+            {"contacts_full_refresh_days": -1},
+            "Setting 'contacts_full_refresh_days' must be a whole number",
+        ),
+        (
+            {"optional_streams": ["contacts"]},
+            "Setting 'optional_streams' contains 'contacts'",
+        ),
+        ({"optional_streams": 5}, "Setting 'optional_streams' must be a list of streams"),
+        ({"batch_config": {"storage": {"root": "/"}}}, "Setting 'batch_config' has no encoding"),
         (
             {"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "nowhere://x"}}},
-            "Setting 'batch_config' names no place that can be written to: 'nowhere://x'",
+            "Setting 'batch_config' has no writable location: 'nowhere://x'",
         ),
         (
             {"stream_maps": {"lists": {"__filter__": "1 /"}}},
@@ -179,7 +185,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
 def test_a_bad_number_in_the_environment_is_told(tmp_path: Path) -> None:
     run = typed(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
     assert run.code == 78
-    assert "TAP_CONSTANTCONTACT_LOOKBACK_HOURS takes a whole number" in run.log
+    assert "TAP_CONSTANTCONTACT_LOOKBACK_HOURS must be a whole number" in run.log
     assert "Traceback" not in run.log
 
 
@@ -198,21 +204,21 @@ def test_the_tap_says_who_it_is(tmp_path: Path) -> None:
     )
 )
 def test_no_setting_breaks_the_check(given: dict[str, Any]) -> None:
-    settings.normalise(given)
-    for line in settings.problems(given):
+    settings.normalize(given)
+    for line in settings.validate(given):
         assert re.match(r"Setting '\w+' \w+", line)
-    if not settings.problems(given):
+    if not settings.validate(given):
         TapConstantContact(config=given)
 
 
 def test_good_settings_have_no_problems() -> None:
     given = {**GOOD, "start_date": "2024-01-01", "requests_per_second": "2.5"}
-    settings.normalise(given)
-    assert settings.problems(given) == []
+    settings.normalize(given)
+    assert settings.validate(given) == []
     assert given["requests_per_second"] == 2.5
 
 
-HINT = "Name it in `optional_streams` to read it."
+HINT = "Add it to `optional_streams`."
 
 
 # -- what there is not ----------------------------------------------------------------------
@@ -234,9 +240,9 @@ def test_what_does_not_exist_is_named(serving: Serving, caplog: pytest.LogCaptur
 
     said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert said == [
-        "Setting 'request_timout' does not exist and is not used. Did you mean 'request_timeout'?",
+        "Ignoring unknown setting 'request_timout'. Did you mean 'request_timeout'?",
         "The catalog names column 'colour' of stream 'lists', which has none.",
-        f"The catalog selects stream 'contact_summaries', which is not there. {HINT}",
+        f"The catalog selects unknown stream 'contact_summaries'. {HINT}",
     ]
 
 
@@ -386,3 +392,17 @@ def test_about_shows_the_settings(tmp_path: Path) -> None:
     run = typed(tmp_path, None, "--about", "--format=json")
     about = json.loads(run.stdout)
     assert declared().keys() <= about["settings"]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("max_calls", "max_requests"),
+        ("contacts_refresh_days", "contacts_full_refresh_days"),
+        ("id_map_source", "id_map_file"),
+    ],
+)
+def test_renamed_setting_is_rejected_with_its_new_name(tmp_path: Path, old: str, new: str) -> None:
+    run = typed(tmp_path, {**GOOD, old: 5})
+    assert run.code == 78
+    assert f"Setting '{old}' was renamed to '{new}'." in run.log

@@ -23,17 +23,23 @@ from hypothesis import strategies as st
 
 from sandbox import Account, Sandbox, serve
 from sandbox.v3.oauth import Application, OAuth
-from tap_constantcontact.v3 import file_store, login, stores
-from tap_constantcontact.v3.file_store import FileStore
-from tap_constantcontact.v3.keeper import Keeper
-from tap_constantcontact.v3.oauth import (
-    AuthServer,
-    Challenge,
-    LostAnswerError,
+from tap_constantcontact.v3.auth import login
+from tap_constantcontact.v3.auth.oauth import (
+    InvalidGrantError,
+    OAuthClient,
+    PkceChallenge,
     SignInError,
-    SpentTokenError,
+    TokenResponseLostError,
 )
-from tap_constantcontact.v3.store import Grant, StoreError, read_grants, write_grants
+from tap_constantcontact.v3.auth.token_manager import TokenManager
+from tap_constantcontact.v3.auth.token_store import file, selection
+from tap_constantcontact.v3.auth.token_store.base import (
+    StoredToken,
+    StoreError,
+    format_tokens,
+    parse_tokens,
+)
+from tap_constantcontact.v3.auth.token_store.file import FileStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,18 +60,20 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "folder" / "tokens.json")
 
 
-def server(box: Sandbox, secret: str | None = None, client: str = CLIENT, **how: Any) -> AuthServer:
-    return AuthServer(box.origin, client, secret, **{"sleep": lambda _: None, **how})
+def server(
+    box: Sandbox, secret: str | None = None, client: str = CLIENT, **how: Any
+) -> OAuthClient:
+    return OAuthClient(box.origin, client, secret, **{"sleep": lambda _: None, **how})
 
 
-def keeper(box: Sandbox, store: FileStore, seed: str | None = None, **how: Any) -> Keeper:
-    return Keeper(server(box), store, CLIENT, seed, LOGGER, **how)
+def keeper(box: Sandbox, store: FileStore, seed: str | None = None, **how: Any) -> TokenManager:
+    return TokenManager(server(box), store, CLIENT, seed, LOGGER, **how)
 
 
 def logged_in(box: Sandbox, store: FileStore) -> str:
     """Keep a grant as a login does; returns its refresh token."""
     token = box.oauth.grant()
-    store.put(Grant(CLIENT, token))
+    store.put(StoredToken(CLIENT, token))
     return token
 
 
@@ -94,20 +102,20 @@ def test_a_login_that_is_refused(box: Sandbox) -> None:
     asking = server(box)
     code = asking.begin_device()
     box.oauth.answer(code.user_code, agree=False)
-    with pytest.raises(SignInError, match="was refused"):
+    with pytest.raises(SignInError, match="was denied"):
         asking.wait_for_device(code)
 
 
 def test_a_login_that_nobody_answers(box: Sandbox) -> None:
     asking = server(box)
-    with pytest.raises(SignInError, match="Nobody answered in time"):
+    with pytest.raises(SignInError, match="The login was not completed in time"):
         asking.wait_for_device(asking.begin_device())
 
 
 @pytest.mark.parametrize("secret", [None, "the-secret"])
 def test_a_login_in_a_browser(box: Sandbox, secret: str | None) -> None:
     box.oauth.application.secret = secret
-    asking, challenge, back = server(box, secret), Challenge(), "http://127.0.0.1:9999/"
+    asking, challenge, back = server(box, secret), PkceChallenge(), "http://127.0.0.1:9999/"
     page = requests.get(asking.authorize_url(challenge, back), allow_redirects=False, timeout=5)
     code = page.headers["location"].partition("code=")[2].partition("&")[0]
     assert challenge.state in page.headers["location"]
@@ -148,20 +156,20 @@ def test_the_browser_comes_back_without_a_code(box: Sandbox) -> None:
         back = f"{query['redirect_uri']}?error=access_denied&state={query['state']}"
         threading.Thread(target=requests.get, args=(back,), kwargs={"timeout": 5}).start()
 
-    with pytest.raises(SignInError, match="was refused"):
+    with pytest.raises(SignInError, match="was denied"):
         login.by_browser(server(box), lambda _: None, port=0, open_page=refuse)
 
 
 def test_a_browser_that_never_comes_back(box: Sandbox) -> None:
-    with pytest.raises(SignInError, match="Nobody answered in time"):
+    with pytest.raises(SignInError, match="The login was not completed in time"):
         login.by_browser(
-            server(box), lambda _: None, port=0, open_page=lambda _: None, patience=0.01
+            server(box), lambda _: None, port=0, open_page=lambda _: None, timeout=0.01
         )
 
 
 def test_a_port_that_is_taken_is_told(box: Sandbox) -> None:
     taken = int(box.origin.rpartition(":")[2])
-    with pytest.raises(SignInError, match=f"Port {taken} of this machine is taken"):
+    with pytest.raises(SignInError, match=f"Port {taken} of this machine is in use"):
         login.by_browser(server(box), lambda _: None, port=taken, open_page=lambda _: None)
 
 
@@ -178,32 +186,34 @@ def test_the_person_is_shown_where_to_go(box: Sandbox) -> None:
 
 def test_a_code_of_another_is_not_taken(box: Sandbox) -> None:
     asking, back = server(box), "http://127.0.0.1:9999/"
-    page = requests.get(asking.authorize_url(Challenge(), back), allow_redirects=False, timeout=5)
+    page = requests.get(
+        asking.authorize_url(PkceChallenge(), back), allow_redirects=False, timeout=5
+    )
     code = page.headers["location"].partition("code=")[2].partition("&")[0]
     with pytest.raises(SignInError):
-        asking.exchange(code, Challenge(), back)
+        asking.exchange(code, PkceChallenge(), back)
 
 
 def test_the_scopes_are_written_with_blanks() -> None:
-    url = AuthServer("https://authz.test", "c").authorize_url(Challenge(), "http://127.0.0.1/")
+    url = OAuthClient("https://authz.test", "c").authorize_url(PkceChallenge(), "http://127.0.0.1/")
     assert "scope=account_read+contact_data+campaign_data+offline_access" in url
     assert "%2B" not in url
 
 
 def test_mistakes_are_one_line_each(box: Sandbox) -> None:
-    with pytest.raises(SignInError, match="does not know this application"):
+    with pytest.raises(SignInError, match="does not recognize this application"):
         server(box, client="another").begin_device()
     box.oauth.application.scopes = "account_read contact_data"
     with pytest.raises(SignInError, match="Allow them in the portal"):
         server(box).begin_device()
-    with pytest.raises(LostAnswerError, match="did not respond"):
-        AuthServer("http://127.0.0.1:9", CLIENT, sleep=lambda _: None).begin_device()
+    with pytest.raises(TokenResponseLostError, match="did not respond"):
+        OAuthClient("http://127.0.0.1:9", CLIENT, sleep=lambda _: None).begin_device()
 
 
 def test_refusals_for_pace_are_waited_out(box: Sandbox, store: FileStore) -> None:
     box.oauth.throttle = True
     logged_in(box, store)
-    asking = AuthServer(box.origin, CLIENT)
+    asking = OAuthClient(box.origin, CLIENT)
     first = asking.refresh(box.oauth.granted[0].refresh_token)
     assert asking.refresh(first.refresh_token or "").access_token
     assert box.oauth.invalid_grants == 0
@@ -218,7 +228,7 @@ MOMENTS = st.datetimes(
     timezones=st.just(dt.UTC),
 ).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 GRANTS = st.builds(
-    Grant,
+    StoredToken,
     client_id=st.text(min_size=1),
     refresh_token=st.text(min_size=1),
     access_token=st.text(),
@@ -231,8 +241,8 @@ GRANTS = st.builds(
 
 
 @given(st.lists(GRANTS, max_size=3))
-def test_grants_come_back_as_they_were(grants: list[Grant]) -> None:
-    assert read_grants(write_grants(grants)) == grants
+def test_grants_come_back_as_they_were(tokens: list[StoredToken]) -> None:
+    assert parse_tokens(format_tokens(tokens)) == tokens
 
 
 NAMES = st.sampled_from(["grants", "client_id", "refresh_token", "issued_at"])
@@ -245,72 +255,72 @@ ANYTHING = st.recursive(
 @given(ANYTHING)
 def test_whatever_is_no_store_is_told(held: Any) -> None:
     try:
-        read_grants(json.dumps(held))
+        parse_tokens(json.dumps(held))
     except ValueError:
         return
 
 
 def test_only_its_owner_may_read_it(store: FileStore) -> None:
-    store.put(Grant(CLIENT, "token"))
+    store.put(StoredToken(CLIENT, "token"))
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
     assert [each.name for each in store.path.parent.iterdir()] == [store.path.name]
 
 
 def test_grants_of_others_stay(store: FileStore) -> None:
-    store.put(Grant("one", "a", account="1"))
-    store.put(Grant("other", "b"))
-    store.put(Grant("one", "c", account="1"))
-    assert {(each.client_id, each.refresh_token) for each in store.grants()} == {
+    store.put(StoredToken("one", "a", account="1"))
+    store.put(StoredToken("other", "b"))
+    store.put(StoredToken("one", "c", account="1"))
+    assert {(each.client_id, each.refresh_token) for each in store.tokens()} == {
         ("one", "c"),
         ("other", "b"),
     }
     assert store.forget("one")
     assert not store.forget("one")
-    assert [each.client_id for each in store.grants()] == ["other"]
+    assert [each.client_id for each in store.tokens()] == ["other"]
 
 
 def test_several_accounts_of_one_application_need_a_store_each(store: FileStore) -> None:
-    store.put(Grant("one", "a", account="1"))
-    store.put(Grant("one", "b", account="2"))
-    with pytest.raises(StoreError, match="holds 2 accounts"):
+    store.put(StoredToken("one", "a", account="1"))
+    store.put(StoredToken("one", "b", account="2"))
+    with pytest.raises(StoreError, match="contains 2 accounts"):
         store.find("one")
 
 
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="Name another with the setting `token_store`"):
-        FileStore(tmp_path / "file" / "tokens.json").put(Grant(CLIENT, "token"))
+    with pytest.raises(StoreError, match="Use another one with the setting `token_store`"):
+        FileStore(tmp_path / "file" / "tokens.json").put(StoredToken(CLIENT, "token"))
 
 
 def test_a_full_disk_keeps_the_old_tokens(
     store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.put(Grant(CLIENT, "old"))
+    store.put(StoredToken(CLIENT, "old"))
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match="No space left"):
-        store.put(Grant(CLIENT, "new"))
-    assert [each.refresh_token for each in store.grants()] == ["old"]
+        store.put(StoredToken(CLIENT, "new"))
+    assert [each.refresh_token for each in store.tokens()] == ["old"]
     assert [each.name for each in store.path.parent.iterdir()] == [store.path.name]
 
 
 def test_what_is_no_store_is_one_line(store: FileStore) -> None:
     store.path.parent.mkdir()
     store.path.write_text("{}")
-    with pytest.raises(StoreError, match="holds something else than tokens"):
-        store.grants()
+    with pytest.raises(StoreError, match="contains something else than tokens"):
+        store.tokens()
 
 
 def test_a_lock_that_is_never_let_go_is_one_line(
     store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_store, "_PATIENCE", 0.01)
+    monkeypatch.setattr(file, "_TIMEOUT_SECONDS", 0.01)
     with (
         store.locked(),
-        pytest.raises(StoreError, match="locked by another run"),
+        pytest.raises(StoreError, match="Another run holds the lock"),
         FileStore(store.path).locked(),
     ):
         pass
@@ -318,23 +328,23 @@ def test_a_lock_that_is_never_let_go_is_one_line(
 
 def test_the_usual_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MELTANO_PROJECT_ROOT", str(tmp_path))
-    assert stores.default_path().is_relative_to(tmp_path / ".meltano")
+    assert selection.default_path().is_relative_to(tmp_path / ".meltano")
     monkeypatch.delenv("MELTANO_PROJECT_ROOT")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    assert stores.default_path().name == "tokens.json"
+    assert selection.default_path().name == "tokens.json"
 
 
 def test_a_database_keeps_them_too(box: Sandbox, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'tokens.db'}"
-    kept = stores.open_store(url)
-    kept.put(Grant(CLIENT, box.oauth.grant()))
+    kept = selection.open_store(url)
+    kept.put(StoredToken(CLIENT, box.oauth.grant()))
     for _ in range(3):
-        again = stores.open_store(url)
-        token = Keeper(server(box), again, CLIENT, None, LOGGER).access_token()
+        again = selection.open_store(url)
+        token = TokenManager(server(box), again, CLIENT, None, LOGGER).access_token()
         assert box.oauth.is_good(token)
     assert box.oauth.refreshes == 1
-    with pytest.raises(StoreError, match="Check the address"):
-        stores.open_store(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}").grants()
+    with pytest.raises(StoreError, match="Check the URL"):
+        selection.open_store(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}").tokens()
 
 
 # -- renewing --------------------------------------------------------------------------------
@@ -364,7 +374,9 @@ def test_runs_after_and_beside_one_another_never_spend_a_token_twice(
     def run(number: int) -> str:
         moment = now + dt.timedelta(seconds=number)
         asking = server(box, clock=lambda: moment)
-        return Keeper(asking, store, CLIENT, None, LOGGER, clock=lambda: moment).access_token()
+        return TokenManager(
+            asking, store, CLIENT, None, LOGGER, clock=lambda: moment
+        ).access_token()
 
     for number in range(30):
         run(2 * number)
@@ -407,20 +419,20 @@ def test_a_seed_without_a_disk(
     box: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, rotating: bool
 ) -> None:
     class ReadOnly(FileStore):
-        def save(self, grants: list[Grant]) -> None:
+        def save(self, tokens: list[StoredToken]) -> None:
             raise self._unusable(OSError(errno.EROFS, os.strerror(errno.EROFS)))
 
     box.oauth.application.rotating = rotating
     one = keeper(box, ReadOnly(tmp_path / "tokens.json"), box.oauth.grant())
     assert box.oauth.is_good(one.access_token())
-    assert ("the new one could not be kept" in (one.fault or "")) == rotating
-    assert "A long-lived refresh token does without" in caplog.text
+    assert ("the new one could not be stored" in (one.fault or "")) == rotating
+    assert "This is only safe with a long-lived refresh token" in caplog.text
 
 
 def test_a_store_that_cannot_be_written_spends_no_token(
     box: Sandbox, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: FileStore, __: list[Grant]) -> None:
+    def refuse(_: FileStore, __: list[StoredToken]) -> None:
         reason = "no"
         raise StoreError(reason)
 
@@ -439,8 +451,8 @@ def test_a_server_in_trouble_is_borne_while_the_token_lives(
     logged_in(box, store)
     token = keeper(box, store).access_token()
     later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=19)
-    away = AuthServer("http://127.0.0.1:9", CLIENT)
-    one = Keeper(away, store, CLIENT, None, LOGGER, clock=lambda: later)
+    away = OAuthClient("http://127.0.0.1:9", CLIENT)
+    one = TokenManager(away, store, CLIENT, None, LOGGER, clock=lambda: later)
     assert one.access_token() == one.access_token() == token
     assert caplog.text.count("still valid") == 1, "not tried with each call"
     later += dt.timedelta(minutes=11)
@@ -448,7 +460,7 @@ def test_a_server_in_trouble_is_borne_while_the_token_lives(
     assert caplog.text.count("still valid") == 2
     later += dt.timedelta(hours=6)
     with pytest.raises(SignInError, match="did not respond"):
-        Keeper(away, store, CLIENT, None, LOGGER, clock=lambda: later).access_token()
+        TokenManager(away, store, CLIENT, None, LOGGER, clock=lambda: later).access_token()
 
 
 @pytest.mark.parametrize("grace", [0.0, 60.0])
@@ -460,14 +472,14 @@ def test_an_answer_that_is_lost_is_asked_for_once_more(
     if grace:
         assert box.oauth.is_good(keeper(box, store).access_token())
         return
-    with pytest.raises(SpentTokenError, match="the new one was not received") as refused:
+    with pytest.raises(InvalidGrantError, match="the new one was not received") as refused:
         keeper(box, store).access_token()
     assert "Log in again: tap-constantcontact --login" in str(refused.value)
 
 
 def test_a_spent_token_is_told(box: Sandbox, store: FileStore) -> None:
-    store.put(Grant(CLIENT, "spent-long-ago"))
-    with pytest.raises(SpentTokenError, match="not used for 180 days"):
+    store.put(StoredToken(CLIENT, "spent-long-ago"))
+    with pytest.raises(InvalidGrantError, match="not been used for 180 days"):
         keeper(box, store).access_token()
 
 
@@ -475,7 +487,7 @@ def test_no_message_holds_a_token(
     box: Sandbox, store: FileStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = logged_in(box, store)
-    assert secret not in repr(store.grants())
+    assert secret not in repr(store.tokens())
     box.oauth.lose_answers = 2
     with pytest.raises(SignInError) as refused:
         keeper(box, store).access_token()
@@ -485,9 +497,9 @@ def test_no_message_holds_a_token(
 RENEWING = """
 import logging, sys
 from pathlib import Path
-from tap_constantcontact.v3.keeper import Keeper
-from tap_constantcontact.v3.oauth import AuthServer
-from tap_constantcontact.v3.file_store import FileStore
+from tap_constantcontact.v3.auth.token_manager import Keeper
+from tap_constantcontact.v3.auth.oauth import AuthServer
+from tap_constantcontact.v3.auth.token_store.file import FileStore
 origin, path = sys.argv[1:]
 server = AuthServer(origin, "sandbox-client")
 Keeper(server, FileStore(Path(path)), "sandbox-client", None, logging.getLogger()).access_token()
@@ -523,9 +535,9 @@ def test_a_run_that_is_killed_while_it_renews_loses_no_good_token(
         assert box.oauth.refreshes == 1
         return
     # The server has turned the token, and nobody has heard of it.
-    with pytest.raises(SpentTokenError, match="A previous token refresh was interrupted"):
+    with pytest.raises(InvalidGrantError, match="A previous token refresh was interrupted"):
         keeper(box, store).access_token()
-    store.put(Grant(CLIENT, box.oauth.grant()))
+    store.put(StoredToken(CLIENT, box.oauth.grant()))
     assert keeper(box, store).access_token()
 
 

@@ -22,9 +22,9 @@ from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
 from sandbox import Account, Sandbox, Trouble
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.v3 import login, oauth
-from tap_constantcontact.v3.file_store import FileStore
-from tap_constantcontact.v3.stores import open_store
+from tap_constantcontact.v3.auth import login, oauth
+from tap_constantcontact.v3.auth.token_store.file import FileStore
+from tap_constantcontact.v3.auth.token_store.selection import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ def test_log_in_run_look_log_out(person: Person) -> None:
     assert first.startswith(f"Open {person.box.origin}/oauth2/default/v1/activate?user_code=")
     assert code.startswith("If it asks for a code: ")
     assert last.startswith("Logged in to ")
-    assert last.endswith(f"({owner}). The tokens are kept in {person.store}.")
+    assert last.endswith(f"({owner}). The tokens are stored in {person.store}.")
     assert stat.S_IMODE(person.store.stat().st_mode) == 0o600
 
     for _ in range(2):
@@ -109,9 +109,9 @@ def test_log_in_run_look_log_out(person: Person) -> None:
     assert "180 days without use" in status.output
     assert re.search(r"Streams +all\n", status.output)
 
-    assert "the tokens are taken out of" in person.types("--logout").output
-    assert "Nobody was logged in" in person.types("--logout").output
-    with pytest.raises(FatalAPIError, match="Nobody has logged in yet"):
+    assert "the tokens were deleted from" in person.types("--logout").output
+    assert "No stored login found" in person.types("--logout").output
+    with pytest.raises(FatalAPIError, match="No login found"):
         person.runs()
     assert not any(secret in said.output + status.output for secret in person.secrets)
 
@@ -159,7 +159,7 @@ def test_a_login_takes_the_place_of_a_seed(person: Person) -> None:
     person.runs(refresh_token=other)
     assert person.box.oauth.refreshes == 1
     said = person.types("--logout", refresh_token=other).output
-    assert "still names a token" in said
+    assert "still contains a token" in said
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,12 @@ def test_a_login_takes_the_place_of_a_seed(person: Person) -> None:
         ({"client_id": None, "api_url": None}, "--login", "Setting 'client_id' is missing"),
         ({"client_id": None, "api_key": "k", "access_token": "t", "api_url": None}, "--login",
          "Signing in is of the API v3"),
-        ({"client_id": "another"}, "--login", "does not know this application"),
-        ({"client_secret": "wrong"}, "--login", "does not know this application"),
-        ({}, "--status", "Nobody has logged in yet"),
+        ({"client_id": "another"}, "--login", "does not recognize this application"),
+        ({"client_secret": "wrong"}, "--login", "does not recognize this application"),
+        ({}, "--status", "No login found"),
         ({"api_version": "v2", "api_key": "k", "access_token": "t", "api_url": None}, "--status",
          "Signing in is of the API v3"),
-        ({"token_store": "https://store.test"}, "--logout", "names a website"),
+        ({"token_store": "https://store.test"}, "--logout", "is a website"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_one_line(
@@ -184,7 +184,7 @@ def test_mistakes_are_told_in_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     result = person.types(option, **settings)
-    is_about_credentials = said.startswith(("does not know", "Nobody"))
+    is_about_credentials = said.startswith(("does not recognize", "No login"))
     assert result.exit_code == (77 if is_about_credentials else 78)
     errors = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
     assert len(errors) == 1
@@ -239,7 +239,7 @@ def test_an_access_token_alone_is_enough_for_a_try(person: Person) -> None:
     assert person.runs(**settings).output.counts["contacts"] == 21
     assert not person.store.exists()
     person.box.oauth.clock = lambda: monotonic() + A_DAY
-    with pytest.raises(FatalAPIError, match="with `access_token` alone, make a new one"):
+    with pytest.raises(FatalAPIError, match="with `access_token` alone, create a new one"):
         person.runs(**settings)
 
 
@@ -258,7 +258,7 @@ def test_a_state_knows_its_account_without_asking(person: Person) -> None:
 def test_a_seed_asks_whose_account_it_is_once(person: Person) -> None:
     seed = person.box.oauth.grant()
     person.runs(refresh_token=seed)
-    (grant,) = open_store(str(person.store)).grants()
+    (grant,) = open_store(str(person.store)).tokens()
     assert {grant.account} == person.box.account.v3_ids("account")
 
 
@@ -280,7 +280,7 @@ def read_only(person: Person) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    person.patch.setattr("tap_constantcontact.v3.file_store.tempfile.mkstemp", fail)
+    person.patch.setattr("tap_constantcontact.v3.auth.token_store.file.tempfile.mkstemp", fail)
 
 
 def full_disk(person: Person) -> None:
@@ -291,7 +291,7 @@ def full_disk(person: Person) -> None:
 
 
 def locked(person: Person) -> None:
-    person.patch.setattr("tap_constantcontact.v3.file_store._PATIENCE", 0.01)
+    person.patch.setattr("tap_constantcontact.v3.auth.token_store.file._TIMEOUT_SECONDS", 0.01)
     person.at_end.enter_context(FileStore(person.store).locked())
 
 

@@ -30,18 +30,18 @@ from singer import Collector
 from sandbox import Account, Sandbox, serve
 from sandbox.v3.oauth import OAuth
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.v3 import login
-from tap_constantcontact.v3.file_store import FileStore
-from tap_constantcontact.v3.keeper import Keeper
-from tap_constantcontact.v3.oauth import AuthServer, SignInError, ThrottledError
-from tap_constantcontact.v3.store import Grant, StoreError
-from tap_constantcontact.v3.stores import open_store
+from tap_constantcontact.v3.auth import login
+from tap_constantcontact.v3.auth.oauth import OAuthClient, SignInError, ThrottledError
+from tap_constantcontact.v3.auth.token_manager import TokenManager
+from tap_constantcontact.v3.auth.token_store.base import StoredToken, StoreError
+from tap_constantcontact.v3.auth.token_store.file import FileStore
+from tap_constantcontact.v3.auth.token_store.selection import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_constantcontact.v3.store import TokenStore
+    from tap_constantcontact.v3.auth.token_store.base import TokenStore
 
 CLIENT = "sandbox-client"
 LOGGER = logging.getLogger("tap-constantcontact")
@@ -62,17 +62,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> TokenStore:
     return open_store(str(where) if request.param == "file" else f"sqlite:///{where}.db")
 
 
-def keeper(box: Sandbox, store: TokenStore, seed: str | None = None, **how: Any) -> Keeper:
-    server = AuthServer(box.origin, CLIENT, sleep=lambda _: None)
-    return Keeper(server, store, CLIENT, seed, LOGGER, **{"sleep": lambda _: None, **how})
+def keeper(box: Sandbox, store: TokenStore, seed: str | None = None, **how: Any) -> TokenManager:
+    server = OAuthClient(box.origin, CLIENT, sleep=lambda _: None)
+    return TokenManager(server, store, CLIENT, seed, LOGGER, **{"sleep": lambda _: None, **how})
 
 
-def grant(age: float = 25, **more: Any) -> Grant:
+def grant(age: float = 25, **more: Any) -> StoredToken:
     """A grant whose access token is so many hours old (it lives 24)."""
     issued = dt.datetime.now(dt.UTC) - dt.timedelta(hours=age)
     tokens = {"refresh_token": "r-old-token", "access_token": "a-old-token"}
     dates = {"issued_at": issued, "expires_at": issued + dt.timedelta(hours=24)}
-    return Grant(CLIENT, **{**tokens, **dates, **more})
+    return StoredToken(CLIENT, **{**tokens, **dates, **more})
 
 
 # -- the token endpoint --------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_wait_for_the_token_endpoint_is_bounded_and_named(wait: str) -> None:
     slept: list[float] = []
     notices: list[str] = []
     with Scripted(lambda *_: Answer(429, b"", Retry_After=wait)) as server:
-        client = AuthServer(server.origin, CLIENT, sleep=slept.append, notice=notices.append)
+        client = OAuthClient(server.origin, CLIENT, sleep=slept.append, notice=notices.append)
         with pytest.raises(ThrottledError, match=r"Too many requests to .*/token"):
             client.refresh("r-old-token")
     assert sum(slept) < 200
@@ -96,8 +96,8 @@ def test_valid_access_token_is_used_where_the_token_endpoint_is_busy(tmp_path: P
     store = FileStore(tmp_path / "tokens.json")
     store.put(grant(age=21))
     with Scripted(lambda *_: Answer(429, b"", Retry_After="60")) as server:
-        client = AuthServer(server.origin, CLIENT, sleep=lambda _: pytest.fail("it waits"))
-        one = Keeper(client, store, CLIENT, None, LOGGER)
+        client = OAuthClient(server.origin, CLIENT, sleep=lambda _: pytest.fail("it waits"))
+        one = TokenManager(client, store, CLIENT, None, LOGGER)
         assert one.access_token() == "a-old-token"
     kept = store.find(CLIENT)
     assert kept
@@ -108,7 +108,7 @@ def test_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / ".netrc").write_text("default login a password b")
     monkeypatch.setenv("HOME", str(tmp_path))
     with Scripted(lambda *_: Answer(200, {**TOKENS, "refresh_token": "r-new-token"})) as server:
-        AuthServer(server.origin, CLIENT).refresh("r-old-token")
+        OAuthClient(server.origin, CLIENT).refresh("r-old-token")
         headers = server.posted_headers[0]
     assert "Authorization" not in headers
 
@@ -124,7 +124,7 @@ def test_new_refresh_token_is_kept_whatever_comes_with_it(
     store.put(grant())
     said = {**TOKENS, "refresh_token": "r-new-token", name: odd}
     with Scripted(lambda *_: Answer(200, said)) as server:
-        one = Keeper(AuthServer(server.origin, CLIENT), store, CLIENT, None, LOGGER)
+        one = TokenManager(OAuthClient(server.origin, CLIENT), store, CLIENT, None, LOGGER)
         assert one.access_token() == "a-new-token"
     kept = store.find(CLIENT)
     assert kept
@@ -139,7 +139,7 @@ def test_new_refresh_token_is_kept_without_an_access_token(store: TokenStore, od
     said = {"access_token": odd, "refresh_token": "r-new-token"}
     is_token = odd in ("x", "9" * 400)
     with Scripted(lambda *_: Answer(200, said)) as server:
-        one = Keeper(AuthServer(server.origin, CLIENT), store, CLIENT, None, LOGGER)
+        one = TokenManager(OAuthClient(server.origin, CLIENT), store, CLIENT, None, LOGGER)
         with contextlib.nullcontext() if is_token else pytest.raises(SignInError) as raised:
             one.access_token()
     if raised:
@@ -153,7 +153,7 @@ def test_new_refresh_token_is_kept_without_an_access_token(store: TokenStore, od
 def test_odd_refresh_token_does_not_replace_the_old_one(store: TokenStore, odd: Any) -> None:
     store.put(grant())
     with Scripted(lambda *_: Answer(200, {**TOKENS, "refresh_token": odd})) as server:
-        Keeper(AuthServer(server.origin, CLIENT), store, CLIENT, None, LOGGER).access_token()
+        TokenManager(OAuthClient(server.origin, CLIENT), store, CLIENT, None, LOGGER).access_token()
     kept = store.find(CLIENT)
     assert kept
     assert kept.refresh_token == (odd if odd == "x" else "r-old-token")
@@ -165,16 +165,16 @@ def test_odd_refresh_token_does_not_replace_the_old_one(store: TokenStore, odd: 
 def test_store_that_is_away_after_the_rotation_is_tried_again(
     box: Sandbox, store: TokenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.put(Grant(CLIENT, box.oauth.grant()))
+    store.put(StoredToken(CLIENT, box.oauth.grant()))
     is_away = False
     save = type(store).save
 
-    def saving(self: TokenStore, grants: list[Grant]) -> None:
+    def saving(self: TokenStore, tokens: list[StoredToken]) -> None:
         nonlocal is_away
         if box.oauth.refreshes and is_away:
             reason = "The store is away."
             raise StoreError(reason)
-        save(self, grants)
+        save(self, tokens)
 
     monkeypatch.setattr(type(store), "save", saving)
     waited: list[float] = []
@@ -196,14 +196,14 @@ def test_store_that_is_away_after_the_rotation_is_tried_again(
 def test_token_that_cannot_be_kept_is_named_at_the_end_of_the_run(
     box: Sandbox, store: TokenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.put(Grant(CLIENT, box.oauth.grant()))
+    store.put(StoredToken(CLIENT, box.oauth.grant()))
     save = type(store).save
 
-    def saving(self: TokenStore, grants: list[Grant]) -> None:
+    def saving(self: TokenStore, tokens: list[StoredToken]) -> None:
         if box.oauth.refreshes:
             reason = "The store is away."
             raise StoreError(reason)
-        save(self, grants)
+        save(self, tokens)
 
     with monkeypatch.context() as patch:
         patch.setattr(type(store), "save", saving)
@@ -211,7 +211,7 @@ def test_token_that_cannot_be_kept_is_named_at_the_end_of_the_run(
         one = keeper(box, store, sleep=waited.append)
         assert box.oauth.is_good(one.access_token()), "the run continues"
         assert sum(waited) == 60
-        assert "could not be kept" in str(one.fault)
+        assert "could not be stored" in str(one.fault)
     assert one.fault is None, "the last attempt has kept it"
     keeper(box, store, clock=lambda: dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).access_token()
     assert box.oauth.invalid_grants == 0
@@ -224,7 +224,7 @@ def test_store_need_not_be_writable_while_the_access_token_is_valid(
     monkeypatch.setattr(type(store), "locked", pytest.fail)
     monkeypatch.setattr(type(store), "save", pytest.fail)
     with Scripted(lambda *_: pytest.fail("no request is due")) as server:
-        one = Keeper(AuthServer(server.origin, CLIENT), store, CLIENT, None, LOGGER)
+        one = TokenManager(OAuthClient(server.origin, CLIENT), store, CLIENT, None, LOGGER)
         assert one.access_token() == "a-old-token"
 
 
@@ -236,7 +236,7 @@ def test_older_grant_does_not_replace_a_newer_one(store: TokenStore) -> None:
         return Answer(400, {"error": "invalid_client"})
 
     with Scripted(answer) as server, pytest.raises(SignInError):
-        Keeper(AuthServer(server.origin, CLIENT), store, CLIENT, None, LOGGER).access_token()
+        TokenManager(OAuthClient(server.origin, CLIENT), store, CLIENT, None, LOGGER).access_token()
     kept = store.find(CLIENT)
     assert kept
     assert kept.refresh_token == NEWER
@@ -263,13 +263,13 @@ def test_database_lock_does_not_depend_on_the_clock(
 
 
 def test_database_lock_of_a_run_that_died_is_taken_over(tmp_path: Path) -> None:
-    from tap_constantcontact.v3.database_store import DatabaseStore  # noqa: PLC0415 - an extra
+    from tap_constantcontact.v3.auth.token_store.database import DatabaseStore  # noqa: PLC0415 - an extra
 
     url = f"sqlite:///{tmp_path}/tokens.db"
     dead = DatabaseStore(url).locked()
     dead.__enter__()
-    with DatabaseStore(url, patience=0.1).locked():
-        assert DatabaseStore(url).grants() == []
+    with DatabaseStore(url, timeout=0.1).locked():
+        assert DatabaseStore(url).tokens() == []
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_store_with_other_content_is_rejected_in_one_line(
     store = FileStore(tmp_path / "tokens.json")
     store.put(grant())
     store.path.write_bytes(content(store.path.read_text()))
-    with pytest.raises(StoreError, match="holds something else than tokens") as raised:
+    with pytest.raises(StoreError, match="contains something else than tokens") as raised:
         store.find(CLIENT)
     assert "\n" not in str(raised.value)
 
@@ -313,10 +313,10 @@ def test_store_behind_a_link_stays_behind_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "fault"),
     [
-        ("~nosuchuser/tokens.json", "is not a path that this machine knows"),
+        ("~nosuchuser/tokens.json", "is not a path on this machine"),
         ("postgresql://user:secretpw@host:PORT/db", "is a URL with an invalid port"),
-        ("file:///srv/tokens.json", "names no database"),
-        ("s3://bucket/tokens.json", "names no database"),
+        ("file:///srv/tokens.json", "is not a database"),
+        ("s3://bucket/tokens.json", "is not a database"),
     ],
 )
 def test_impossible_store_is_rejected_in_one_line(
@@ -381,10 +381,10 @@ def test_accounts_of_one_application_and_store_do_not_mix(tmp_path: Path, kind: 
         status = plugins[1].types("--status").output
         assert re.search(r"Account label +b\n", status)
         never = Plugin(box, tmp_path, "d", store)
-        with pytest.raises(SignInError, match=r"Nobody has logged in yet .*account label 'd'"):
+        with pytest.raises(SignInError, match=r"No login found .*account label 'd'"):
             never.account()
         assert plugins[0].types("--logout").exit_code == 0
-        with pytest.raises(SignInError, match="Nobody has logged in yet"):
+        with pytest.raises(SignInError, match="No login found"):
             plugins[0].account()
         assert {plugins[1].account()} == ids[1]
 
@@ -428,7 +428,7 @@ def test_access_token_of_v2_does_not_replace_a_login(
         plugin.settings |= {"access_token": "a-token-of-v2", **more}
         assert plugin.account() == expected
     assert "Setting 'access_token' is ignored" in caplog.text
-    assert "renewed before" in plugin.types("--status").output
+    assert "refreshed before" in plugin.types("--status").output
 
 
 # -- login and status ------------------------------------------------------------------------------
@@ -484,7 +484,7 @@ def test_login_of_an_unknown_account_does_not_replace_another(tmp_path: Path) ->
         result = command(*options, "--login")
         status = command(*options, "--status")
     assert (result.exit_code, status.exit_code) == (1, 1)
-    assert {each.refresh_token for each in store.grants()} == {"r-old-token", "r-new-token"}
+    assert {each.refresh_token for each in store.tokens()} == {"r-old-token", "r-new-token"}
     kept = store.find(CLIENT)
     assert kept
     assert kept.refresh_token == OLD, "it stays in use"
@@ -507,7 +507,7 @@ def test_code_that_has_expired_is_not_reported_as_a_used_refresh_token(
     refused = Answer(400, {"error": "invalid_grant", "error_description": "expired"})
     with Scripted(lambda *_: Answer(200, {}), posting(refused)) as server:
         assert command(*configured(server, tmp_path), "--login").exit_code == 77
-    assert "The login code has expired, or was used already." in caplog.text
+    assert "The login code has expired, or was used before." in caplog.text
 
 
 def test_idle_connection_does_not_block_a_login_in_the_browser(box: Sandbox) -> None:
@@ -522,7 +522,7 @@ def test_idle_connection_does_not_block_a_login_in_the_browser(box: Sandbox) -> 
         threading.Thread(target=requests.get, args=(page,), kwargs={"timeout": 10}).start()
 
     tokens = login.by_browser(
-        AuthServer(box.origin, CLIENT), lambda _: None, open_page=open_page, port=0
+        OAuthClient(box.origin, CLIENT), lambda _: None, open_page=open_page, port=0
     )
     for each in held:
         each.close()
@@ -530,13 +530,13 @@ def test_idle_connection_does_not_block_a_login_in_the_browser(box: Sandbox) -> 
 
 
 def test_login_in_the_browser_ends_by_itself(box: Sandbox) -> None:
-    with pytest.raises(SignInError, match="Nobody answered in time"):
+    with pytest.raises(SignInError, match="The login was not completed in time"):
         login.by_browser(
-            AuthServer(box.origin, CLIENT),
+            OAuthClient(box.origin, CLIENT),
             lambda _: None,
             open_page=lambda _: None,
             port=0,
-            patience=0.0,
+            timeout=0.0,
         )
 
 
@@ -596,19 +596,19 @@ def test_good_token_is_never_lost(tmp_path: Path, seed: int) -> None:
         return Answer(200, said)
 
     class Away(FileStore):
-        def save(self, grants: list[Grant]) -> None:
+        def save(self, tokens: list[StoredToken]) -> None:
             if dice.random() < 0.3:
                 reason = "The store is away."
                 raise StoreError(reason)
-            super().save(grants)
+            super().save(tokens)
 
     now = NOW
-    FileStore(path).put(Grant(CLIENT, current))
+    FileStore(path).put(StoredToken(CLIENT, current))
     with Scripted(answer, answer) as server:
         for _ in range(6):
             now += dt.timedelta(hours=dice.randrange(1, 30))
-            client = AuthServer(server.origin, CLIENT, sleep=lambda _: None)
-            one = Keeper(
+            client = OAuthClient(server.origin, CLIENT, sleep=lambda _: None)
+            one = TokenManager(
                 client,
                 Away(path),
                 CLIENT,

@@ -306,7 +306,7 @@ def test_contacts_go_on_where_they_were_cut_off(serving: Serving) -> None:
     state, runs = None, 0
 
     while state is None or "cursor" in state["bookmarks"]["contacts"]:
-        output = sync(box, "contacts", state=state, max_calls=10)
+        output = sync(box, "contacts", state=state, max_requests=10)
         found |= output.ids("contacts")
         state = output.state
         runs += 1
@@ -322,7 +322,7 @@ def test_what_changes_while_a_first_read_is_cut_off_arrives(serving: Serving) ->
     latest: dict[str, dict[str, Any]] = {}
     state = None
     while state is None or "cursor" in state["bookmarks"]["contacts"]:
-        output = sync(box, "contacts", state=state, max_calls=3)
+        output = sync(box, "contacts", state=state, max_requests=3)
         latest |= {row["id"]: row for row in output.rows("contacts")}
         state = output.state
         box.account.edit_contacts(50)
@@ -341,15 +341,15 @@ def test_what_changes_while_a_first_read_is_cut_off_arrives(serving: Serving) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("max_calls", [2, 4, 6])
-def test_later_reads_go_on_too_opt_outs_as_well(serving: Serving, max_calls: int) -> None:
+@pytest.mark.parametrize("max_requests", [2, 4, 6])
+def test_later_reads_go_on_too_opt_outs_as_well(serving: Serving, max_requests: int) -> None:
     box = serving(contacts=9000)
     state = sync(box, "contacts").state
     changed = set(box.account.edit_contacts(1500)) | set(box.account.unsubscribe(900))
     found: set[str] = set()
     runs = 0
     while runs == 0 or "cursor" in state["bookmarks"]["contacts"]:
-        output = sync(box, "contacts", state=state, max_calls=max_calls)
+        output = sync(box, "contacts", state=state, max_requests=max_requests)
         found |= output.ids("contacts")
         state = output.state
         runs += 1
@@ -363,7 +363,7 @@ def test_a_cursor_that_the_api_has_forgotten_starts_over(
     serving: Serving, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     box = serving(contacts=1800)
-    state = sync(box, "contacts", max_calls=3).state
+    state = sync(box, "contacts", max_requests=3).state
     box.interfere = lambda call, _: (
         Reply(status, json.dumps(ERROR).encode())
         if (call.params.get("next") or "-") in state["bookmarks"]["contacts"]["cursor"]["next_link"]
@@ -385,7 +385,7 @@ def test_all_contacts_are_read_again_now_and_then(serving: Serving) -> None:
 
     week_ago = dt.datetime.now(dt.UTC) - dt.timedelta(days=7, minutes=1)
     state["bookmarks"]["contacts"]["full_refresh_at"] = week_ago.isoformat()
-    never = sync(box, "contacts", state=state, contacts_refresh_days=0)
+    never = sync(box, "contacts", state=state, contacts_full_refresh_days=0)
     again = sync(box, "contacts", state=state)
     after = sync(box, "contacts", state=again.state)
 
@@ -450,7 +450,7 @@ def test_passes_of_the_same_moment_are_told_apart(
     found = key_of(output, stream)
     for calls in (few, 1000):
         box.calls.clear()
-        output = sync(box, stream, state=output.state, max_calls=calls)
+        output = sync(box, stream, state=output.state, max_requests=calls)
         assert (len(box.calls) == calls) == (calls == few)
         found |= key_of(output, stream)
     assert found == box.account.ids(stream)

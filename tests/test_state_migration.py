@@ -86,7 +86,7 @@ def continued(box: Sandbox, version: str, state: dict[str, Any]) -> tuple[list[A
         state=json.loads(json.dumps(state)),
         version=version,
         max_parallel_requests=1,
-        max_calls=60,
+        max_requests=60,
     )
     records = [
         (message["stream"], message["record"])
@@ -108,7 +108,7 @@ def test_states_of_version_1_continue_like_those_of_today(serving: Serving, vers
             state=state,
             version=version,
             max_parallel_requests=1,
-            max_calls=requests,
+            max_requests=requests,
         ).state
         shapes |= {name for bookmark in state["bookmarks"].values() for name in bookmark}
         old = to_version_1(state)

@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=300, campaigns=20)
 
-    run = command(tmp_path, config(box, max_calls=40))
+    run = command(tmp_path, config(box, max_requests=40))
 
     assert run.code == 0, run.log
     assert len(box.calls) == 40
     assert run.output.messages[-1]["type"] == "STATE"
     assert run.output.ids("contacts") == box.account.ids("contacts"), "people come first"
     assert (
-        "The run has sent its 40 requests (`max_calls`). The next run goes on from here." in run.log
+        "The run has sent its 40 requests (`max_requests`). The next run goes on from here."
+        in run.log
     )
     assert re.search(
         r"Remaining: \d+ of \d+ campaigns, about \d+ requests, less than 1 min", run.log
@@ -49,14 +50,14 @@ def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) ->
 @pytest.mark.parametrize("requests", [1, 2, 3, 5])
 def test_the_smallest_budget_is_kept(serving: Serving, requests: int) -> None:
     box = serving()
-    output = sync(box, max_calls=requests)
+    output = sync(box, max_requests=requests)
     assert len(box.calls) == requests
     assert output.messages[-1]["type"] == "STATE"
 
 
 def test_repeats_count_against_max_calls(serving: Serving) -> None:
     box = serving(contacts=3000, trouble=Trouble(fail_every=2))
-    sync(box, "contacts", max_calls=5)
+    sync(box, "contacts", max_requests=5)
     assert len(box.calls) == 5
 
 
@@ -64,7 +65,7 @@ def test_a_budget_that_is_enough_changes_nothing(serving: Serving) -> None:
     box = serving(campaigns=10)
     free = sync(box)
     requests = len(box.calls)
-    bounded = sync(box, max_calls=requests)
+    bounded = sync(box, max_requests=requests)
     assert bounded.counts == free.counts
 
 
@@ -102,7 +103,7 @@ def test_a_refused_run_ends_with_a_summary_too(serving: Serving, tmp_path: Path)
 
 @pytest.mark.slow
 def test_stdout_is_singer_only(serving: Serving, tmp_path: Path) -> None:
-    run = command(tmp_path, config(serving(campaigns=10), max_calls=50))
+    run = command(tmp_path, config(serving(campaigns=10), max_requests=50))
     assert {m["type"] for m in run.output.messages} == {"SCHEMA", "RECORD", "STATE"}
 
 

@@ -217,7 +217,7 @@ def test_a_change_during_the_run_is_read_by_the_next_one(serving: Serving) -> No
 def test_states_hold_only_what_the_next_run_goes_on_from(serving: Serving, version: str) -> None:
     box = serving(contacts=1100, campaigns=6, recipients=20)
     for calls in (45, 1000):
-        output = sync(box, *selected_by_default(version), version=version, max_calls=calls)
+        output = sync(box, *selected_by_default(version), version=version, max_requests=calls)
         assert len(output.states) > 3
         held = {
             name

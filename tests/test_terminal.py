@@ -126,7 +126,7 @@ def test_environment_overrides_the_env_file_of_the_current_folder(
         f"TAP_CONSTANTCONTACT_API_KEY={KEY}\n"
         f"TAP_CONSTANTCONTACT_ACCESS_TOKEN={TOKEN}\n"
         "TAP_CONSTANTCONTACT_API_URL=http://127.0.0.1:1\n"
-        "TAP_CONSTANTCONTACT_MAX_CALLS=3\n"
+        "TAP_CONSTANTCONTACT_MAX_REQUESTS=3\n"
     )
     run = command(tmp_path, None, "--config=ENV", TAP_CONSTANTCONTACT_API_URL=box.url)
     assert run.code == 0, run.log

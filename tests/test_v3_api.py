@@ -10,7 +10,7 @@ import requests
 
 from tap_constantcontact.http.envelopes import ErrorBodyError, InvalidResponseError
 from tap_constantcontact.http.error_handler import ResponseAction
-from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
+from tap_constantcontact.v3.auth.bearer import BearerAuthenticator, StaticToken
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.errors import ERROR_HANDLER
 

@@ -23,7 +23,7 @@ from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v3.counters import KINDS, CampaignCounters, counts_of
 from tap_constantcontact.v3.counters import Counter as CounterSeen
-from tap_constantcontact.v3.numbering import RowNumbers, repeated
+from tap_constantcontact.v3.duplicates import DuplicateNumbering, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -288,7 +288,7 @@ def test_a_month_of_days(days: Callable[..., Days]) -> None:
             account.delete_campaigns(1)
         at.now += dt.timedelta(hours=3)
         if dice.random() < 0.1:
-            at.run(*TRACKING, max_calls=dice.randrange(4, 12))
+            at.run(*TRACKING, max_requests=dice.randrange(4, 12))
             continue
         calls.append(at.run(*TRACKING))
         for stream in TRACKING:
@@ -312,7 +312,7 @@ def test_whatever_streams_run_whenever_nothing_is_lost(
     for number, (streams, pause, calls, unkept) in enumerate([*runs, whole, whole]):
         before = copy.deepcopy(at.state)
         found = {stream: at.found[stream].copy() for stream in unkept}
-        at.run(*sorted(streams), **({} if calls is None else {"max_calls": calls}))
+        at.run(*sorted(streams), **({} if calls is None else {"max_requests": calls}))
         at.found |= found
         assert at.state
         at.state = partly_kept(before, at.state, unkept)
@@ -377,7 +377,7 @@ def in_slices(box: Sandbox, streams: list[str], calls: int) -> Iterator[Output]:
     state, before = None, -1
     while len(box.calls) - before > calls - 1 or before < 0:
         before = len(box.calls)
-        output = read(box, *streams, state=state, max_calls=calls)
+        output = read(box, *streams, state=state, max_requests=calls)
         state = output.state
         yield output
 
@@ -519,7 +519,7 @@ def test_what_is_not_known_is_nothing(value: Any) -> None:
 
 @given(st.lists(st.sampled_from("ab"), max_size=8), st.integers(0, 4))
 def test_equal_rows_get_their_numbers(letters: list[str], shift: int) -> None:
-    numbers = RowNumbers(("x", "row_number"))
+    numbers = DuplicateNumbering(("x", "row_number"))
     rows = [numbers.numbered({"x": each}) for each in letters]
     assert len({tuple(row.values()) for row in rows}) == len(rows)
     assert repeated(letters, [*letters[shift:], "new"]) <= len(letters)

@@ -19,7 +19,7 @@ from sandbox.v3.routes import ROUTES
 from tap_constantcontact import contacts
 from tap_constantcontact.state.watermarks import Watermarks
 from tap_constantcontact.tap import TapConstantContact
-from tap_constantcontact.v3 import sums
+from tap_constantcontact.v3 import campaign_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,8 +195,8 @@ def test_failed_objects_survive_an_interrupted_run(serving: Serving) -> None:
     respond(box, ends_with(f"/{bad}/tracking/sends"), 500, b"")
     state: dict[str, Any] | None = None
     seen: dict[str, set[Any]] = {"campaigns": set(), "campaign_sends": set()}
-    for max_calls in (9, 9, None):
-        limit = {} if max_calls is None else {"max_calls": max_calls}
+    for max_requests in (9, 9, None):
+        limit = {} if max_requests is None else {"max_requests": max_requests}
         output, _ = sync_or_fail(box, *seen, state=state, **limit)
         state = output.state
         for stream in seen:
@@ -358,8 +358,8 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setattr(type(stream), name, 3)
     monkeypatch.setattr(contacts, "_LARGEST_PAGE", 7)
     monkeypatch.setattr(contacts, "_SMALLEST_PAGE", 2)
-    monkeypatch.setattr(sums, "_ALL_SUMMARIES", f"{sums.SUMMARIES}?limit=2")
-    monkeypatch.setattr(sums, "STATS_BATCH", 2)
+    monkeypatch.setattr(campaign_metrics, "_ALL_SUMMARIES", f"{campaign_metrics.SUMMARIES}?limit=2")
+    monkeypatch.setattr(campaign_metrics, "STATS_BATCH", 2)
 
 
 def route_of(call: Call) -> str:
@@ -530,7 +530,7 @@ def test_saved_cursor_that_cannot_be_used_is_dropped(serving: Serving, monkeypat
     assert "elsewhere.example.com" in str(error)
     assert "cursor" not in first.state["bookmarks"].get("contacts", {})
     box.interfere = None
-    state = read(box, "contacts", max_calls=4).state
+    state = read(box, "contacts", max_requests=4).state
     cursor = state["bookmarks"]["contacts"]["cursor"]
     cursor["next_link"] = "https://elsewhere.example.com/v3/contacts?cursor=x"
     again = read(box, "contacts", state=state)

@@ -145,7 +145,7 @@ def test_all_are_read_again_when_it_is_time(serving: Serving) -> None:
     kept["bookmarks"]["contacts"]["full_refresh_at"] = long_ago.isoformat()
     assert read(box, "contacts", state=state).counts["contacts"] < 60
     assert read(box, "contacts", state=kept).counts["contacts"] >= 60
-    assert read(box, "contacts", state=kept, contacts_refresh_days=0).counts["contacts"] < 60
+    assert read(box, "contacts", state=kept, contacts_full_refresh_days=0).counts["contacts"] < 60
 
 
 def test_a_read_in_slices_goes_on_where_it_stopped(serving: Serving) -> None:
@@ -153,9 +153,9 @@ def test_a_read_in_slices_goes_on_where_it_stopped(serving: Serving) -> None:
     whole = read(box, "contacts")
     alone = len(box.calls)
     box.calls.clear()
-    runs = [read(box, "contacts", max_calls=10)]
+    runs = [read(box, "contacts", max_requests=10)]
     while "cursor" in runs[-1].state["bookmarks"]["contacts"]:
-        runs.append(read(box, "contacts", state=runs[-1].state, max_calls=10))
+        runs.append(read(box, "contacts", state=runs[-1].state, max_requests=10))
     rows = {key for run in runs for key in ids_of(run, "contacts")}
     assert rows == ids_of(whole, "contacts") == box.account.v3_ids("contacts")
     assert len(runs) == 2
@@ -166,7 +166,7 @@ def test_a_cursor_that_the_api_no_longer_knows_starts_over(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = serving(contacts=1500)
-    state = read(box, "contacts", max_calls=4).state
+    state = read(box, "contacts", max_requests=4).state
     state["bookmarks"]["contacts"]["cursor"]["next_link"] = "/v3/contacts?cursor=%21"
     found = read(box, "contacts", state=state)
     assert "The saved cursor cannot be used. Starting over." in caplog.text
@@ -226,9 +226,9 @@ def test_what_is_listed_takes_no_further_call(serving: Serving) -> None:
 def test_reports_on_contacts_go_on_where_a_run_was_cut_off(serving: Serving) -> None:
     box = serving(contacts=40, campaigns=3)
     name = "contact_summaries"
-    runs = [read(box, name, max_calls=15)]
+    runs = [read(box, name, max_requests=15)]
     while runs[-1].state["bookmarks"][name]["watermarks"][-1]["last_ids"]:
-        runs.append(read(box, name, state=runs[-1].state, max_calls=15))
+        runs.append(read(box, name, state=runs[-1].state, max_requests=15))
     rows = {key for run in runs for key in ids_of(run, name)}
     assert rows == box.account.v3_ids("contact_summaries")
     assert len(runs) == 4, "of 41 contacts, 13 or 12 in each run"
@@ -262,7 +262,7 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
     ]
     source = tmp_path / "ids.csv"
     source.write_text("kind,id\n" + "".join(f"{kind},{id_}\n" for kind, id_ in old))
-    rows = read(box, "id_map", id_map_source=str(source)).rows("id_map")
+    rows = read(box, "id_map", id_map_file=str(source)).rows("id_map")
     found = {(row["kind"], row["v2_id"]): row for row in rows}
     assert found.keys() == set(old) - {("contact", "77")}, "what v3 does not know is left out"
     for each in account.people.rows:
@@ -333,7 +333,7 @@ def test_trouble_loses_nothing(serving: Serving, trouble: dict[str, Any]) -> Non
 def test_the_days_calls_are_used_up(serving: Serving) -> None:
     box = serving(contacts=3000, trouble=Trouble(quota=12))
     writer = Collector()
-    with pytest.raises(Exception, match="counted anew from 00:00 UTC"):
+    with pytest.raises(Exception, match="resets it at 00:00 UTC"):
         read(box, *BY_DEFAULT, into=writer)
     box.trouble.quota = None
     rest = read(box, *BY_DEFAULT, state=writer.output.state)
@@ -359,9 +359,9 @@ def test_pages_that_take_the_api_too_long_are_made_smaller(
 
 def test_a_pass_is_begun_again_where_a_page_takes_too_long_at_last(serving: Serving) -> None:
     box = serving(contacts=1300)
-    first = read(box, "contacts", max_calls=2)
+    first = read(box, "contacts", max_requests=2)
     box.trouble.slow_pages = 400
-    rest = read(box, "contacts", state=first.state, max_calls=8)
+    rest = read(box, "contacts", state=first.state, max_requests=8)
     last = read(box, "contacts", state=rest.state)
     assert first.state["bookmarks"]["contacts"]["cursor"]
     assert last.state["bookmarks"]["contacts"]["page_size"] == 250

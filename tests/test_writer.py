@@ -116,7 +116,7 @@ def test_a_target_that_died_is_one_line(serving: Serving, tmp_path: Path) -> Non
         log = process.stderr.read()
     assert process.returncode == 1
     assert log.count("| ERROR") == 1
-    assert "The target has ended before the tap" in log
+    assert "The target ended before the tap" in log
     assert "Traceback" not in log
     assert "Exception ignored" not in log
 
@@ -134,6 +134,6 @@ def test_a_full_disk_is_one_line(serving: Serving, tmp_path: Path) -> None:
             timeout=60,
         )
     assert done.returncode == 1
-    assert "The rows cannot be written: No space left on device." in done.stderr
+    assert "The records cannot be written: No space left on device." in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr

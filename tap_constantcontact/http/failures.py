@@ -31,7 +31,7 @@ class Failures:
         self._in_a_row_by_stream: dict[str, set[str]] = defaultdict(set)
 
     def __bool__(self) -> bool:
-        """Whether anything that was selected is missing."""
+        """True if anything that was selected is missing."""
         return bool(self._failed or self._skipped)
 
     def skip(self, stream: str) -> None:

@@ -75,7 +75,7 @@ class PendingRequest:
 
     @property
     def has_response(self) -> bool:
-        """Whether later requests can be derived from its result."""
+        """True if later requests can be derived from its result."""
         return self._status in SUCCESS or self._status in NOT_FOUND
 
     @property

@@ -53,7 +53,7 @@ class Session(requests.Session):
         rate_limiter: RateLimiter,
         shutdown: ShutdownRequest,
         *,
-        max_calls: int | None = None,
+        max_requests: int | None = None,
         max_concurrency: int = 1,
         timeout: float = 60.0,
     ) -> None:
@@ -63,7 +63,7 @@ class Session(requests.Session):
             authenticator: Signs each request.
             rate_limiter: Delays each request.
             shutdown: Ends the run.
-            max_calls: Maximum number of requests; None for no limit.
+            max_requests: Maximum number of requests; None for no limit.
             max_concurrency: Maximum number of requests in flight.
             timeout: Seconds to wait for a response.
         """
@@ -82,7 +82,7 @@ class Session(requests.Session):
         self._not_before = _EARLIEST
         self._rate_limiter = rate_limiter
         self._shutdown = shutdown
-        self._max_calls = max_calls
+        self._max_requests = max_requests
         self._timeout = timeout
         self._prefetcher = Prefetcher(
             self._transmit, max_concurrency, rate_limiter, self._on_sent, lambda: self.requests_left
@@ -105,7 +105,7 @@ class Session(requests.Session):
     @property
     def requests_left(self) -> int | None:
         """Number of requests that the run may still send; None for no limit."""
-        return None if self._max_calls is None else self._max_calls - self.calls
+        return None if self._max_requests is None else self._max_requests - self.calls
 
     @override
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
@@ -134,9 +134,9 @@ class Session(requests.Session):
         raise failure
 
     def _on_sent(self) -> None:
-        if self._max_calls is not None and self.calls >= self._max_calls:
+        if self._max_requests is not None and self.calls >= self._max_requests:
             self._shutdown.request(
-                f"The run has sent its {self._max_calls:,} requests (`max_calls`)."
+                f"The run has sent its {self._max_requests:,} requests (`max_requests`)."
             )
         self.calls += 1
 

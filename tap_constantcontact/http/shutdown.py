@@ -44,7 +44,7 @@ class ShutdownRequest:
 
     @property
     def is_forced(self) -> bool:
-        """Whether another signal should end the run at once: not the first one, delivered twice."""
+        """True if another signal should end the run at once: not the first one, delivered twice."""
         since = time.monotonic() - self._requested_at
         return bool(self.reason) and since >= _SAME_SIGNAL_SECONDS
 

@@ -59,7 +59,7 @@ class ResponseParser:
 
     @property
     def is_own(self) -> bool:
-        """Whether the next response contains the stream's own rows."""
+        """True if the next response contains the stream's own rows."""
         return self._expected is self._own
 
     def read(self, response: requests.Response) -> Page:

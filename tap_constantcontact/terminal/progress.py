@@ -33,7 +33,7 @@ class Progress:
     def __init__(
         self,
         logger: logging.Logger,
-        max_calls: int | None,
+        max_requests: int | None,
         seconds_per_request: float = 0.0,
         *,
         terminal: TextIO = sys.stderr,
@@ -43,7 +43,7 @@ class Progress:
 
         Args:
             logger: Logs the lines if there is no terminal.
-            max_calls: Maximum number of requests of the run; None for no limit.
+            max_requests: Maximum number of requests of the run; None for no limit.
             seconds_per_request: Seconds between requests.
             terminal: The stream that may be a terminal.
             clock: Seconds from any start.
@@ -54,7 +54,7 @@ class Progress:
         self._remaining: Callable[[], str] = str
         self._logger = logger
         self._seconds_per_request = seconds_per_request
-        self._max_requests = max_calls
+        self._max_requests = max_requests
         self._terminal = terminal
         self.is_live = terminal.isatty()
         self._clock = clock

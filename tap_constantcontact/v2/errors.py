@@ -1,4 +1,4 @@
-"""What the refusals of v2 mean: one table (API docs: Error messages)."""
+"""Error responses of v2 (docs/api/v2.md: Error messages)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The vendor's API v3: OAuth, and the streams that it has."""
+"""The API v3: OAuth and streams."""

@@ -1,4 +1,4 @@
-"""The API v3 as one thing that a tap can choose."""
+"""The API v3."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from tap_constantcontact.api import Api
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.records.schemas import schemas_of
-from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
+from tap_constantcontact.v3.auth.bearer import BearerAuthenticator, StaticToken
+from tap_constantcontact.v3.auth.oauth import AUTH_URL, OAuthClient
+from tap_constantcontact.v3.auth.token_manager import TokenManager
+from tap_constantcontact.v3.auth.token_store.base import StoreError
+from tap_constantcontact.v3.auth.token_store.selection import open_store
 from tap_constantcontact.v3.errors import ERROR_HANDLER
-from tap_constantcontact.v3.keeper import Keeper
-from tap_constantcontact.v3.links import V3BaseUrl
-from tap_constantcontact.v3.oauth import AUTH_URL, AuthServer
-from tap_constantcontact.v3.store import StoreError
-from tap_constantcontact.v3.stores import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
+from tap_constantcontact.v3.urls import V3BaseUrl
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Mapping
 
-    from tap_constantcontact.v3.credentials import TokenSource
+    from tap_constantcontact.v3.auth.bearer import TokenSource
 
 VERSION = "v3"
-#: Where the vendor's is.
+#: The vendor's base URL.
 URL = "https://api.cc.email/v3"
 
 
 def api(config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownRequest) -> Api:
-    """The API v3 with the settings of a run; those of a discovery need not be whole."""
+    """Return the API v3 with the settings of a run. For discovery they may be incomplete."""
     return Api(
         version=VERSION,
         root=V3BaseUrl(config.get("api_url") or URL, VERSION),
@@ -42,19 +42,19 @@ def api(config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownReq
     )
 
 
-def auth_server(
+def oauth_client(
     config: Mapping[str, Any],
     notice: Callable[[str], None],
     shutdown: ShutdownRequest | None = None,
-) -> AuthServer:
-    """The authorization server that the settings name."""
+) -> OAuthClient:
+    """Return the OAuth client for the settings."""
     shutdown = shutdown or ShutdownRequest()
 
     def sleep(seconds: float) -> None:
         with shutdown.waiting():
             time.sleep(seconds)
 
-    return AuthServer(
+    return OAuthClient(
         config.get("auth_url") or AUTH_URL,
         config.get("client_id", ""),
         config.get("client_secret"),
@@ -65,12 +65,12 @@ def auth_server(
 
 
 def timeout_of(config: Mapping[str, Any]) -> float:
-    """Seconds that one request may take."""
+    """Return the timeout of a request in seconds."""
     return float(config.get("request_timeout", 60))
 
 
 def given_token(config: Mapping[str, Any]) -> str | None:
-    """The access token of the settings, if it is one of v3, and there is no login to use."""
+    """Return the access token of the settings, if it belongs to v3 and there is no login to use."""
     token, client_id = config.get("access_token"), config.get("client_id")
     if not token or not client_id:
         return token
@@ -87,16 +87,17 @@ def given_token(config: Mapping[str, Any]) -> str | None:
 def token_source(
     config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownRequest | None = None
 ) -> TokenSource:
-    """What hands out access tokens: the settings, or a login that is kept."""
+    """Return the source of access tokens: the settings, or a stored login."""
     if token := given_token(config):
         return StaticToken(token)
     if config.get("access_token"):
         logger.warning(
-            "Setting 'access_token' is ignored: it is the one of v2, or the login in the token"
-            " store is used."
+            "Setting 'access_token' is ignored: it belongs to v2, or the token store contains a"
+            " login,"
+            " which is used."
         )
-    return Keeper(
-        auth_server(config, lambda text: logger.warning("%s", text), shutdown),
+    return TokenManager(
+        oauth_client(config, lambda text: logger.warning("%s", text), shutdown),
         open_store(config.get("token_store"), timeout_of(config)),
         config.get("client_id", ""),
         config.get("refresh_token"),

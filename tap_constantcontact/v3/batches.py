@@ -1,4 +1,4 @@
-"""Ids that are asked for several at once."""
+"""Batches of ids."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def batched(ids: list[str], most: int) -> Iterator[list[str]]:
-    """The ids in their order, as many at once as a call takes."""
+    """Split ids into batches, in their order."""
     return (ids[begin : begin + most] for begin in range(0, len(ids), most))

@@ -1,4 +1,7 @@
-"""The counters of campaigns (API docs: v3 §11): a report is read only where its own has moved."""
+"""Counters of campaigns (docs/api/v3.md §11).
+
+A report is synced only if its counter has changed.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ if TYPE_CHECKING:
 
     from tap_constantcontact.state.snapshots import Snapshot
 
-#: The kinds of reports, in the order in which their counters stand in a state.
+#: Kinds of reports, in the order of their counters in a state.
 KINDS = ("sends", "opens", "clicks", "bounces", "forwards", "optouts")
-# What the API counts of each: rows, not people.
+# The counter of each kind: records, not people.
 _COUNTED_BY = {
     **{kind: f"em_{kind}" for kind in KINDS},
     "opens": "em_opens_all",
     "clicks": "em_clicks_all",
 }
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-# In place of a counter that says nothing, of one that has fallen, and of the age of one whose
-# report was never read; before an age in minutes, and before activities.
+# Signs for a counter that is missing, for one that has fallen, for a report that was never
+# read, before an age in minutes, and before activities.
 _UNKNOWN, _FALLEN, _NEVER = "-", "!", "*"
 _AGE, _ACTIVITIES = ":", "~"
 _SHORT_ID = 4
@@ -34,7 +37,7 @@ _MINUTE = dt.timedelta(minutes=1)
 
 
 def with_plain_names(row: Record) -> Record:
-    """A row of sums with the contract's names; the guide prints some of its counters with dots."""
+    """Return stats with the contract's names; the guide shows some counters with dots."""
     stats = row.get("stats")
     return {**row, "stats": _plain_names(stats)} if isinstance(stats, dict) else row
 
@@ -44,9 +47,11 @@ def _plain_names(stats: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def counts_of(stats: Any) -> dict[str, int]:
-    """The counters of a campaign's stats, by kind; those that are missing or no number left out.
+    """Return the counters in the stats of a campaign, by kind.
 
-    The guide prints some with dots, and numbers as text (API docs: v3 §11, §18).
+    Missing and invalid ones are left out.
+
+    The guide shows some with dots, and numbers as text (docs/api/v3.md §11, §18).
     """
     by_name = _plain_names(stats) if isinstance(stats, dict) else {}
     counts = {kind: envelopes.count_of(by_name.get(name)) for kind, name in _COUNTED_BY.items()}
@@ -54,12 +59,12 @@ def counts_of(stats: Any) -> dict[str, int]:
 
 
 class Counter(NamedTuple):
-    """A counter as of the time when its report was read.
+    """A counter at the last sync of its report.
 
     Attributes:
-        value: None if it says nothing.
-        synced_until: The timestamp up to which the report was read; None for never.
-        has_fallen: Whether it was ever less than before: from then on it is not believed.
+        value: The counter; None if it is missing.
+        synced_until: The timestamp until which the report is synced; None for never.
+        has_fallen: Whether it was ever less than before. Then it is not trusted.
     """
 
     value: int | None
@@ -67,24 +72,23 @@ class Counter(NamedTuple):
     has_fallen: bool = False
 
     def vouches(self, now: int | None, synced_until: dt.datetime) -> bool:
-        """Whether a report has no records that were not read.
+        """Return whether a report has no records that are not synced.
 
         Args:
-            now: The counter's current value; None if it cannot be read.
-            synced_until: The timestamp up to which the stream has read the report. It is earlier
-                than the counter's own if a target has not kept the stream's bookmark.
+            now: The current counter; None if it is missing.
+            synced_until: The timestamp until which the stream is synced. It is earlier than the
+                counter's own if a target has not kept the stream's bookmark.
         """
         is_known = self.value is not None and self.value == now and not self.has_fallen
         return is_known and (self.synced_until is None or self.synced_until <= synced_until)
 
 
 class CampaignCounters(NamedTuple):
-    """What was known of a campaign when its reports were read.
+    """The counters of a campaign at the last sync of its reports.
 
     Attributes:
-        counters: By kind.
-        activities: The activities whose reports were read, by `short_activity_id`; empty if that
-            is not known.
+        counters: Counters by kind.
+        activities: Short ids of the activities whose reports were read; empty if not known.
     """
 
     counters: Mapping[str, Counter]
@@ -92,7 +96,7 @@ class CampaignCounters(NamedTuple):
 
     @classmethod
     def of(cls, seen: Snapshot | None) -> Self:
-        """Read what `text` has written; what is something else is as good as nothing."""
+        """Parse what `text` returned; anything else counts as nothing."""
         text, _, ids = (seen.text if seen else "").partition(_ACTIVITIES)
         parts = text.split(".")
         activities = frozenset(
@@ -108,13 +112,13 @@ class CampaignCounters(NamedTuple):
         return cls(counters, activities)
 
     def text(self, at: dt.datetime) -> str:
-        """Write the snapshot as a short text, with times relative to a timestamp."""
+        """Format the counters as a short text, with times relative to a timestamp."""
         counters = (_write(self.counters.get(kind), at) for kind in KINDS)
         return f"{'.'.join(counters)}{_ACTIVITIES}{''.join(sorted(self.activities))}"
 
 
 def short_activity_id(activity_id: str) -> str:
-    """What stands for an activity in a snapshot of its campaign."""
+    """Return the short id of an activity."""
     return fingerprint(activity_id)[:_SHORT_ID]
 
 
@@ -135,7 +139,7 @@ def _write(counter: Counter | None, at: dt.datetime) -> str:
     text = _FALLEN if has_fallen else _UNKNOWN if value is None else _written(value)
     if synced_until is None:
         return f"{text}{_AGE}{_NEVER}"
-    # Rounded up: what is read twice is harmless.
+    # Rounded up: reading twice is harmless.
     minutes = max(0, math.ceil((at - synced_until) / _MINUTE))
     return f"{text}{_AGE}{_written(minutes)}" if minutes else text
 

@@ -1,4 +1,4 @@
-"""The envelopes of v3: the rows stand under a key of their own (API docs: v3 §1, §2.2)."""
+"""Envelopes of v3: the rows are in a field of their own (docs/api/v3.md §1, §2.2)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def paged(rows: str, *, cursor: str | None = None, total: str | None = None) -> Envelope:
-    """A page with its rows under a key, and a next link that may be missing in four ways.
+    """Return the envelope of a page. Its next link may be missing in four ways.
 
     Args:
-        rows: The key.
-        cursor: The field that holds a cursor where there may be no link.
-        total: The field that holds the number of records on all pages.
+        rows: Field with the rows.
+        cursor: Field with a cursor where there may be no link.
+        total: Field with the number of records on all pages.
     """
-    # The contract nests the link of tags once more than that of others.
+    # In the contract, the link of tags is nested one level deeper than others.
     links: tuple[Sequence[str], ...] = (("next", "href"), ("next", "next", "href"))
     return envelopes.paged(rows, "_links", *links, cursor=cursor, total=total)

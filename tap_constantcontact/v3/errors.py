@@ -1,4 +1,4 @@
-"""What the refusals of v3 mean: one table (API docs: v3 §4, §5)."""
+"""Error responses of v3 (docs/api/v3.md §4, §5)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tap_constantcontact.http.error_handler import (
 from tap_constantcontact.meltano import LOGIN
 
 _QUOTA = (
-    "The application's calls for today are used up; they are counted anew from 00:00 UTC. The next"
-    " run goes on from here."
+    "The application's daily quota is exhausted. The API resets it at 00:00 UTC. The next run"
+    " resumes from here."
 )
-_FORBIDDEN = "The token's user lacks the privilege, or the token the scope, to read this."
+_FORBIDDEN = "The user lacks the privilege, or the token the scope, to read this."
 
 ERROR_HANDLER = ErrorHandler(
     by_code={
@@ -25,8 +25,8 @@ ERROR_HANDLER = ErrorHandler(
     by_text=(),
     quota=_QUOTA,
     unauthorized=(
-        f"The access token is not taken. Log in again: {LOGIN}; with"
-        " `access_token` alone, make a new one."
+        f"The API rejected the access token. Log in again: {LOGIN}; with"
+        " `access_token` alone, create a new one."
     ),
     # No header says more than the body.
     code_header="",

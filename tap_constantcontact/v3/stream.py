@@ -1,4 +1,4 @@
-"""What the streams of v3 have in common."""
+"""Base streams of v3."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 
 class V3Stream(OptionalProductStream):
-    """A stream that the token's user may read with a privilege, and else not (API docs: v3 §3.1).
+    """A stream that requires privileges (docs/api/v3.md §3.1).
 
-    What an account may read is known before the first row; what a token was not granted shows with
-    the first call only.
+    The user's privileges are known before the first record. A missing scope shows with the first
+    request.
     """
 
-    #: What is asked for with each first page.
+    #: Parameters of each first page.
     params: ClassVar[Mapping[str, str]] = {}
 
     @property
     def product(self) -> str:  # type: ignore[override]  # one for each set of privileges
-        """Streams of the same privileges are open together, or closed."""
-        return f"What needs the privilege {' and '.join(self.privileges)}"
+        """Streams with the same privileges are authorized together."""
+        return f"streams with the privilege {' and '.join(self.privileges)}"
 
     may_fail = True
 
     @override
     def mark_unauthorized(self, error: FatalAPIError) -> None:
-        # Its neighbors have their own paths. What the user lacks is known from the privileges.
+        # Other streams have their own paths. Missing privileges are known.
         self.run.unauthorized_streams.add(self.name)
         self.logger.warning(
             "Access denied to stream '%s' (path: %s). The stream and its child streams are skipped"
@@ -62,19 +62,19 @@ class V3Stream(OptionalProductStream):
         return dict(self.params)
 
 
-class EditedStream(V3Stream):
-    """A few things, listed in each run, and read whole where they were edited since the last.
+class DetailOnChangeStream(V3Stream):
+    """A stream with a short list, and one request for the detail of each record that was edited.
 
-    Rows of those that were not edited are as they were. With nothing selected that only the whole
-    has, all are sent as they are listed.
+    Other records are unchanged. If only fields of the list are selected, all records are emitted as
+    listed.
     """
 
-    #: What the list has; more than that takes a call for each.
+    #: Fields of the list. Others require the detail.
     listed: ClassVar[Collection[str]]
 
     @override
     def start_timestamp(self) -> dt.datetime | None:
-        # Of a few things all are wanted, however old: `start_date` is for long lists.
+        # All records are needed, however old: `start_date` is for long lists.
         bookmark = timestamps.parse_or_none(self.bookmark)
         return bookmark - dt.timedelta(hours=self.config["lookback_hours"]) if bookmark else None
 
@@ -90,7 +90,7 @@ class EditedStream(V3Stream):
         self._keep_failed()
 
     def _with_detail(self, row: Record) -> Iterable[Record]:
-        """A row of the list with its detail; if that cannot be read the next run tries again."""
+        """Return a record of the list with its detail. If that fails, the next run tries again."""
         key = self.primary_keys[0]
         try:
             with retries.raise_when_exhausted():
@@ -106,7 +106,7 @@ class EditedStream(V3Stream):
 
     @cached_property
     def _failed(self) -> set[str]:
-        """The rows of which the detail could not be read, by the tokens of their ids."""
+        """Short ids of records whose detail could not be read."""
         return set(self._failed_before)
 
     def _keep_failed(self) -> None:
@@ -118,22 +118,24 @@ class EditedStream(V3Stream):
     def _is_edited(self, row: Record) -> bool:
         if self.since is None or short_id(str(row[self.primary_keys[0]])) in self._failed:
             return True
-        seen = self._known.get(str(row[self.primary_keys[0]]))
-        is_new = seen is None or seen.text != self._look(row)
+        seen = self._snapshots.get(str(row[self.primary_keys[0]]))
+        is_new = seen is None or seen.text != self._snapshot_text(row)
         return is_new and timestamps.is_since(row.get(self.replication_key or ""), self.since)
 
-    def _look(self, row: Record) -> str:
+    def _snapshot_text(self, row: Record) -> str:
         return fingerprint(str(row.get(self.replication_key or "")))[:6]
 
     @cached_property
-    def _known(self) -> Snapshots:
-        """What was read lately: the look-back would read it again each time."""
+    def _snapshots(self) -> Snapshots:
+        """Snapshots of recent edits, which the lookback window would read again each time."""
         return Snapshots(self.run.bookmarks_of(self.name).get("snapshots"))
 
     def _note(self, row: Record) -> None:
         timestamp = self.run.session.started_at
-        self._known.put(str(row[self.primary_keys[0]]), Snapshot(timestamp, self._look(row)))
-        self.get_context_state(None)["snapshots"] = self._known.dump()
+        self._snapshots.put(
+            str(row[self.primary_keys[0]]), Snapshot(timestamp, self._snapshot_text(row))
+        )
+        self.get_context_state(None)["snapshots"] = self._snapshots.dump()
 
     def _path_of(self, row: Record) -> str:
         return f"{self.path}/{quote(str(row[self.primary_keys[0]]), safe='')}"

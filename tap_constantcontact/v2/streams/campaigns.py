@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 
 # All that a list row of a campaign has; the rest takes a call per campaign.
 _LISTED = frozenset({"id", "name", "status", "modified_date"})
-# Only these were not sent, and so have no tracking data (API docs: Campaign tracking). A status
+# Only these were not sent, and so have no tracking data (docs/api/v2.md: Campaign tracking). A
+# status
 # that nobody foresaw is taken for one that has.
 _UNSENT = frozenset({"DRAFT", "SCHEDULED"})
 _SENT = "SENT"
 _DELETED = "DELETED"
-# Sent campaigns are listed by their last run, newest first (API docs: Campaigns collection): if the
+# Sent campaigns are listed by their last run, newest first (docs/api/v2.md: Campaigns collection):
+# if the
 # tracking of so many in a row has ended, so has that of those below.
 _ENDED_IN_A_ROW = 2
 
@@ -55,12 +57,12 @@ class CampaignBaseStream(WatermarkedStream):
         )
 
     def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
-        """Whether a campaign was edited since it was read, or since `start_date`."""
+        """Return whether a campaign was edited since its sync, or since `start_date`."""
         oldest = self.apply_lookback(synced_until) if synced_until else self.start_date
         return timestamps.is_since(campaign.get("modified_date"), oldest)
 
     def was_sent_since_start(self, campaign: Record) -> bool:
-        """Whether a campaign was sent after `start_date`; true as well if nobody knows."""
+        """Return whether a campaign was sent after `start_date`; true if that is unknown."""
         if not is_tracked(campaign):
             return False
         sent = sent_date(campaign)
@@ -69,7 +71,7 @@ class CampaignBaseStream(WatermarkedStream):
     def may_have_changed(
         self, campaign: Record, synced_until: dt.datetime | None, days: int
     ) -> bool:
-        """Whether a sent campaign's window of so many days was still open when it was read."""
+        """Return whether a campaign was still in its window at its last sync."""
         if not is_tracked(campaign) or synced_until is None:
             return False
         sent = sent_date(campaign)
@@ -79,21 +81,21 @@ class CampaignBaseStream(WatermarkedStream):
 
     @property
     def needs_detail(self) -> bool:
-        """Whether the rows hold anything that only a campaign's detail has."""
+        """True if the catalog selects fields that only a campaign's detail has."""
         return False
 
     def needs_last_run(self, synced_until: dt.datetime | None) -> bool:
-        """Whether it takes a campaign's detail to tell if it is due."""
+        """True if the decision whether the stream is due requires the detail."""
         return False
 
 
 def is_tracked(campaign: Record) -> bool:
-    """Whether a campaign may have tracking data."""
+    """Return whether a campaign may have tracking records."""
     return campaign["status"] not in _UNSENT
 
 
 class WindowedCampaignStream(CampaignBaseStream):
-    """What the API goes on counting while a campaign's window is open."""
+    """A child that may change as long as a campaign is in the tracking window."""
 
     @override
     def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
@@ -107,7 +109,7 @@ class Campaigns(WindowedCampaignStream, ParentStream):
 
     The walk goes down those being sent, those sent, newest first, and those yet to be sent. Two
     lists are read: of those sent, since only that one is in the order of sending, and of all, since
-    a status that nobody foresaw is in no other (API docs: Campaigns collection).
+    a status that nobody foresaw is in no other (docs/api/v2.md: Campaigns collection).
     """
 
     name = "campaigns"
@@ -116,7 +118,7 @@ class Campaigns(WindowedCampaignStream, ParentStream):
     replication_key = "modified_date"
     page_size = 50
     parent_key = "campaign_id"
-    # Counters as of now, and not of the last nightly reckoning (API docs: Campaigns).
+    # Counters as of now, and not of the last nightly reckoning (docs/api/v2.md: Campaigns).
     detail_params = {"updateSummary": "true"}  # noqa: RUF012 - never changed
     list_contexts = ({"status": _SENT}, {"status": "ALL"})
 
@@ -205,7 +207,9 @@ class Campaigns(WindowedCampaignStream, ParentStream):
 
 
 class DeletedCampaigns(ConstantContactStream):
-    """Campaigns that were deleted, as long as the API lists them (API docs: Campaigns collection).
+    """Campaigns that were deleted, as long as the API lists them (docs/api/v2.md.
+
+    Campaigns collection).
 
     They have no detail any more. A stream of its own, since a row with these few fields would empty
     the others of what was known of the campaign.
@@ -268,7 +272,7 @@ class CampaignLinks(EmbeddedChildStream, CampaignChildStream, WindowedCampaignSt
 
 
 class CampaignSchedules(CampaignChildStream):
-    """When a campaign will be sent; past schedules are not kept (API docs: Campaign schedules)."""
+    """Schedules of campaigns. The API keeps no past ones (docs/api/v2.md: Campaign schedules)."""
 
     name = "campaign_schedules"
     path = "/emailmarketing/campaigns/{campaign_id}/schedules"
@@ -285,7 +289,10 @@ class CampaignSchedules(CampaignChildStream):
 
 
 class CampaignPreviews(CampaignChildStream):
-    """A campaign as its recipients see it: large, and a call each (API docs: Campaign preview)."""
+    """A campaign as its recipients see it: large, and a call each (docs/api/v2.md.
+
+    Campaign preview).
+    """
 
     name = "campaign_previews"
     path = "/emailmarketing/campaigns/{campaign_id}/preview"

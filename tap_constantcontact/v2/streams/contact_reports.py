@@ -1,4 +1,4 @@
-"""What each contact did, asked contact by contact: a call each, and so off by default."""
+"""Reports per contact: one request for each, and so optional."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ContactReportStream(PartitionedStream):
 
 
 class ContactActivity(ContactReportStream):
-    """All that a contact was sent and did, over all campaigns (API docs: Contact tracking)."""
+    """Activities of contacts over all campaigns (docs/api/v2.md: Contact tracking)."""
 
     name = "contact_activity"
     path = "/contacts/{contact_id}/tracking"
@@ -69,7 +69,7 @@ class ContactActivity(ContactReportStream):
 
 
 class ContactSummaries(ContactReportStream):
-    """How often a contact was sent something, opened, clicked (API docs: Contact summary)."""
+    """Counters of contacts (docs/api/v2.md: Contact summary)."""
 
     name = "contact_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summary"
@@ -78,7 +78,7 @@ class ContactSummaries(ContactReportStream):
 
 
 class ContactCampaignSummaries(ContactReportStream):
-    """The same by campaign, without sends (API docs: Contact summary by campaign)."""
+    """The same by campaign, without sends (docs/api/v2.md: Contact summary by campaign)."""
 
     name = "contact_campaign_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summaryByCampaign"

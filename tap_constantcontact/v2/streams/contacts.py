@@ -25,7 +25,7 @@ _PAGES_ASKED = 3
 
 
 class Contacts(ContactsStream):
-    """Contacts in every status, with the lists they are on (API docs: Contacts collection).
+    """Contacts in every status, with the lists they are on (docs/api/v2.md: Contacts collection).
 
     Nobody documents that an unsubscribe moves `modified_date`, and there is no filter for those
     who opted out: all of them are passed over, and those newer than the bookmark taken.
@@ -81,7 +81,7 @@ class Contacts(ContactsStream):
 
     @cached_property
     def _there_are(self) -> int:
-        """How many contacts there are: no answer says, but lists count theirs."""
+        """Estimate the number of contacts from the counts of the lists."""
         if len(self._sample) < PAGE:
             return len(self._sample)
         lists = self.fetch_page(Lists.path, Lists.envelope)

@@ -83,7 +83,7 @@ class EventSpotStream(OptionalProductStream, WatermarkedStream):
 
 
 class Events(EventSpotStream, ParentStream):
-    """Events, list and detail merged (API docs: EventSpot events collection)."""
+    """Events, list and detail merged (docs/api/v2.md: EventSpot events collection)."""
 
     name = "events"
     path = "/eventspot/events"
@@ -130,7 +130,7 @@ class EventChildStream(EventSpotStream, ChildStream):
 
 
 class EventFees(EventChildStream):
-    """What registrants and guests pay (API docs: EventSpot fees)."""
+    """Fees of registrants and guests (docs/api/v2.md: EventSpot fees)."""
 
     name = "event_fees"
     path = "/eventspot/events/{event_id}/fees"
@@ -139,7 +139,7 @@ class EventFees(EventChildStream):
 
 
 class EventItems(EventChildStream):
-    """Things for sale at an event (API docs: EventSpot items)."""
+    """Things for sale at an event (docs/api/v2.md: EventSpot items)."""
 
     name = "event_items"
     path = "/eventspot/events/{event_id}/items"
@@ -176,7 +176,7 @@ class EventItemAttributes(EventItems):
 
 
 class EventPromocodes(EventChildStream):
-    """Codes for discounts and access (API docs: EventSpot promo codes)."""
+    """Codes for discounts and access (docs/api/v2.md: EventSpot promo codes)."""
 
     name = "event_promocodes"
     path = "/eventspot/events/{event_id}/promocodes"
@@ -185,7 +185,9 @@ class EventPromocodes(EventChildStream):
 
 
 class EventRegistrants(EventChildStream):
-    """People who registered, with what they filled in and paid (API docs: EventSpot registrants).
+    """People who registered, with what they filled in and paid (docs/api/v2.md.
+
+    EventSpot registrants).
 
     There is no time filter: all are listed, and the detail is read of those whose `updated_date` is
     newer than what was read. They are read in the order of their changes, so that a run that is cut
@@ -235,7 +237,7 @@ class EventRegistrants(EventChildStream):
         state.pop("resume_from", None)
 
     def _changed(self, registrants: Iterable[Record], task: ParentTask) -> list[Record]:
-        """Those whose detail is to be read, in the order in which it is."""
+        """Return the registrants whose detail is required, in the order of the requests."""
         since = self.since_of(task.due[self.name])
         within = self.run.bookmarks_of(self.name).get("resume_from") or {}
         is_here = within.get("event_id") == task.parent["id"]

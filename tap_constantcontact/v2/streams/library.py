@@ -23,7 +23,7 @@ class LibraryStream(OptionalProductStream):
     product = "the library"
 
     def usage(self) -> Record:
-        """What there is, as the library counts it."""
+        """The library's own counters."""
 
         def ask() -> Record:
             found = self.fetch_page(LibraryUsage.path, LibraryUsage.envelope)
@@ -33,7 +33,7 @@ class LibraryStream(OptionalProductStream):
 
 
 class LibraryUsage(LibraryStream):
-    """Space and files used: one row, sent bare or in an array (API docs: MyLibrary info)."""
+    """Space and files used: one row, sent bare or in an array (docs/api/v2.md: MyLibrary info)."""
 
     name = "library_usage"
     path = "/library/info"
@@ -47,7 +47,7 @@ class LibraryUsage(LibraryStream):
 
 
 class LibraryFolders(LibraryStream):
-    """Folders, those inside others lifted out of them (API docs: MyLibrary folders)."""
+    """Folders, those inside others lifted out of them (docs/api/v2.md: MyLibrary folders)."""
 
     name = "library_folders"
     path = "/library/folders"
@@ -73,7 +73,7 @@ class LibraryFolders(LibraryStream):
 
 
 class LibraryFiles(LibraryStream):
-    """Files, those in the trash too (API docs: MyLibrary files)."""
+    """Files, those in the trash too (docs/api/v2.md: MyLibrary files)."""
 
     name = "library_files"
     path = "/library/files"

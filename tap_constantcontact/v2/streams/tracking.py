@@ -1,7 +1,7 @@
-"""Who was sent what, and what they did with it: one row an event, by campaign.
+"""Tracking reports of campaigns: one record per event.
 
 Rows have no id of their own. A campaign, a contact and a moment tell them apart, and a link for
-clicks (API docs: Campaign tracking).
+clicks (docs/api/v2.md: Campaign tracking).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class TrackingStream(CampaignChildStream):
 
 
 class CampaignSends(TrackingStream):
-    """Who was sent a campaign. Once its sending lies some days back, nobody else will be."""
+    """Sends of campaigns. Some days after a sending, no more are expected."""
 
     name = "campaign_sends"
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/sends"
@@ -109,13 +109,13 @@ _MOST_COUNTERS = 64
 
 
 def _counter(campaign: Record, stream: str) -> int | None:
-    """What a campaign's detail counts of a report; None if it does not say."""
+    """Return the counter of a report in a campaign's detail; None if it is missing."""
     summary = envelopes.fields_of(campaign.get("tracking_summary"))
     return envelopes.count_of(summary.get(stream.removeprefix("campaign_")))
 
 
 class CampaignOpens(TrackingStream):
-    """Who opened a campaign, each time."""
+    """Opens of campaigns, one record per open."""
 
     name = "campaign_opens"
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/opens"
@@ -125,7 +125,7 @@ class CampaignOpens(TrackingStream):
 
 
 class CampaignClicks(TrackingStream):
-    """Who clicked which link of a campaign, each time."""
+    """Clicks on links of campaigns, one record per click."""
 
     name = "campaign_clicks"
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/clicks"
@@ -173,7 +173,7 @@ class CounterGatedStream(TrackingStream):
 
 
 class CampaignBounces(CounterGatedStream):
-    """Whom a campaign did not reach, and why."""
+    """Bounces of campaigns, with the reason."""
 
     name = "campaign_bounces"
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/bounces"
@@ -182,7 +182,7 @@ class CampaignBounces(CounterGatedStream):
 
 
 class CampaignForwards(TrackingStream):
-    """Who forwarded a campaign, each time."""
+    """Forwards of campaigns, one record per forward."""
 
     name = "campaign_forwards"
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/forwards"
@@ -191,7 +191,7 @@ class CampaignForwards(TrackingStream):
 
 
 class CampaignUnsubscribes(CounterGatedStream):
-    """Who unsubscribed upon a campaign, and why."""
+    """Unsubscribes after campaigns, with the reason."""
 
     name = "campaign_unsubscribes"
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/unsubscribes"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_constantcontact.v3.streams.account import Account, AccountEmails
 from tap_constantcontact.v3.streams.activities import Activities
+from tap_constantcontact.v3.streams.campaign_metrics import CampaignStats, CampaignSummaries
 from tap_constantcontact.v3.streams.campaigns import (
     CampaignAbTests,
     CampaignActivities,
@@ -35,7 +36,6 @@ from tap_constantcontact.v3.streams.groups import (
 from tap_constantcontact.v3.streams.id_map import IdMap
 from tap_constantcontact.v3.streams.landing_pages import LandingPageEvents
 from tap_constantcontact.v3.streams.outreach import Automations, SmsSummaries, SocialProfiles
-from tap_constantcontact.v3.streams.sums import CampaignStats, CampaignSummaries
 from tap_constantcontact.v3.streams.tracking import (
     CampaignBounces,
     CampaignClicks,

@@ -1,4 +1,4 @@
-"""The account itself (API docs: v3 §6)."""
+"""The account itself (docs/api/v3.md §6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulk jobs: imports, exports, removals (API docs: v3 §9)."""
+"""Bulk jobs: imports, exports, removals (docs/api/v3.md §9)."""
 
 from __future__ import annotations
 

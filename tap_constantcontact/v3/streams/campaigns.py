@@ -1,4 +1,4 @@
-"""Campaigns, what was written for them, and which of their reports are due (API docs: v3 §10).
+"""Campaigns, what was written for them, and which of their reports are due (docs/api/v3.md §10).
 
 A campaign is a hull: name, status, dates. Its activities hold what was written, and are what
 reports are about: the mail itself, and resends of it.
@@ -27,6 +27,7 @@ from tap_constantcontact.state.ids import fingerprint, short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.batches import batched
+from tap_constantcontact.v3.campaign_metrics import CampaignMetrics, sent_at, unique_count
 from tap_constantcontact.v3.counters import (
     KINDS,
     CampaignCounters,
@@ -37,7 +38,6 @@ from tap_constantcontact.v3.counters import (
 )
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.stream import V3Stream
-from tap_constantcontact.v3.sums import Sums, sent_at, unique_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -58,9 +58,9 @@ _KNOWN_ROLES = frozenset({_PRIMARY, _RESEND})
 # Campaigns that certainly were sent, or are being sent.
 _DONE = "done"
 _SENT = frozenset({_DONE, "executing"})
-# (API docs: v3 §10)
+# (docs/api/v3.md §10)
 _SHORTEST_RESEND_DELAY = dt.timedelta(hours=12)
-# The type of campaigns that are A/B tests (API docs: v3 §10).
+# The type of campaigns that are A/B tests (docs/api/v3.md §10).
 _AB_TEST = 57
 # What the walk knows of a campaign beside its row.
 _SUMMARY, _STATS, _ACTIVITIES = "_summary", "_stats", "campaign_activities"
@@ -74,23 +74,23 @@ def status_of(campaign: Record) -> str:
 
 
 def was_sent(campaign: Record) -> bool:
-    """Whether a campaign may have been sent: it is in the summaries, or its status says so."""
+    """Return whether a campaign may have been sent, by its summary or its status."""
     return bool(campaign.get(_SUMMARY)) or status_of(campaign) not in {*_UNSENT, _REMOVED}
 
 
 def sent_date(campaign: Record) -> dt.datetime | None:
-    """When a campaign was sent last, as far as is known."""
+    """Return the last sending of a campaign, as far as known."""
     found = sent_at(campaign.get(_SUMMARY))
     return found or timestamps.parse_or_none(campaign.get("updated_at"))
 
 
-def counts_in(campaign: Record) -> dict[str, int]:
-    """What is counted of a campaign by now, by kind."""
+def counters_in(campaign: Record) -> dict[str, int]:
+    """Return the current counters of a campaign, by kind."""
     return counts_of(envelopes.fields_of(campaign.get(_STATS)).get("stats"))
 
 
-def _edit_of(list_parents: Record) -> str:
-    """What stands for the edit, and the sending, that a campaign has seen last."""
+def _edit_hash(list_parents: Record) -> str:
+    """Return a hash of the last edit and the last sending of a campaign."""
     sent = sent_at(list_parents.get(_SUMMARY))
     return fingerprint(f"{list_parents.get('updated_at')} {sent}")[:6]
 
@@ -115,8 +115,8 @@ class CampaignBaseStream(WatermarkedStream):
         return self.has_changed(parent, synced_until)
 
     def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
-        """Whether a campaign was edited since it was read, or since `start_date`."""
-        if synced_until and (seen := self.edits.as_of(campaign["id"], synced_until)):
+        """Return whether a campaign was edited since its sync, or since `start_date`."""
+        if synced_until and (seen := self.edit_hashes.as_of(campaign["id"], synced_until)):
             # The look-back would read it again each time.
             return bool(seen.text != campaign[_EDIT])
         return self.is_since(
@@ -124,7 +124,7 @@ class CampaignBaseStream(WatermarkedStream):
         )
 
     def is_since(self, campaign: Record, timestamp: dt.datetime | None) -> bool:
-        """Whether a campaign was edited, sent or sent again after a moment.
+        """Return whether a campaign was edited, sent or resent after a timestamp.
 
         A resend need not move `updated_at`.
         """
@@ -132,30 +132,30 @@ class CampaignBaseStream(WatermarkedStream):
         return is_edited or self.was_sent_since(campaign, timestamp)
 
     @property
-    def edits(self) -> Snapshots:
+    def edit_hashes(self) -> Snapshots:
         """Of campaigns that were edited lately, which edit was read; all streams share it."""
         state = self.run.bookmarks_of(Campaigns.name).get("edit_hashes")
         return self.run.cache("edits", lambda: Snapshots(state))
 
     def was_sent_since(self, campaign: Record, timestamp: dt.datetime | None) -> bool:
-        """Whether a campaign was sent, or sent again, after a moment."""
+        """Return whether a campaign was sent or resent after a timestamp."""
         sent = sent_date(campaign)
         return was_sent(campaign) and (timestamp is None or sent is None or sent >= timestamp)
 
     @property
-    def known(self) -> Snapshots:
-        """What was known of campaigns when they were last read; all streams share it."""
+    def snapshots(self) -> Snapshots:
+        """Snapshots of campaigns, shared by all streams."""
         state = self.run.bookmarks_of(Campaigns.name).get("snapshots")
         return self.run.cache("counters", lambda: Snapshots(state))
 
     def snapshot(self, campaign: Record) -> CampaignCounters:
-        """What was known of a campaign when it was last read."""
-        return CampaignCounters.of(self.known.get(campaign["id"]))
+        """Return the counters of a campaign at its last sync."""
+        return CampaignCounters.of(self.snapshots.get(campaign["id"]))
 
     @cached_property
-    def sums(self) -> Sums:
+    def metrics(self) -> CampaignMetrics:
         """Sums over campaigns, as this stream asks for them."""
-        return Sums(self)
+        return CampaignMetrics(self)
 
 
 class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
@@ -178,7 +178,7 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
 
     def _needs(self, what: str) -> bool:
         streams = cast("list[CampaignBaseStream]", list(self.selected_streams.values()))
-        return self.sums.are_open and any(getattr(each, what) for each in streams)
+        return self.metrics.are_open and any(getattr(each, what) for each in streams)
 
     @property
     def _needs_summaries(self) -> bool:
@@ -208,16 +208,16 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     def list_parents(self) -> list[Record]:
         parents = super().list_parents()
         if not self._needs_summaries:
-            return _with_sums(parents, {}, {})
-        stats = self.sums.known_stats() if self._needs_stats else {}
-        return self._united(parents, self.sums.known_summaries(), stats)
+            return _with_metrics(parents, {}, {})
+        stats = self.metrics.known_stats() if self._needs_stats else {}
+        return self._united(parents, self.metrics.known_summaries(), stats)
 
     @override
     def prefetch_parents(self) -> Generator[PendingRequest | None, None, list[Record]]:
         parents = yield from super().prefetch_parents()
         if not self._needs_summaries:
-            return _with_sums(parents, {}, {})
-        summaries, stats = yield from self.sums.ahead(stats=self._needs_stats)
+            return _with_metrics(parents, {}, {})
+        summaries, stats = yield from self.metrics.ahead(stats=self._needs_stats)
         return self._united(parents, summaries, stats)
 
     def _united(
@@ -230,7 +230,7 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
             for each, summary in summaries.items()
             if each not in list_parents
         ]
-        return _with_sums(self.merge_lists([parents, unlisted]), summaries, stats)
+        return _with_metrics(self.merge_lists([parents, unlisted]), summaries, stats)
 
     @override
     def has_vanished(self, parent: Record) -> bool:
@@ -251,8 +251,8 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     @override
     def due_streams(self, parent: Record, synced_until: SyncedUntil) -> SyncedUntil:
         due = dict(super().due_streams(parent, synced_until))
-        known = self.snapshot(parent).activities
-        if not known or known >= activity_ids_in(parent):
+        snapshots = self.snapshot(parent).activities
+        if not snapshots or snapshots >= activity_ids_in(parent):
             return due
         # The detail names an activity that it did not name before.
         return due | {
@@ -282,43 +282,43 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
         lately = self.apply_lookback(timestamp)
         was_missed = self.is_since(parent, lately)
         if task.failed:
-            self._edits_now.put(parent["id"], None)
+            self._new_edit_hashes.put(parent["id"], None)
         elif task.due or not was_missed:
             # What some have read of it before in this pass was perhaps another edit.
             is_same = was_missed and sync_pass.is_for_all(synced_until)
-            self._edits_now.put(
+            self._new_edit_hashes.put(
                 parent["id"], Snapshot(timestamp, parent[_EDIT]) if is_same else None
             )
         if not self._needs_stats or not was_sent(parent):
             return
-        window, sent = self.sums.window, sent_date(parent)
+        window, sent = self.metrics.window, sent_date(parent)
         is_over = window is not None and sent is not None and sent + window <= timestamp
         snapshot = None
         if task.failed or not is_over:
             snapshot = self._snapshot_of(task, synced_until, timestamp).text(timestamp)
-        self._known_now.put(
+        self._new_snapshots.put(
             parent["id"], None if snapshot is None else Snapshot(timestamp, snapshot)
         )
 
     @override
     def extra_state(self, state: dict[str, Any]) -> None:
-        state["edit_hashes"] = self._edits_now.dump()
+        state["edit_hashes"] = self._new_edit_hashes.dump()
         if self._needs_stats:
-            state["snapshots"] = self._known_now.dump()
+            state["snapshots"] = self._new_snapshots.dump()
 
     # What is due is told, here and ahead, by what was known when the run began.
     @cached_property
-    def _edits_now(self) -> Snapshots:
-        return Snapshots(self.edits.dump())
+    def _new_edit_hashes(self) -> Snapshots:
+        return Snapshots(self.edit_hashes.dump())
 
     @cached_property
-    def _known_now(self) -> Snapshots:
-        return Snapshots(self.known.dump())
+    def _new_snapshots(self) -> Snapshots:
+        return Snapshots(self.snapshots.dump())
 
     def _snapshot_of(
         self, task: ParentTask, synced_until: SyncedUntil, timestamp: dt.datetime
     ) -> CampaignCounters:
-        """What is known of a campaign from now on."""
+        """Return the counters of a campaign after its sync."""
         before = self.snapshot(task.parent)
         counters = dict(before.counters)
         for stream in self._tracking:
@@ -345,7 +345,7 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     @override
     def on_pass_completed(self, sync_pass: SyncPass) -> None:
         if self._needs_stats:
-            self._known_now.retain(sync_pass.parent_ids)
+            self._new_snapshots.retain(sync_pass.parent_ids)
 
     # -- what it will cost ------------------------------------------------------------------
 
@@ -361,14 +361,14 @@ def _order_of(campaign: Record) -> str:
     return str(campaign.get("created_at") or summary.get("last_sent_date"))
 
 
-def _with_sums(
+def _with_metrics(
     parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
 ) -> list[Record]:
     rows = (
         {**each, _SUMMARY: summaries.get(each["id"]), _STATS: stats.get(each["id"])}
         for each in parents
     )
-    return [{**row, _EDIT: _edit_of(row)} for row in rows]
+    return [{**row, _EDIT: _edit_hash(row)} for row in rows]
 
 
 def activities_in(campaign: Record) -> list[Record]:
@@ -381,7 +381,7 @@ def activities_in(campaign: Record) -> list[Record]:
 
 
 def activity_ids_in(campaign: Record) -> frozenset[str]:
-    """What stands for the activities that a campaign's detail names."""
+    """Return the short ids of the activities in a campaign's detail."""
     ids = (activity["campaign_activity_id"] for activity in activities_in(campaign))
     return frozenset(map(short_activity_id, ids))
 
@@ -448,12 +448,12 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
 
     @property
     def is_in_window(self) -> bool:
-        """Whether the campaign that is being read was sent so lately that its records are kept."""
-        window, sent = self.sums.window, sent_date(self.task.parent)
+        """Return whether the API still keeps the records of the current campaign."""
+        window, sent = self.metrics.window, sent_date(self.task.parent)
         return window is None or sent is None or sent + window > self.run.session.started_at
 
     def must_have_records(self, campaign: Record, role: str) -> bool:
-        """Whether an activity certainly has some records of this kind."""
+        """Return whether an activity must have records."""
         return False
 
     @override
@@ -461,7 +461,7 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
         return False
 
     def must_have(self, campaign: Record, role: str) -> bool:
-        """Whether the API cannot rightly say that an activity has no such part."""
+        """Return whether a 404 for an activity is an error."""
         return role in _KNOWN_ROLES and status_of(campaign) != _REMOVED
 
     def _check_detail(self, campaign: Record) -> None:
@@ -509,7 +509,7 @@ class ContentChildStream(ActivityChildStream):
 
 
 class CampaignActivities(ContentChildStream):
-    """What was written for a campaign and its resends.
+    """Activities of campaigns: the content of the mail and of its resends.
 
     What the detail of a campaign says of an activity is all there is of a permalink.
     """
@@ -531,7 +531,7 @@ class CampaignActivities(ContentChildStream):
 
 
 class CampaignSchedules(ActivityChildStream):
-    """When a campaign will be sent; once it was, nothing is left of that.
+    """Schedules of campaigns. The API keeps none after the sending.
 
     It changes with the campaign: planning one is an edit.
     """
@@ -642,29 +642,29 @@ class MetricsChildStream(SentChildStream):
     def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
         if synced_until is None:
             return self.is_wanted(parent) and self.may_have(parent)
-        window, sent = self.sums.window, sent_date(parent)
+        window, sent = self.metrics.window, sent_date(parent)
         if window is not None and sent is not None and sent + window <= self.run.session.started_at:
             # Once more, whatever is counted: counters are late.
             synced_until = self.synced_until(parent, synced_until)
             return synced_until is None or synced_until < sent + window
-        known, now = self.snapshot(parent).counters, counts_in(parent)
+        snapshots, now = self.snapshot(parent).counters, counters_in(parent)
         return not all(
-            kind in known and known[kind].vouches(now.get(kind), synced_until)
+            kind in snapshots and snapshots[kind].vouches(now.get(kind), synced_until)
             for kind in self.kinds
         )
 
     def is_wanted(self, campaign: Record) -> bool:
-        """Whether a first run reads a campaign's report."""
+        """Return whether a first run syncs a campaign's report."""
         return self.was_sent_since(campaign, self.start_date)
 
     def may_have(self, campaign: Record) -> bool:
-        """Whether there may be something that is counted: all that can be read must say no."""
+        """Return whether a report may have records: any counter is not zero, or missing."""
         return any(self._counted(campaign, kind) != 0 for kind in self.kinds)
 
     def synced_until(
         self, campaign: Record, synced_until: dt.datetime | None
     ) -> dt.datetime | None:
-        """Up to when a report was read: None for never."""
+        """Return the timestamp until which a report is synced; None for never."""
         return synced_until
 
     @override
@@ -673,8 +673,8 @@ class MetricsChildStream(SentChildStream):
         return is_counted or super().must_have(campaign, role)
 
     def _counted(self, campaign: Record, kind: str) -> int | None:
-        """What is counted of a kind: rows if the campaign is in the window, else people."""
-        rows, people = counts_in(campaign).get(kind), unique_count(campaign.get(_SUMMARY), kind)
+        """Return a counter: of records if the campaign is in the window, else of people."""
+        rows, people = counters_in(campaign).get(kind), unique_count(campaign.get(_SUMMARY), kind)
         return people if rows is None else max(rows, people or 0)
 
 
@@ -693,7 +693,10 @@ class CounterGatedStream(MetricsChildStream):
     def synced_until(
         self, campaign: Record, synced_until: dt.datetime | None
     ) -> dt.datetime | None:
-        """Up to when a report was read: by the marks, or earlier if it was left out since."""
+        """Return the timestamp until which a report is synced.
+
+        The watermark's, or an earlier one.
+        """
         counter = self.snapshot(campaign).counters.get(self.kind)
         if counter is None or synced_until is None:
             return synced_until
@@ -712,7 +715,7 @@ class CounterGatedStream(MetricsChildStream):
         """
         if self.name in task.failed:
             return Counter(None, self.synced_until(task.parent, synced_until))
-        count = counts_in(task.parent).get(self.kind)
+        count = counters_in(task.parent).get(self.kind)
         if self.name not in task.due:
             if before is not None:
                 return before
@@ -739,7 +742,7 @@ class CampaignLinks(MetricsChildStream):
         if synced_until is None:
             return self.was_sent_since(parent, self.start_date)
         # What was sent again has links that nobody has clicked yet.
-        seen = self.edits.as_of(parent["id"], synced_until)
+        seen = self.edit_hashes.as_of(parent["id"], synced_until)
         is_known = seen is not None and seen.text == parent[_EDIT]
         is_new = not is_known and self.was_sent_since(parent, self.apply_lookback(synced_until))
         return is_new or super().is_due(parent, synced_until)

@@ -1,4 +1,4 @@
-"""What each contact did, asked contact by contact: a call each, and so off by default (v3 §13)."""
+"""Reports per contact: one request for each, and so optional (docs/api/v3.md §13)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
+from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.streams.contacts import Contacts
 from tap_constantcontact.v3.streams.outreach import FIVE_YEARS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-# All that a contact can be told to have done (API docs: v3 §13).
+# All that a contact can be told to have done (docs/api/v3.md §13).
 _TYPES = (
     "em_sends,em_opens,em_clicks,em_bounces,em_optouts,em_forwards,"
     "p_contact_open,p_contact_click,p_contact_add,p_contact_update"
@@ -64,7 +64,7 @@ class ContactReportStream(V3Stream, PartitionedStream):
 
 
 class ContactActivity(NumberedStream, ContactReportStream):
-    """All that a contact was sent and did, without links, devices and codes of bounces."""
+    """Activities of contacts, without links, devices and bounce codes."""
 
     name = "contact_activity"
     path = "/reports/contact_reports/{contact_id}/activity_details"
@@ -88,7 +88,7 @@ class ContactActivity(NumberedStream, ContactReportStream):
 
 
 class ContactSummaries(ContactReportStream):
-    """Which share of its mails a contact opens and clicks in."""
+    """Open and click rates of contacts."""
 
     name = "contact_summaries"
     path = "/reports/contact_reports/{contact_id}/open_and_click_rates"
@@ -101,7 +101,7 @@ class ContactSummaries(ContactReportStream):
 
 
 class ContactCampaignSummaries(ContactReportStream):
-    """How often a contact did what with a mail."""
+    """Counters of contacts by campaign."""
 
     name = "contact_campaign_summaries"
     path = "/reports/contact_reports/{contact_id}/activity_summary"
@@ -114,7 +114,7 @@ class ContactCampaignSummaries(ContactReportStream):
 
 
 class SmsEngagement(ContactReportStream):
-    """What a contact has agreed to by way of text messages, and when."""
+    """Consent history of contacts for text messages."""
 
     name = "sms_engagement"
     path = "/contacts/sms_engagement_history/{contact_id}"

@@ -1,4 +1,4 @@
-"""People (API docs: v3 §7)."""
+"""People (docs/api/v3.md §7)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Contacts(V3Stream, ContactsStream):
         return calls, note + (", all" if sync_pass.is_full else "")
 
     def _how_many(self, context: Context) -> int:
-        """How many contacts there are in a pass: the API counts them if asked to."""
+        """Request the number of contacts in a pass."""
         params = self.get_url_params(context, None)
         request = self.build_prepared_request(
             method="GET",

@@ -1,4 +1,4 @@
-"""Events and who has registered for them (API docs: v3 §14)."""
+"""Events and who has registered for them (docs/api/v3.md §14)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ENVELOPE = paged("records", cursor="next_cursor", total="total_records")
 _TRACK = "default_track"
 _SUMS = "event_registration_summary_metrics"
 # What a person pays, or whether he comes, moves nothing that the list shows: so often it is read.
-_A_WHILE = dt.timedelta(days=7)
+_REFRESH_INTERVAL = dt.timedelta(days=7)
 # So that runs at the same hour of each day keep to the days.
 _TOLERANCE = dt.timedelta(hours=12)
 
@@ -49,8 +49,8 @@ class EventFamilyStream(V3Stream, WatermarkedStream):
     privileges = ("campaign:read",)
 
     @property
-    def known(self) -> Snapshots:
-        """What was seen of events when they were last read; all streams share it."""
+    def snapshots(self) -> Snapshots:
+        """Snapshots of events, shared by all streams."""
         state = self.run.bookmarks_of(Events.name).get("snapshots")
         return self.run.cache("events", lambda: Snapshots(state))
 
@@ -62,9 +62,9 @@ class EventFamilyStream(V3Stream, WatermarkedStream):
         return changed is not None and changed >= self.apply_lookback(synced_until)
 
     def has_moved(self, event: Record, synced_until: dt.datetime) -> bool:
-        """Whether what the list shows of an event is perhaps other than when it was read."""
-        seen = self.known.as_of(event["id"], synced_until)
-        return seen is None or seen.text != _look(event)
+        """Return whether the list record of an event may have changed since its sync."""
+        snapshot = self.snapshots.as_of(event["id"], synced_until)
+        return snapshot is None or snapshot.text != _snapshot_text(event)
 
 
 class Events(EventFamilyStream, ParentStream):
@@ -108,15 +108,15 @@ class Events(EventFamilyStream, ParentStream):
         )
 
     def _is_time(self, event: Record) -> bool:
-        """Whether an event that is not over was not read for a while."""
-        seen = self.known.get(event["id"])
+        """Return whether a current event was not synced for some time."""
+        snapshot = self.snapshots.get(event["id"])
         ends = timestamps.parse_or_none(event.get("end_time"))
         started_at = self.run.session.started_at
         is_over = ends is not None and ends < started_at
         return (
-            seen is not None
+            snapshot is not None
             and not is_over
-            and started_at - seen.synced_until >= _A_WHILE - _TOLERANCE
+            and started_at - snapshot.synced_until >= _REFRESH_INTERVAL - _TOLERANCE
         )
 
     @override
@@ -132,34 +132,36 @@ class Events(EventFamilyStream, ParentStream):
         self, sync_pass: SyncPass, position: int, task: ParentTask, synced_until: SyncedUntil
     ) -> None:
         if task.failed:
-            self._known_now.put(task.parent["id"], None)
+            self._new_snapshots.put(task.parent["id"], None)
         elif task.due:
             # What some have read of it before in this pass was perhaps less.
             is_same = sync_pass.is_for_all(synced_until)
-            seen = Snapshot(sync_pass.timestamp, _look(task.parent)) if is_same else None
-            self._known_now.put(task.parent["id"], seen)
+            snapshot = (
+                Snapshot(sync_pass.timestamp, _snapshot_text(task.parent)) if is_same else None
+            )
+            self._new_snapshots.put(task.parent["id"], snapshot)
 
     @override
     def extra_state(self, state: dict[str, Any]) -> None:
-        state["snapshots"] = self._known_now.dump()
+        state["snapshots"] = self._new_snapshots.dump()
 
     @cached_property
-    def _known_now(self) -> Snapshots:
-        return Snapshots(self.known.dump())
+    def _new_snapshots(self) -> Snapshots:
+        return Snapshots(self.snapshots.dump())
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return {name: held for name, held in row.items() if name not in {"id", _TRACK}}
 
 
-def _look(event: Record) -> str:
-    """What the list shows of an event that moves, in a few letters."""
+def _snapshot_text(event: Record) -> str:
+    """Return a hash of the fields of an event that change."""
     shown = [event.get(name) for name in ("title", "status", "start_time", "end_time", _SUMS)]
     return fingerprint(str(shown))[:6]
 
 
 def registration_count(event: Record) -> int | None:
-    """How many have registered for an event, as the list says; None if it does not."""
+    """Return the number of registrations in an event's list record; None if it is missing."""
     return envelopes.count_of(envelopes.fields_of(event.get(_SUMS)).get("registration_count"))
 
 
@@ -187,7 +189,7 @@ def _track_of(event: Record) -> Record | None:
 
 
 class EventTracks(EmbeddedChildStream, EventChildStream):
-    """How one registers for an event; it comes in its detail and costs no call."""
+    """Tracks of events, embedded in the event's detail."""
 
     name = "event_tracks"
     primary_keys = ("event_id", "track_id")
@@ -199,7 +201,7 @@ class EventTracks(EmbeddedChildStream, EventChildStream):
 
 
 class EventRegistrations(EventChildStream):
-    """Who has registered for an event."""
+    """Registrations for events."""
 
     name = "event_registrations"
     path = "/events/{event_id}/tracks/{track_id}/registrations"

@@ -1,4 +1,4 @@
-"""Lists, the account's own fields, tags and segments (API docs: v3 §8)."""
+"""Lists, the account's own fields, tags and segments (docs/api/v3.md §8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import EditedStream, V3Stream
+from tap_constantcontact.v3.stream import DetailOnChangeStream, V3Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ class Tags(V3Stream):
     params: ClassVar[Mapping[str, str]] = {"include_count": "true"}
 
 
-class Segments(EditedStream):
+class Segments(DetailOnChangeStream):
     """Saved questions about contacts; the question itself takes a call where it was edited."""
 
     name = "segments"
@@ -84,7 +84,7 @@ class Segments(EditedStream):
 
 
 class SegmentMembers(V3Stream, PartitionedStream):
-    """Who is in which segment; no list of members exists but the contacts themselves.
+    """Contacts of segments.
 
     A segment that is still being worked out is asked for again after a while.
     """

@@ -1,4 +1,4 @@
-"""What ids of v2 are called in v3: the bridge for those who move (API docs: v3 §17)."""
+"""Ids of v2 and v3, for the migration (docs/api/v3.md §17)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Kind(NamedTuple):
-    """How ids of one kind are looked up.
+    """The lookup of ids of one kind.
 
     Attributes:
         asked_by: The parameter that takes the old ids, and the field that repeats them.
@@ -68,7 +68,7 @@ class IdMap(V3Stream):
     @cached_property
     def _batches(self) -> Sequence[tuple[str, list[str]]]:
         """The ids of the file, by kind, as many at once as a call takes."""
-        with Path(self.config["id_map_source"]).expanduser().open(newline="") as file:
+        with Path(self.config["id_map_file"]).expanduser().open(newline="") as file:
             rows = [(row["kind"], row["id"]) for row in csv.DictReader(file)]
         return [
             (kind, batch)

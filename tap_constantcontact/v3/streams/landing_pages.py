@@ -1,4 +1,4 @@
-"""What contacts did on landing pages (API docs: v3 §13)."""
+"""Activities on landing pages (docs/api/v3.md §13)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from tap_constantcontact.http import retries
 from tap_constantcontact.stream import NO_VALUE
+from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.numbering import NumberedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What reaches people beside mail (API docs: v3 §13, §14)."""
+"""Automations, social profiles and text messages (docs/api/v3.md §13, §14)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import EditedStream, V3Stream
+from tap_constantcontact.v3.stream import DetailOnChangeStream, V3Stream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FIVE_YEARS = dt.timedelta(days=5 * 365)
 
 
-class Automations(EditedStream):
+class Automations(DetailOnChangeStream):
     """Paths that contacts go along by themselves; their steps take a call where one was edited."""
 
     name = "automations"
@@ -46,7 +46,7 @@ class SocialProfiles(V3Stream):
 
 
 class SmsSummaries(V3Stream):
-    """How campaigns of text messages went: their figures go on growing, so all are read."""
+    """Summaries of text message campaigns. Their counters keep changing, so all are read."""
 
     name = "sms_summaries"
     path = "/reports/summary_reports/sms_campaign_summaries"

@@ -1,4 +1,4 @@
-"""Who was sent what, and what they did with it: one row for each thing (API docs: v3 §12).
+"""Tracking reports of campaigns: one record per event (docs/api/v3.md §12).
 
 Rows have no id, their times are cut to the minute, and there is no filter: a report is read from
 the top, where the newest rows are, down to what was read before.
@@ -15,12 +15,12 @@ from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.counters import short_activity_id
+from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.numbering import NumberedStream
 from tap_constantcontact.v3.streams.campaigns import (
     CounterGatedStream,
     MetricsChildStream,
-    counts_in,
+    counters_in,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class TrackingStream(NumberedStream, CounterGatedStream):
     def fetch_child_records(self, context: Context) -> Iterable[Record]:
         self._records_read = 0
         yield from super().fetch_child_records(context)
-        count = counts_in(self.task.parent).get(self.kind)
+        count = counters_in(self.task.parent).get(self.kind)
         if count and not self._records_read and self.is_in_window:
             self.warn_about_missing_records()
 
@@ -115,7 +115,7 @@ class TrackingStream(NumberedStream, CounterGatedStream):
         return pages(self._rows_expected(task.parent))
 
     def _rows_expected(self, campaign: Record) -> float:
-        in_all = counts_in(campaign).get(self.kind)
+        in_all = counters_in(campaign).get(self.kind)
         if in_all is not None:
             return in_all
         return (self._counted(campaign, self.kind) or 0) * self._rows_a_person()
@@ -125,7 +125,7 @@ class TrackingStream(NumberedStream, CounterGatedStream):
 
 
 class CampaignSends(TrackingStream):
-    """Who was sent a campaign."""
+    """Sends of campaigns."""
 
     name = "campaign_sends"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/sends"
@@ -133,13 +133,13 @@ class CampaignSends(TrackingStream):
 
 
 class RepeatedStream(TrackingStream):
-    """What one person does several times: sums over old campaigns count people."""
+    """An action that a person can repeat: metrics of old campaigns count people."""
 
     @override
     def _rows_a_person(self) -> float:
         def share() -> float:
             people, rows = 0, 0
-            for row in self.sums.known_stats().values():
+            for row in self.metrics.known_stats().values():
                 stats = envelopes.fields_of(row.get("stats"))
                 people += envelopes.count_of(stats.get(f"em_{self.kind}")) or 0
                 rows += envelopes.count_of(stats.get(f"em_{self.kind}_all")) or 0
@@ -149,7 +149,7 @@ class RepeatedStream(TrackingStream):
 
 
 class CampaignOpens(RepeatedStream):
-    """Who opened a campaign, each time."""
+    """Opens of campaigns, one record per open."""
 
     name = "campaign_opens"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/opens"
@@ -157,7 +157,7 @@ class CampaignOpens(RepeatedStream):
 
 
 class CampaignClicks(RepeatedStream):
-    """Who clicked which link of a campaign, each time."""
+    """Clicks on links of campaigns, one record per click."""
 
     name = "campaign_clicks"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/clicks"
@@ -166,7 +166,7 @@ class CampaignClicks(RepeatedStream):
 
 
 class CampaignBounces(TrackingStream):
-    """Whom a campaign did not reach, and why."""
+    """Bounces of campaigns, with the reason."""
 
     name = "campaign_bounces"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/bounces"
@@ -174,7 +174,7 @@ class CampaignBounces(TrackingStream):
 
 
 class CampaignForwards(TrackingStream):
-    """Who forwarded a campaign, each time."""
+    """Forwards of campaigns, one record per forward."""
 
     name = "campaign_forwards"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/forwards"
@@ -182,7 +182,7 @@ class CampaignForwards(TrackingStream):
 
 
 class CampaignUnsubscribes(TrackingStream):
-    """Who opted out by a campaign."""
+    """Unsubscribes after campaigns."""
 
     name = "campaign_unsubscribes"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/optouts"
@@ -190,7 +190,7 @@ class CampaignUnsubscribes(TrackingStream):
 
 
 class CampaignDidNotOpens(MetricsChildStream):
-    """Who has not opened a campaign yet: whole each time, since rows vanish from it."""
+    """Contacts that have not opened a campaign. Read completely, because records vanish from it."""
 
     name = "campaign_did_not_opens"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/didnotopens"

@@ -1,4 +1,7 @@
-"""What was sent, and what was counted of it: asked once a run, 500 and 150 campaigns a call."""
+"""Summaries and counters of campaigns, requested once per run.
+
+500 and 150 campaigns per request.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,9 @@ SUMMARY_PAGE = 500
 SUMMARY_ENVELOPE = paged("bulk_email_campaign_summaries")
 STATS = "/reports/stats/email_campaigns"
 STATS_ENVELOPE = paged("results")
-#: What it takes to read them.
+#: Privileges that they require.
 PRIVILEGE = "ui:campaign:metrics"
-#: How many campaigns a call for stats takes.
+#: Campaigns per request for counters.
 STATS_BATCH = 150
 _KEY = "campaign_id"
 _ALL_SUMMARIES = f"{SUMMARIES}?limit={SUMMARY_PAGE}"
@@ -46,9 +49,9 @@ class Stats:
     """The counters of campaigns.
 
     Attributes:
-        by_id: By the ids of the campaigns.
-        unknown: Campaigns of which the API has no counters.
-        failed: Why counters could not be read, by path.
+        by_id: Counters by campaign id.
+        unknown: Campaigns without counters in the API.
+        failed: Errors by path.
     """
 
     by_id: dict[str, Record] = field(default_factory=dict)
@@ -56,8 +59,8 @@ class Stats:
     failed: dict[str, FatalAPIError] = field(default_factory=dict)
 
 
-class Sums:
-    """The sums of reports, as one stream requests them; all streams of a run share them."""
+class CampaignMetrics:
+    """Summaries and counters, which all streams of a run share."""
 
     def __init__(self, stream: ConstantContactStream) -> None:
         """Use a stream for requests and warnings."""
@@ -66,17 +69,17 @@ class Sums:
 
     @property
     def window(self) -> dt.timedelta | None:
-        """How long after its sending a campaign is asked for news; None for no limit."""
+        """The tracking window; None for no limit."""
         days = int(self._run.config["tracking_window_days"])
         return dt.timedelta(days=days) if days else None
 
     @property
     def are_open(self) -> bool:
-        """Whether the token's user may read sums, as far as is known."""
+        """True if the user may read metrics, as far as known."""
         return PRIVILEGE not in self._run.missing_privileges
 
     def summaries(self) -> dict[str, Record]:
-        """Sent campaigns by their ids, the one sent last first (API docs: v3 §11).
+        """Return the summaries of sent campaigns by id, last sending first (docs/api/v3.md §11).
 
         Raises:
             FatalAPIError: They cannot be read.
@@ -84,7 +87,7 @@ class Sums:
         return _result(self._run.cache("summaries", lambda: self._attempt(self._ask_summaries)))
 
     def known_summaries(self) -> dict[str, Record]:
-        """The summaries for streams that do without them if need be, with a warning."""
+        """Return the summaries, or none with a warning, for streams that can do without."""
         try:
             return self.summaries()
         except FatalAPIError as error:
@@ -96,16 +99,16 @@ class Sums:
         return _by_id(self._stream.with_string_ids(rows, _KEY))
 
     def stats(self) -> Stats:
-        """The counters of campaigns in the window.
+        """Return the counters of campaigns in the window.
 
         Raises:
-            FatalAPIError: It cannot be told which campaigns are in the window.
+            FatalAPIError: The summaries, which name the campaigns in the window, cannot be read.
         """
         self.summaries()
         return self._run.cache("stats", self._ask_stats)
 
     def known_stats(self) -> dict[str, Record]:
-        """The counters for streams that do without those that cannot be read, with a warning."""
+        """Return the counters that can be read, with a warning about others."""
         if not self.known_summaries():
             return {}
         found = self.stats()
@@ -116,7 +119,8 @@ class Sums:
     def _warn(self, path: str, error: FatalAPIError) -> None:
         def warn() -> None:
             self._stream.logger.warning(
-                "Stream '%s' continues without what cannot be read (path: %s). Reports are read"
+                "Stream '%s' continues without data that cannot be read (path: %s). Reports are"
+                " synced"
                 " whether or not they have changed. %s",
                 self._stream.name,
                 path,
@@ -132,7 +136,7 @@ class Sums:
         return found
 
     def _add_batch(self, found: Stats, ids: list[str]) -> None:
-        """Request a batch. One unknown id fails all: it is halved until that stands alone."""
+        """Request a batch. One unknown id fails it, so it is halved until that id stands alone."""
         path = _stats_path(ids)
         rows = self._attempt(lambda: self._stream.fetch_page(path, STATS_ENVELOPE))
         if not isinstance(rows, FatalAPIError):
@@ -148,7 +152,7 @@ class Sums:
             self._add_batch(found, ids[half:])
 
     def _attempt(self, request: Callable[[], _T]) -> _T | FatalAPIError:
-        """Make a request, or return why it failed, unless that concerns the whole run."""
+        """Send a request, or return its error, unless that concerns the whole run."""
         try:
             with retries.raise_when_exhausted():
                 return request()
@@ -160,7 +164,7 @@ class Sums:
             return error
 
     def lively(self, summaries: Iterable[Record]) -> list[str]:
-        """The ids of campaigns that were sent so lately that news is expected of them."""
+        """Return the ids of campaigns in the tracking window."""
         oldest = self._run.session.started_at - self.window if self.window else None
         return [
             str(row[_KEY])
@@ -171,7 +175,7 @@ class Sums:
     def ahead(
         self, *, stats: bool
     ) -> Generator[PendingRequest | None, None, tuple[dict[str, Record], dict[str, Record]]]:
-        """Expect the calls for summaries, and for `stats`, whoever makes them; wait for both."""
+        """Forecast the requests for summaries and `stats`, whichever stream sends them."""
         expected: dict[str, PendingRequest] = self._run.cache("calls for sums", dict)
         if _ALL_SUMMARIES not in expected:
             expected[_ALL_SUMMARIES] = self._stream.prefetch_list(_ALL_SUMMARIES, SUMMARY_ENVELOPE)
@@ -192,12 +196,12 @@ class Sums:
 
 
 def sent_at(summary: Record | None) -> dt.datetime | None:
-    """When a campaign was sent last, by its summary; None if nobody knows."""
+    """Return the last sending of a campaign by its summary; None if it is not known."""
     return timestamps.parse_or_none(summary.get("last_sent_date")) if summary else None
 
 
 def unique_count(summary: Record | None, kind: str) -> int | None:
-    """How many contacts a summary counts of a kind; None if it does not say."""
+    """Return a unique count of a summary; None if it is missing."""
     return envelopes.count_of(envelopes.fields_of((summary or {}).get("unique_counts")).get(kind))
 
 

@@ -1,4 +1,4 @@
-"""Where the next links of v3 lead."""
+"""URLs of v3."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tap_constantcontact.http.urls import BaseUrl
 
 
 class V3BaseUrl(BaseUrl):
-    """The base address of v3.
+    """The base URL of v3.
 
-    Its links begin with `/v3`; some have been seen with a path of the vendor's own network (API
-    docs: v3 §2.2). What counts in those is their query.
+    Next links begin with `/v3`. Some have a path of the vendor's own network (docs/api/v3.md §2.2):
+    only their query counts.
     """
 
     @override

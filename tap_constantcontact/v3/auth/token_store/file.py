@@ -1,4 +1,4 @@
-"""Tokens in a file that only its owner may read."""
+"""Token store in a file with mode 0600."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from filelock import FileLock, Timeout
 from typing_extensions import override
 
 from tap_constantcontact.meltano import LOGIN
-from tap_constantcontact.v3.store import (
-    Grant,
+from tap_constantcontact.v3.auth.token_store.base import (
     NoStoreError,
+    StoredToken,
     StoreError,
     TokenStore,
-    read_grants,
-    write_grants,
+    format_tokens,
+    parse_tokens,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A refresh takes a second or two; what holds the lock longer hangs.
-_PATIENCE = 120.0
+# A refresh takes a second or two. A lock that is held longer belongs to a hanging run.
+_TIMEOUT_SECONDS = 120.0
 
 
 class FileStore(TokenStore):
-    """A JSON file that only its owner may read, changed in one step."""
+    """A JSON file with mode 0600 that is replaced in one step."""
 
     def __init__(self, path: Path) -> None:
-        """Take the file, which need not be there."""
-        # Through links: what they lead to is replaced, and not the link.
+        """Take the path of the file, which need not exist."""
+        # Follow links: their target is replaced, not the link.
         self.path = Path(os.path.realpath(path))
 
     @property
     @override
-    def place(self) -> str:
+    def location(self) -> str:
         return str(self.path)
 
     @override
@@ -46,10 +46,10 @@ class FileStore(TokenStore):
     def locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE, mode=0o600)
+            lock = FileLock(f"{self.path}.lock", timeout=_TIMEOUT_SECONDS, mode=0o600)
             lock.acquire()
         except Timeout:
-            msg = f"The token store {self.path} is locked by another run that does not end."
+            msg = f"Another run holds the lock of the token store {self.path} and does not end."
             raise StoreError(msg) from None
         except OSError as error:
             kind = StoreError if os.path.exists(self.path) else NoStoreError  # noqa: PTH110
@@ -60,7 +60,7 @@ class FileStore(TokenStore):
             lock.release()
 
     @override
-    def grants(self) -> list[Grant]:
+    def tokens(self) -> list[StoredToken]:
         try:
             content = self.path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -68,21 +68,22 @@ class FileStore(TokenStore):
         except OSError as error:
             raise self._unusable(error) from None
         try:
-            return read_grants(content.decode("utf-8-sig"))
+            return parse_tokens(content.decode("utf-8-sig"))
         except ValueError:
             msg = (
-                f"The token store {self.path} holds something else than tokens. Move it away, then"
+                f"The token store {self.path} contains something else than tokens. Move it away,"
+                " then"
                 f" log in again: {LOGIN}"
             )
             raise StoreError(msg) from None
 
     @override
-    def save(self, grants: list[Grant]) -> None:
-        text = write_grants(grants)
+    def save(self, tokens: list[StoredToken]) -> None:
+        text = format_tokens(tokens)
         temporary = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Made so that only its owner may read it.
+            # Created with mode 0600.
             number, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens")
             with os.fdopen(number, "w") as file:
                 file.write(text)
@@ -97,5 +98,5 @@ class FileStore(TokenStore):
     def _unusable(self, error: OSError, kind: type[StoreError] = StoreError) -> StoreError:
         return kind(
             f"The token store {self.path} cannot be used: {error.strerror or type(error).__name__}."
-            " Name another with the setting `token_store`."
+            " Use another one with the setting `token_store`."
         )

@@ -1,4 +1,4 @@
-"""Keeping an access token good: one refresh a day, however many runs share a store."""
+"""Refresh of access tokens: once a day, however many runs share a store."""
 
 from __future__ import annotations
 
@@ -11,112 +11,116 @@ from typing import TYPE_CHECKING
 from tap_constantcontact.http.shutdown import SyncStopped
 from tap_constantcontact.meltano import LOGIN
 from tap_constantcontact.state.ids import fingerprint
-from tap_constantcontact.v3.oauth import LostAnswerError, SignInError, SpentTokenError
-from tap_constantcontact.v3.store import Grant, NoStoreError, StoreError
+from tap_constantcontact.v3.auth.oauth import InvalidGrantError, SignInError, TokenResponseLostError
+from tap_constantcontact.v3.auth.token_store.base import NoStoreError, StoredToken, StoreError
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator, Mapping
 
-    from tap_constantcontact.v3.oauth import AuthServer, Tokens
-    from tap_constantcontact.v3.store import TokenStore
+    from tap_constantcontact.v3.auth.oauth import OAuthClient, Tokens
+    from tap_constantcontact.v3.auth.token_store.base import TokenStore
 
-# A token is renewed when so much of its life is left, or a quarter of it if that is less.
-_AHEAD = dt.timedelta(hours=6)
+# A token is refreshed this long before its end, or after three quarters of a shorter life.
+_REFRESH_MARGIN = dt.timedelta(hours=6)
 _SHARE = 4
-# A refresh that failed while the token lives is not tried with each call, but so much later.
-_AGAIN = dt.timedelta(minutes=10)
+# After a failed refresh, a valid token is used for so long before the next attempt.
+_RETRY_AFTER = dt.timedelta(minutes=10)
 
 _LOG_IN = f"Log in: {LOGIN}"
 _TRY_AGAIN = f"Try again, or log in again: {LOGIN}"
-# How long to try to save a token that replaces a spent one: a minute in all.
+# Seconds between attempts to save a token that replaces an invalid one: a minute in all.
 _PAUSES = (1, 2, 4, 8, 15, 30)
 
 
-class Keeper:
-    """Hands out an access token that is good for a while.
+class TokenManager:
+    """Provides a valid access token.
 
-    The store is read afresh, and its lock held, from before a refresh until the new tokens are
-    written: a rotating refresh token is good once.
+    A refresh reads the store again and holds its lock until the new tokens are written: a rotating
+    refresh token is valid once.
     """
 
     def __init__(  # noqa: PLR0913 - who asks, where it is kept, and the time
         self,
-        server: AuthServer,
+        server: OAuthClient,
         store: TokenStore,
         client_id: str,
-        seed: str | None,
+        initial_refresh_token: str | None,
         logger: logging.Logger,
         *,
         label: str = "",
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Look at nothing yet.
+        """Create a manager, without access to the store.
 
         Args:
-            server: Renews tokens.
-            store: Keeps them.
+            server: The OAuth client.
+            store: The token store.
             client_id: The application.
-            seed: A refresh token from the settings: it counts until the store has a newer one.
-            logger: Takes warnings.
+            initial_refresh_token: The refresh token of the settings, used until the store has a
+                newer one.
+            logger: Logs warnings.
             label: The setting `account_label`.
-            clock: The time.
-            sleep: Waits for so many seconds.
+            clock: Returns the time.
+            sleep: Waits for a number of seconds.
         """
         self._server = server
         self._store = store
         self._client_id = client_id
-        self._seed = seed
+        self._initial_token = initial_refresh_token
         self._logger = logger
         self._label = label
         self._clock = clock
         self._sleep = sleep
         self._unsaved: StoreError | None = None
-        self._grant: Grant | None = None
-        self._again: dt.datetime | None = None
+        self._grant: StoredToken | None = None
+        self._retry_at: dt.datetime | None = None
 
     def access_token(self) -> str:
-        """An access token that is good.
+        """Return a valid access token.
 
         Raises:
-            SignInError: There is none, and none can be had.
+            SignInError: There is none.
         """
-        if self._grant is None or not (self._is_fresh(self._grant) or self._is_borne(self._grant)):
+        if self._grant is None or not (
+            self._is_fresh(self._grant) or self._retry_is_deferred(self._grant)
+        ):
             self._grant = self._renewed(refused="")
         return self._grant.access_token
 
     @property
     def identity(self) -> str:
-        """The account's id, if it is known; no token is renewed for that.
+        """The account id, if it is known. Does not refresh a token.
 
         Raises:
-            SignInError: Nobody has logged in.
+            SignInError: There is no login.
         """
-        return self._seeded(self._stored()).account
+        return self._load_or_seed(self._stored()).account
 
-    def _stored(self) -> Grant | None:
+    def _stored(self) -> StoredToken | None:
         return self._store.find(self._client_id, self._label, self._seed_hash)
 
     @property
     def _seed_hash(self) -> str:
-        return fingerprint(self._seed) if self._seed else ""
+        return fingerprint(self._initial_token) if self._initial_token else ""
 
     @property
     def fault(self) -> str | None:
-        """What is to be said at the end of a run: that a new token could not be kept."""
+        """A message for the end of the run if a new token could not be stored."""
         if self._unsaved is None or self._grant is None:
             return None
         with contextlib.suppress(StoreError), self._store.locked():
             self._store.put(self._grant)
             return None
         return (
-            f"{self._unsaved} The refresh token was rotated in this run, and the new one could not"
-            f" be kept. {_LOG_IN}"
+            f"{self._unsaved} The refresh token was rotated in this run, and the new one could"
+            " not be"
+            f" stored. {_LOG_IN}"
         )
 
     def set_account(self, owner: str) -> None:
-        """Keep the account's id with its tokens; if that cannot be done, it is asked again."""
+        """Store the account id with its tokens. If that fails, the next run requests it again."""
         with contextlib.suppress(StoreError), self._store.locked():
             grant = self._stored()
             if grant and not grant.account:
@@ -124,38 +128,38 @@ class Keeper:
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """The tokens that this run knows of."""
-        known = {"<refresh_token>": self._seed or ""}
+        """Tokens that this run knows."""
+        known = {"<refresh_token>": self._initial_token or ""}
         if self._grant:
             known["<access_token>"] = self._grant.access_token
             known["<new_refresh_token>"] = self._grant.refresh_token
         return known
 
-    def _is_borne(self, grant: Grant) -> bool:
-        """Whether a token that could not be renewed goes on being used for the moment."""
-        return bool(self._again and self._clock() < self._again and self._is_alive(grant))
+    def _retry_is_deferred(self, grant: StoredToken) -> bool:
+        """Return whether a refresh failed recently while the token is still valid."""
+        return bool(self._retry_at and self._clock() < self._retry_at and self._is_alive(grant))
 
     def renew(self, refused: str) -> str:
-        """Another access token than one that the API has refused.
+        """Replace an access token that the API has rejected.
 
         Raises:
-            SignInError: None can be had.
+            SignInError: There is no other token.
         """
         self._grant = self._renewed(refused)
         return self._grant.access_token
 
-    def _is_fresh(self, grant: Grant) -> bool:
+    def _is_fresh(self, grant: StoredToken) -> bool:
         if not (grant.access_token and grant.issued_at and grant.expires_at):
             return False
-        ahead = min(_AHEAD, (grant.expires_at - grant.issued_at) / _SHARE)
+        ahead = min(_REFRESH_MARGIN, (grant.expires_at - grant.issued_at) / _SHARE)
         return self._clock() < grant.expires_at - ahead
 
-    def _is_alive(self, grant: Grant) -> bool:
+    def _is_alive(self, grant: StoredToken) -> bool:
         return bool(grant.access_token and grant.expires_at and self._clock() < grant.expires_at)
 
-    def _renewed(self, refused: str) -> Grant:
-        # Where nothing has to be written, the store need not be writable.
-        grant = self._seeded(self._stored())
+    def _renewed(self, refused: str) -> StoredToken:
+        # If nothing has to be written, the store need not be writable.
+        grant = self._load_or_seed(self._stored())
         if grant.access_token != refused and self._is_fresh(grant):
             return grant
         try:
@@ -164,13 +168,13 @@ class Keeper:
             if grant.access_token == refused or not self._is_alive(grant):
                 raise
             self._logger.warning("%s The current access token is still valid, and is used.", error)
-            self._again = self._clock() + _AGAIN
+            self._retry_at = self._clock() + _RETRY_AFTER
             return grant
 
-    def _renewed_under_lock(self, refused: str) -> Grant:
+    def _renewed_under_lock(self, refused: str) -> StoredToken:
         with self._locked():
-            grant = self._seeded(self._stored())
-            # Another run may have renewed it in the meantime.
+            grant = self._load_or_seed(self._stored())
+            # Another run may have refreshed it in the meantime.
             if grant.access_token != refused and self._is_fresh(grant):
                 return grant
             try:
@@ -181,39 +185,44 @@ class Keeper:
                 self._logger.warning(
                     "%s The current access token is still valid, and is used.", error
                 )
-                self._again = self._clock() + _AGAIN
+                self._retry_at = self._clock() + _RETRY_AFTER
                 return grant
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """The store's lock; where no store can be, a seed does without."""
+        """Lock the store; without a usable store, an initial token needs no lock."""
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(self._store.locked())
             except NoStoreError:
-                if not self._seed:
+                if not self._initial_token:
                     raise
             yield
 
-    def _seeded(self, stored: Grant | None) -> Grant:
-        """The stored grant, unless the settings name a newer seed."""
+    def _load_or_seed(self, stored: StoredToken | None) -> StoredToken:
+        """Return the stored token, or the initial one of the settings."""
         if stored:
             return stored
-        if self._seed:
-            return Grant(self._client_id, self._seed, label=self._label, seed=self._seed_hash)
+        if self._initial_token:
+            return StoredToken(
+                self._client_id,
+                self._initial_token,
+                label=self._label,
+                seed=self._seed_hash,
+            )
         account = f" and the account label '{self._label}'" if self._label else ""
-        msg = f"Nobody has logged in yet for this `client_id`{account}. {_LOG_IN}"
+        msg = f"No login found for this `client_id`{account}. {_LOG_IN}"
         raise SignInError(msg)
 
-    def _refreshed(self, grant: Grant) -> Grant:
+    def _refreshed(self, grant: StoredToken) -> StoredToken:
         was_cut_off = grant.refreshing_since is not None
-        self._note_beginning(grant)
+        self._mark_refreshing(grant)
         try:
             tokens = self._ask(grant, was_cut_off=was_cut_off, is_urgent=not self._is_alive(grant))
-        except LostAnswerError:
+        except TokenResponseLostError:
             raise
         except (SignInError, SyncStopped):
-            self._note_end(grant)
+            self._mark_refreshed(grant)
             raise
         renewed = replace(
             grant,
@@ -227,47 +236,47 @@ class Keeper:
         if not renewed.access_token:
             msg = f"The authorization server returned no access token. {_TRY_AGAIN}"
             raise SignInError(msg)
-        self._logger.info("The access token was renewed.")
+        self._logger.info("The access token was refreshed.")
         return renewed
 
-    def _ask(self, grant: Grant, *, was_cut_off: bool, is_urgent: bool) -> Tokens:
+    def _ask(self, grant: StoredToken, *, was_cut_off: bool, is_urgent: bool) -> Tokens:
         was_lost = was_cut_off
         try:
             try:
                 return self._server.refresh(grant.refresh_token, is_urgent=is_urgent)
-            except LostAnswerError:
-                # Servers of this make forgive a repeat within seconds, seldom later.
+            except TokenResponseLostError:
+                # Servers may accept a used token again within seconds, seldom later.
                 was_lost = True
                 return self._server.refresh(grant.refresh_token, is_urgent=is_urgent)
-        except SpentTokenError as error:
+        except InvalidGrantError as error:
             if not was_lost:
                 raise
             msg = (
                 f"{error} (A previous token refresh was interrupted, or its response was lost: the"
                 " server rotated the refresh token, but the new one was not received.)"
             )
-            raise SpentTokenError(msg) from None
+            raise InvalidGrantError(msg) from None
 
-    def _note_beginning(self, grant: Grant) -> None:
-        """Prove before the token may be spent that the new one can be kept."""
+    def _mark_refreshing(self, grant: StoredToken) -> None:
+        """Prove that the store is writable before the token may become invalid."""
         self._pauses: tuple[int, ...] = _PAUSES
         try:
             self._store.put(replace(grant, refreshing_since=self._clock()))
         except StoreError as error:
-            if not self._seed:
+            if not self._initial_token:
                 raise
             self._pauses = ()
-            self._logger.warning("%s A long-lived refresh token does without.", error)
+            self._logger.warning("%s This is only safe with a long-lived refresh token.", error)
 
-    def _note_end(self, grant: Grant) -> None:
+    def _mark_refreshed(self, grant: StoredToken) -> None:
         with contextlib.suppress(StoreError):
             stored = self._stored()
-            # A token that another run has stored meanwhile is newer.
+            # A token that another run has stored in the meantime is newer.
             if stored and stored.refresh_token == grant.refresh_token:
                 self._store.put(replace(stored, refreshing_since=None))
 
-    def _keep(self, grant: Grant, renewed: Grant) -> None:
-        """Save new tokens. Once the old one is spent, nothing else matters."""
+    def _keep(self, grant: StoredToken, renewed: StoredToken) -> None:
+        """Store new tokens. Once the old one is invalid, nothing else matters."""
         is_rotated = renewed.refresh_token != grant.refresh_token
         self._unsaved = None
         for pause in (*self._pauses, None):
@@ -275,11 +284,11 @@ class Keeper:
                 self._store.put(renewed)
             except StoreError as error:
                 if not is_rotated:
-                    return  # The next run renews it as well.
+                    return  # The next run refreshes it as well.
                 if pause is None:
                     self._unsaved = error
                     self._logger.warning(
-                        "%s The new refresh token is not kept yet. The run continues.", error
+                        "%s The new refresh token is not stored yet. The run continues.", error
                     )
                     return
                 self._logger.warning("%s Trying again in %d seconds.", error, pause)

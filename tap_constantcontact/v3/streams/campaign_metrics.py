@@ -1,4 +1,4 @@
-"""Sums over what became of campaigns (API docs: v3 §11)."""
+"""Sums over what became of campaigns (docs/api/v3.md §11)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing_extensions import override
 
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import retries
-from tap_constantcontact.v3.counters import with_plain_names
-from tap_constantcontact.v3.stream import V3Stream
-from tap_constantcontact.v3.sums import (
+from tap_constantcontact.v3.campaign_metrics import (
     STATS,
     STATS_BATCH,
     STATS_ENVELOPE,
     SUMMARIES,
     SUMMARY_ENVELOPE,
     SUMMARY_PAGE,
-    Sums,
+    CampaignMetrics,
     unique_count,
 )
+from tap_constantcontact.v3.counters import with_plain_names
+from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,16 +40,16 @@ class CampaignSummaries(V3Stream):
 
     @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        yield from Sums(self).summaries().values()
+        yield from CampaignMetrics(self).summaries().values()
 
     @override
     def forecast_requests(self) -> RequestForecast:
         if self.is_requested and self.is_authorized:
-            yield from Sums(self).ahead(stats=False)
+            yield from CampaignMetrics(self).ahead(stats=False)
 
     @override
     def estimate(self) -> tuple[int, str]:
-        there_are = len(Sums(self).summaries())
+        there_are = len(CampaignMetrics(self).summaries())
         return pages(there_are, SUMMARY_PAGE), f"{there_are:,} were sent"
 
 
@@ -64,8 +64,8 @@ class CampaignStats(V3Stream):
 
     @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        sums = Sums(self)
-        stats = sums.stats()
+        metrics = CampaignMetrics(self)
+        stats = metrics.stats()
         yield from stats.by_id.values()
         for path, error in stats.failed.items():
             if not retries.concerns_one_object(error):
@@ -73,7 +73,7 @@ class CampaignStats(V3Stream):
             self.skip_object(path, error)
         for campaign in stats.unknown:
             self.logger.warning("The API has no counters for campaign %s.", campaign)
-            if unique_count(sums.summaries()[campaign], "sends"):
+            if unique_count(metrics.summaries()[campaign], "sends"):
                 self.skip_object(campaign, retries.MissingRecordsError("Its summary counts sends."))
 
     @override
@@ -83,10 +83,10 @@ class CampaignStats(V3Stream):
     @override
     def forecast_requests(self) -> RequestForecast:
         if self.is_requested and self.is_authorized:
-            yield from Sums(self).ahead(stats=True)
+            yield from CampaignMetrics(self).ahead(stats=True)
 
     @override
     def estimate(self) -> tuple[int, str]:
-        sums = Sums(self)
-        lively = len(sums.lively(sums.summaries().values()))
+        metrics = CampaignMetrics(self)
+        lively = len(metrics.lively(metrics.summaries().values()))
         return pages(lively, STATS_BATCH) if lively else 0, f"{lively:,} in the window"

@@ -1,4 +1,4 @@
-"""The authorization server: what it is asked, and what its refusals mean (API docs: v3 §3)."""
+"""OAuth client: requests to the authorization server, and its errors (docs/api/v3.md §3)."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ from tap_constantcontact.meltano import LOGIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: Where the vendor's is.
+#: The vendor's base URL.
 AUTH_URL = "https://authz.constantcontact.com"
-#: What a tap has to be allowed. The last makes the server hand out a refresh token.
+#: Scopes of a tap. The last one makes the server issue a refresh token.
 SCOPES = "account_read contact_data campaign_data offline_access"
 
 _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _SLOWER = 5.0
-# The token endpoint takes about one request per second and application (v3 §5): others may be
-# served first, but not for longer than this.
+# The token endpoint accepts about one request per second and application (docs/api/v3.md §5).
+# Seconds to wait for it at most.
 _MAX_WAIT = 120.0
 _MAX_PAUSE = 30.0
 _A_DAY = 86400.0
-# Greater values of `expires_in` are no durations, but timestamps (v3 §18).
+# Larger values of `expires_in` are timestamps, not durations (docs/api/v3.md §18).
 _MAX_LIFE = 1e9
 _LOG_IN = f"Log in again: {LOGIN}"
 
 
 class SignInError(FatalAPIError):
-    """Signing in has failed, or a token could not be renewed: what is wrong and what to do."""
+    """The login failed, or a token could not be refreshed."""
 
 
-class SpentTokenError(SignInError):
-    """The refresh token is not good any more."""
+class InvalidGrantError(SignInError):
+    """The refresh token is not valid any more."""
 
 
-class LostAnswerError(SignInError):
-    """The server may have done what was asked, and its answer did not arrive."""
+class TokenResponseLostError(SignInError):
+    """The server may have processed a request whose response was lost."""
 
 
 class ThrottledError(SignInError):
-    """The server did nothing, since too many requests came in."""
+    """The server rejected a request because of its rate limit, and changed nothing."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What the server hands out.
+    """A token response.
 
     Attributes:
-        access_token: For calls of the API.
-        refresh_token: For new tokens; None if the server kept the old one valid, or gave none.
-        issued_at: When they were asked for.
-        expires_at: When the access token ends.
+        access_token: Token for requests to the API.
+        refresh_token: Token for new tokens; None if the old one stays valid, or there is none.
+        issued_at: Time of the request.
+        expires_at: End of the access token.
     """
 
     access_token: str = field(repr=False)
@@ -75,15 +75,15 @@ class Tokens:
 
 @dataclass(frozen=True)
 class DeviceCode:
-    """A login that waits for a person.
+    """A pending login on another device.
 
     Attributes:
-        device_code: What it is asked after with.
-        user_code: What the person types in.
-        verification_uri: Where.
-        complete_uri: The same with the code in it; empty if the server has none.
-        interval: Seconds between two questions.
-        expires_in: Seconds until it is too late.
+        device_code: Identifies the login to the server.
+        user_code: Code that the person enters.
+        verification_uri: Page for the code.
+        complete_uri: The same with the code; empty if the server has none.
+        interval: Seconds between two polls.
+        expires_in: Seconds until the code expires.
     """
 
     device_code: str = field(repr=False)
@@ -95,26 +95,26 @@ class DeviceCode:
 
 
 @dataclass(frozen=True)
-class Challenge:
-    """What ties a login in a browser to who began it (RFC 7636).
+class PkceChallenge:
+    """Binds a login in a browser to its initiator (RFC 7636).
 
     Attributes:
-        verifier: Kept until the code is exchanged.
-        state: Comes back with the code, so that no other's is taken.
+        verifier: Secret for the exchange of the code.
+        state: Returned with the code, to reject others.
     """
 
     verifier: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(48))
     state: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(24))
 
     @property
-    def hashed(self) -> str:
-        """What goes into the address of the login page."""
+    def code_challenge(self) -> str:
+        """The code challenge for the URL of the login page."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-class AuthServer:
-    """An authorization server, asked by one application."""
+class OAuthClient:
+    """A client of the authorization server, for one application."""
 
     def __init__(  # noqa: PLR0913 - who asks, and how time passes
         self,
@@ -127,16 +127,16 @@ class AuthServer:
         sleep: Callable[[float], None] = time.sleep,
         notice: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Ask nothing yet.
+        """Create a client.
 
         Args:
-            url: Its base.
-            client_id: Names the application.
-            client_secret: Of applications of the code flow only.
-            timeout: Seconds to wait for an answer.
-            clock: The time.
-            sleep: Waits for so many seconds.
-            notice: Takes a line when the server makes the tap wait.
+            url: Base URL of the server.
+            client_id: The application.
+            client_secret: For applications of the authorization code flow only.
+            timeout: Seconds to wait for a response.
+            clock: Returns the time.
+            sleep: Waits for a number of seconds.
+            notice: Prints a line when the server makes the tap wait.
         """
         self._base = f"{url.rstrip('/')}/oauth2/default/v1"
         self._client_id = client_id
@@ -146,33 +146,33 @@ class AuthServer:
         self._sleep = sleep
         self._notice = notice
 
-    # -- logging in -------------------------------------------------------------------------
+    # -- login ---------------------------------------------------------------------------------
 
     def begin_device(self) -> DeviceCode:
-        """Begin a login on another device (v3 §3.5).
+        """Start a login on another device (docs/api/v3.md §3.5).
 
         Raises:
-            SignInError: The server refuses.
+            SignInError: The server rejects the request.
         """
-        said = self._ask("/device/authorize", {"scope": SCOPES})
+        response = self._ask("/device/authorize", {"scope": SCOPES})
         try:
             return DeviceCode(
-                device_code=str(said["device_code"]),
-                user_code=str(said["user_code"]),
-                verification_uri=str(said["verification_uri"]),
-                complete_uri=str(said.get("verification_uri_complete") or ""),
-                interval=float(said.get("interval") or _SLOWER),
-                expires_in=float(said.get("expires_in") or 600),
+                device_code=str(response["device_code"]),
+                user_code=str(response["user_code"]),
+                verification_uri=str(response["verification_uri"]),
+                complete_uri=str(response.get("verification_uri_complete") or ""),
+                interval=float(response.get("interval") or _SLOWER),
+                expires_in=float(response.get("expires_in") or 600),
             )
         except (KeyError, TypeError, ValueError):
-            msg = "The authorization server's answer holds no code. Check `auth_url`."
+            msg = "The response of the authorization server contains no code. Check `auth_url`."
             raise SignInError(msg) from None
 
     def wait_for_device(self, code: DeviceCode) -> Tokens:
-        """Ask until the person has agreed.
+        """Poll until the person has agreed.
 
         Raises:
-            SignInError: The person has refused, or did not answer in time.
+            SignInError: The login was denied, or not completed in time.
         """
         interval, waited = code.interval, 0.0
         while waited < code.expires_in:
@@ -180,83 +180,79 @@ class AuthServer:
             waited += interval
             form = {"grant_type": _DEVICE, "device_code": code.device_code}
             try:
-                status, said = self._post("/token", form)
-            except (LostAnswerError, ThrottledError) as error:
-                # The code is good until it ends.
+                status, response = self._post("/token", form)
+            except (TokenResponseLostError, ThrottledError) as error:
+                # Server errors do not end the login: the code stays valid.
                 self._notice(f"{error} Still waiting for the login.")
                 continue
             if status == HTTPStatus.OK:
-                return self._tokens(said)
-            match said.get("error"):
+                return self._tokens(response)
+            match response.get("error"):
                 case "authorization_pending":
                     continue
                 case "slow_down":
                     interval += _SLOWER
                 case "access_denied":
-                    msg = f"The login was refused. Run {LOGIN} again, and agree."
+                    msg = f"The login was denied. Run {LOGIN} again, and agree."
                     raise SignInError(msg)
                 case "expired_token":
                     break
                 case _:
-                    raise self._refusal(status, said, is_login=True)
-        msg = f"Nobody answered in time. Run {LOGIN} again, and open the address it shows."
+                    raise self._error(status, response, is_login=True)
+        msg = f"The login was not completed in time. Run {LOGIN} again, and open its address."
         raise SignInError(msg)
 
-    def authorize_url(self, challenge: Challenge, redirect_uri: str) -> str:
-        """The address of the login page in a browser (v3 §3.3)."""
+    def authorize_url(self, challenge: PkceChallenge, redirect_uri: str) -> str:
+        """Return the URL of the login page in a browser (docs/api/v3.md §3.3)."""
         query = {
             "client_id": self._client_id,
             "redirect_uri": redirect_uri,
             "response_type": "code",
             "scope": SCOPES,
             "state": challenge.state,
-            "code_challenge": challenge.hashed,
+            "code_challenge": challenge.code_challenge,
             "code_challenge_method": "S256",
         }
         return f"{self._base}/authorize?{urlencode(query)}"
 
-    def exchange(self, code: str, challenge: Challenge, redirect_uri: str) -> Tokens:
-        """Tokens for the code that came back from the login page.
-
-        Raises:
-            SignInError: The server refuses.
-        """
+    def exchange(self, code: str, challenge: PkceChallenge, redirect_uri: str) -> Tokens:
+        """Exchange the code of the login page for tokens."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         form["code_verifier"] = challenge.verifier
         return self._tokens(self._ask("/token", form, is_login=True))
 
-    # -- renewing ---------------------------------------------------------------------------
+    # -- refresh -------------------------------------------------------------------------------
 
     def refresh(self, refresh_token: str, *, is_urgent: bool = True) -> Tokens:
-        """New tokens for a refresh token, which may be spent by that. Never repeated blindly.
+        """Exchange a refresh token, which may become invalid by that. Never retried blindly.
 
         Args:
             refresh_token: The refresh token.
-            is_urgent: Whether to wait where the server is busy.
+            is_urgent: Whether to wait for a busy server.
 
         Raises:
             ThrottledError: The server is busy.
-            SpentTokenError: It is not good any more.
-            LostAnswerError: Nobody knows whether it was spent.
-            SignInError: The server refuses.
+            InvalidGrantError: The token is not valid any more.
+            TokenResponseLostError: The token may have become invalid.
+            SignInError: The server rejects the request.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return self._tokens(self._ask("/token", form, is_urgent=is_urgent), is_login=False)
 
-    # -- one question -----------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------------
 
     def _ask(
         self, path: str, form: Mapping[str, str], *, is_login: bool = False, is_urgent: bool = True
     ) -> dict[str, Any]:
-        status, said = self._post(path, form, is_urgent=is_urgent)
+        status, response = self._post(path, form, is_urgent=is_urgent)
         if status != HTTPStatus.OK:
-            raise self._refusal(status, said, is_login=is_login)
-        return said
+            raise self._error(status, response, is_login=is_login)
+        return response
 
     def _post(
         self, path: str, form: Mapping[str, str], *, is_urgent: bool = True
     ) -> tuple[int, dict[str, Any]]:
-        """Ask; where too many do so at once, which changes nothing, wait for a turn."""
+        """Send a request, and wait if the server throttles it, which changes nothing."""
         waited = 0.0
         while True:
             response = self._send(path, form)
@@ -266,29 +262,29 @@ class AuthServer:
             if not is_urgent or waited + pause > _MAX_WAIT:
                 msg = f"Too many requests to {self._base}{path} (HTTP 429). Try again later."
                 raise ThrottledError(msg)
-            # All who wait were told the same time.
+            # All waiting clients received the same number of seconds.
             pause += random.uniform(0, 1 + waited / 4)  # noqa: S311 - no secret
             self._notice(f"Too many requests to {self._base}{path}: waiting {pause:.0f} seconds.")
             self._sleep(pause)
             waited += pause
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             msg = f"{self._base}{path} failed (HTTP {response.status_code})."
-            raise LostAnswerError(msg)
+            raise TokenResponseLostError(msg)
         try:
-            said = response.json()
+            body = response.json()
         except ValueError:
-            said = None
-        if response.status_code == HTTPStatus.OK and not isinstance(said, dict):
+            body = None
+        if response.status_code == HTTPStatus.OK and not isinstance(body, dict):
             msg = f"The response of {self._base}{path} is not a JSON object."
-            raise LostAnswerError(msg)
-        return response.status_code, said if isinstance(said, dict) else {}
+            raise TokenResponseLostError(msg)
+        return response.status_code, body if isinstance(body, dict) else {}
 
     def _send(self, path: str, form: Mapping[str, str]) -> requests.Response:
         try:
             return requests.post(
                 f"{self._base}{path}",
                 data=dict(form) if self._secret else {**form, "client_id": self._client_id},
-                # Without any, `requests` would look for a password in ~/.netrc.
+                # Otherwise `requests` would look for a password in ~/.netrc.
                 auth=(self._client_id, self._secret) if self._secret else _as_it_is,
                 headers={"Accept": "application/json"},
                 timeout=self._timeout,
@@ -296,59 +292,67 @@ class AuthServer:
             )
         except requests.RequestException as error:
             msg = f"{self._base}{path} did not respond ({type(error).__name__})."
-            raise LostAnswerError(msg) from None
+            raise TokenResponseLostError(msg) from None
 
-    def _tokens(self, said: Mapping[str, Any], *, is_login: bool = True) -> Tokens:
-        access, refresh = (_token(said.get(name)) for name in ("access_token", "refresh_token"))
+    def _tokens(self, response: Mapping[str, Any], *, is_login: bool = True) -> Tokens:
+        access, refresh = (_token(response.get(name)) for name in ("access_token", "refresh_token"))
         if not access and (is_login or not refresh):
             msg = f"The response of {self._base}/token contains no access token."
-            raise LostAnswerError(msg)
+            raise TokenResponseLostError(msg)
         if is_login and not refresh:
             msg = (
-                "The authorization server gave no refresh token. Let the application have the scope"
-                f" offline_access, then run {LOGIN} again."
+                "The authorization server returned no refresh token. Allow the scope"
+                " offline_access for the"
+                f" application, then run {LOGIN} again."
             )
             raise SignInError(msg)
         issued = self._clock()
-        # A new refresh token without an access token is kept all the same: the old one is spent.
-        life = _life(said.get("expires_in")) if access else dt.timedelta()
+        # A new refresh token without an access token is stored: the old one is not valid any more.
+        life = _life(response.get("expires_in")) if access else dt.timedelta()
         return Tokens(access or "", refresh, issued, issued + life)
 
-    def _refusal(self, status: int, said: Mapping[str, Any], *, is_login: bool) -> SignInError:
-        """What is wrong, in words (v3 §3.7). The server's own text is not quoted."""
-        code = said.get("error") or said.get("errorCode")
+    def _error(self, status: int, response: Mapping[str, Any], *, is_login: bool) -> SignInError:
+        """Return an error with advice (docs/api/v3.md §3.7). The server's own text is not shown."""
+        code = response.get("error") or response.get("errorCode")
         is_code = isinstance(code, str) and _IS_CODE(code)
         error = code if isinstance(code, str) and is_code else f"HTTP {status}"
         if error == "invalid_grant" and is_login:
-            msg = f"The login code has expired, or was used already. Run {LOGIN} again."
+            msg = f"The login code has expired, or was used before. Run {LOGIN} again."
             return SignInError(msg)
         if error == "invalid_grant":
-            return SpentTokenError(
-                f"The refresh token is spent, was revoked, or was not used for 180 days. {_LOG_IN}"
+            return InvalidGrantError(
+                "The refresh token was used before, was revoked, or has not been used for 180"
+                f" days. {_LOG_IN}"
             )
         known = {
             "invalid_client": (
-                "The authorization server does not know this application. Check `client_id`, and"
+                "The authorization server does not recognize this application. Check `client_id`,"
+                " and"
                 " `client_secret` if the application has one."
             ),
             "unauthorized_client": (
-                "The application is not registered for this way of logging in. Make it one of the"
-                f" device flow in the portal, or run {LOGIN} --pkce if it is one of PKCE."
+                "The application is not registered for this flow. Select the device flow in the"
+                " portal, or"
+                f" run {LOGIN} --pkce if it is registered for PKCE."
             ),
             "invalid_scope": (
-                "The application may not have one of the scopes account_read, contact_data,"
+                "The application is not allowed to use one of the scopes account_read,"
+                " contact_data,"
                 " campaign_data, offline_access. Allow them in the portal."
             ),
             "access_denied": (
-                "The login was refused. Applications made since July 2026 can be granted only by"
-                " the user who made them, until the vendor's support approves them."
+                "The login was denied. Applications created since July 2026 accept only the user"
+                " who"
+                " created them, until the vendor's support approves them."
             ),
         }
-        text = known.get(error, "The authorization server refuses. Check `client_id`, `auth_url`")
+        text = known.get(
+            error, "The authorization server rejects the request. Check `client_id`, `auth_url`"
+        )
         return SignInError(f"{text} ({error})")
 
 
-# Error codes of OAuth and of servers of this make: the server's own words are not shown.
+# Error codes of OAuth and similar servers. Other texts are not shown.
 _IS_CODE = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
 
 
@@ -357,13 +361,16 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _token(value: Any) -> str | None:
-    """A token, if it is one that a header and a form can hold."""
+    """Return a token that fits into a header and a form; None for anything else."""
     is_token = isinstance(value, str) and value.isascii() and value.isprintable()
     return value if is_token and value and " " not in value else None
 
 
 def _life(seconds: Any) -> dt.timedelta:
-    """How long an access token lives: 24 hours, should the response not say (v3 §3.6)."""
+    """Return the lifetime of an access token.
+
+    24 hours unless the response contains it (v3 §3.6).
+    """
     try:
         number = float(seconds) if not isinstance(seconds, bool) else _A_DAY
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The bearer token of v3."""
+"""Authentication with a bearer token."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ _SCHEME = "Bearer "
 
 
 class TokenSource(Protocol):
-    """What hands out access tokens."""
+    """A source of access tokens."""
 
     @property
     def identity(self) -> str:
-        """What stays the same as long as the account does; empty if that is not known yet."""
+        """A constant value of the account; empty if it is not known yet."""
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """What must not be read, by what is shown in its place."""
+        """Secrets by their placeholder."""
 
     def access_token(self) -> str:
-        """An access token that is good, as far as can be told."""
+        """Return an access token that is valid, as far as known."""
 
     def renew(self, refused: str) -> str | None:
-        """Another access token than one that the API has refused; None if there cannot be one."""
+        """Replace a token that the API has rejected; return None if there is no other."""
 
     def set_account(self, owner: str) -> None:
-        """Be told whose account it is."""
+        """Store the account id."""
 
     @property
     def fault(self) -> str | None:
-        """What is to be said at the end of a run; None if all is well."""
+        """A message for the end of the run; None if there is none."""
 
 
 @dataclass(frozen=True)
 class StaticToken:
-    """The one token that the settings name: good for a try, until it ends."""
+    """The access token of the settings, which cannot be refreshed."""
 
     token: str = field(repr=False)
 
     @property
     def identity(self) -> str:
-        """The token itself: the next one may be another account's."""
+        """The token itself: another token may belong to another account."""
         return self.token
 
     @property
@@ -63,21 +63,21 @@ class StaticToken:
         return self.token
 
     def renew(self, refused: str) -> None:
-        """There is none."""
+        """Return None: there is no other token."""
 
     def set_account(self, owner: str) -> None:
-        """There is no place to keep it."""
+        """Do nothing: there is no store."""
 
     @property
     def fault(self) -> None:
-        """Nothing is kept."""
+        """None: nothing is stored."""
 
 
 class BearerAuthenticator(Authenticator):
-    """Signs calls with an access token that is good at that moment (API docs: v3 §2.1)."""
+    """Signs requests with an access token (docs/api/v3.md §2.1)."""
 
     def __init__(self, source: TokenSource) -> None:
-        """Take what hands out tokens."""
+        """Take the source of tokens."""
         self._source = source
 
     @override

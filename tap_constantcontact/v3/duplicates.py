@@ -1,4 +1,4 @@
-"""Telling records apart that have no id (API docs: v3 §12, §13)."""
+"""Records without an id (docs/api/v3.md §12, §13)."""
 
 from __future__ import annotations
 
@@ -20,40 +20,39 @@ if TYPE_CHECKING:
 NUMBER = "row_number"
 
 
-class RowNumbers:
-    """Numbers records that are the same in all else that makes up their key, from 1.
+class DuplicateNumbering:
+    """Numbers records with otherwise identical keys, starting at 1.
 
-    Times are cut to the minute, so that equal records are possible. They come out with the same
-    numbers each time as long as a minute is read whole.
+    Timestamps are truncated to the minute, so identical records exist. They get the same numbers
+    each time as long as each minute is read completely.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Begin to count.
+        """Start at 1.
 
         Args:
-            keys: What makes up a record's key, the number among it.
+            keys: Fields of a record's key, the number included.
         """
         self._keys = [key for key in keys if key != NUMBER]
         self._seen: Counter[tuple[Any, ...]] = Counter()
 
     def numbered(self, row: Record) -> Record:
-        """The record with its number."""
+        """Return the record with its number."""
         key = tuple(row.get(name) for name in self._keys)
         self._seen[key] += 1
         return {**row, NUMBER: self._seen[key]}
 
 
 class NumberedStream(V3Stream):
-    """Records without an id, the newest first, on numbered pages.
+    """A stream of records without an id, newest first, on numbered pages.
 
-    What comes in at the top while pages are read pushes records onto the next page, where they come
-    once more. They look like records that are the same in all of their key, of which there may be
-    some.
+    Records that arrive during the sync push others onto the next page, where they appear again.
+    They look like records with identical keys, which exist as well.
     """
 
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
-        self._numbers = RowNumbers(self.primary_keys)
+        self._numbers = DuplicateNumbering(self.primary_keys)
         self._before: list[tuple[Any, ...]] = []
         self._top: tuple[Any, ...] | None = None
         return super().request_records(context)
@@ -65,7 +64,7 @@ class NumberedStream(V3Stream):
         return self._conform_page(page) if self.conforms_pages else page.rows
 
     def _new(self, page: Page) -> list[Any]:
-        """The records of a page that did not come with the page before."""
+        """Return the records of a page that were not on the page before."""
         keys = [self._key_of(row) for row in page.rows]
         if self._top is None and keys:
             self._top = keys[0]
@@ -79,14 +78,17 @@ class NumberedStream(V3Stream):
         return page.rows[count:]
 
     def _key_of(self, row: Any) -> tuple[Any, ...]:
-        """What tells a record of the API from others: no other field is the same each time."""
+        """Return the fields that identify a record of the API.
+
+        No other field is the same each time.
+        """
         names = (name for name in self.primary_keys if name != NUMBER)
         is_dict = isinstance(row, dict)
         values = (row.get(name) if is_dict else getattr(row, name, None) for name in names)
         return tuple(value if isinstance(value, (str, int, float)) else None for value in values)
 
     def _has_grown(self) -> bool:
-        """Whether anything came in at the top since the first page was read: takes a request."""
+        """Return whether records have arrived since the first page. Sends a request."""
         context = self.context or {}
         request = self.build_prepared_request(
             method="GET",
@@ -101,6 +103,6 @@ class NumberedStream(V3Stream):
 
 
 def repeated(before: Sequence[Any], rows: Sequence[Any]) -> int:
-    """With how many rows a page begins that the page before has ended with."""
+    """Return the number of rows at the start of a page that end the page before."""
     most = min(len(before), len(rows))
     return next((n for n in range(most, 0, -1) if before[-n:] == rows[:n]), 0)

@@ -1,4 +1,4 @@
-"""What a person does about signing in: log in, look, log out."""
+"""Commands for authentication: log in, show the status, log out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.meltano import LOGIN, command
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint
-from tap_constantcontact.v3 import login
-from tap_constantcontact.v3.api import URL, auth_server, given_token, token_source
-from tap_constantcontact.v3.credentials import BearerAuthenticator, StaticToken
-from tap_constantcontact.v3.store import Grant, StoreError
-from tap_constantcontact.v3.stores import open_store
+from tap_constantcontact.v3.api import URL, given_token, oauth_client, token_source
+from tap_constantcontact.v3.auth import login
+from tap_constantcontact.v3.auth.bearer import BearerAuthenticator, StaticToken
+from tap_constantcontact.v3.auth.token_store.base import StoredToken, StoreError
+from tap_constantcontact.v3.auth.token_store.selection import open_store
 from tap_constantcontact.v3.streams import IN_ORDER
 from tap_constantcontact.v3.streams.account import PRIVILEGES, Account, privileges_in
 
@@ -34,33 +34,34 @@ _REFRESH_TOKENS_LIVE = "180 days without use"
 
 
 def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> None:
-    """Let a person log in, keep the tokens, and name the account.
+    """Log in, store the tokens, and name the account.
 
     Args:
         config: The tap's settings.
-        say: Tells the person what to do, and what came of it.
-        in_browser: Whether in this machine's browser, and not on any device.
+        say: Prints a line.
+        in_browser: Whether to use the browser of this machine instead of the device flow.
 
     Raises:
-        SignInError: It has failed: what is wrong and what to do.
+        SignInError: The login failed.
     """
     client_id, seed = config.get("client_id"), config.get("refresh_token")
     if not client_id:
-        msg = "Setting 'client_id' is missing: it names the application to log in with."
+        msg = "Setting 'client_id' is missing. It names the application to log in with."
         raise ConfigValidationError(msg, errors=[msg])
     label = str(config.get("account_label") or "")
     store = open_store(config.get("token_store"))
     with store.locked():
         known = [each for each in store.of(client_id, label) if each.account]
-        store.save(store.grants())  # Nobody shall log in for nothing.
+        store.save(store.tokens())  # Check that the store is writable before the login.
     if known:
         say(
-            f"{store.place} keeps a login to the account {known[0].account}{_labelled(label)}. Log"
+            f"{store.location} contains a login to the account"
+            f" {known[0].account}{_labelled(label)}. Log"
             " in to the same account; for another one, set `account_label`."
         )
-    server = auth_server(config, say)
+    server = oauth_client(config, say)
     tokens = login.by_browser(server, say) if in_browser else login.by_device(server, say)
-    grant = Grant(
+    grant = StoredToken(
         client_id=client_id,
         refresh_token=tokens.refresh_token or "",
         access_token=tokens.access_token,
@@ -68,7 +69,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
         expires_at=tokens.expires_at,
         label=label,
         seed=fingerprint(seed) if seed else "",
-        # Whose account it is shows only after it is kept.
+        # The account is known only after the tokens are stored.
         pending="yes" if known else "",
     )
     with store.locked():
@@ -77,24 +78,25 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
     if not account.is_known:
         if known:
             msg = (
-                f"{account.fault} The account of this login is not known, so the login before it"
+                f"{account.fault} The account of this login is not known, so the previous login"
                 f" stays in use. Run {LOGIN} again."
             )
             raise FatalAPIError(msg)
-        say(f"Logged in. The tokens are kept in {store.place}. {account.fault}")
+        say(f"Logged in. The tokens are stored in {store.location}. {account.fault}")
         return
     with store.locked():
-        others = [each for each in store.grants() if each.refresh_token != grant.refresh_token]
+        others = [each for each in store.tokens() if each.refresh_token != grant.refresh_token]
         if any(each.account != account.id for each in known):
             store.save(others)
             msg = (
-                f"{store.place} keeps another account of this application{_labelled(label)}. Set"
+                f"{store.location} contains another account of this"
+                f" application{_labelled(label)}. Set"
                 f" `account_label` for this one, or run {command('logout')} first."
             )
             raise StoreError(msg)
         store.save(others)
         store.put(replace(grant, account=account.id, pending=""))
-    say(f"Logged in to {account}{_labelled(label)}. The tokens are kept in {store.place}.")
+    say(f"Logged in to {account}{_labelled(label)}. The tokens are stored in {store.location}.")
 
 
 def _labelled(label: str) -> str:
@@ -102,10 +104,10 @@ def _labelled(label: str) -> str:
 
 
 def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> None:
-    """Show whose account it is, how long the tokens live, and what the user may read.
+    """Show the account, token expiry and accessible streams.
 
     Raises:
-        SignInError: Nobody has logged in, the token cannot be renewed, or the API did not tell.
+        SignInError: There is no login, the token cannot be refreshed, or the API did not respond.
     """
     account = _Account(config, token_source(config, logger).access_token())
     rows = [("Account", str(account) if account.is_known else "unknown")]
@@ -113,17 +115,17 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
     if label:
         rows.append(("Account label", label))
     if given_token(config):
-        rows.append(("Access token", "from the settings, not renewed"))
+        rows.append(("Access token", "from the settings, not refreshed"))
     else:
         store = open_store(config.get("token_store"))
         seed = config.get("refresh_token")
         grant = store.find(str(config.get("client_id")), label, fingerprint(seed) if seed else "")
         if grant and grant.expires_at:
             rows.append(
-                ("Access token", f"until {timestamps.write(grant.expires_at)}, renewed before")
+                ("Access token", f"until {timestamps.write(grant.expires_at)}, refreshed before")
             )
         rows.append(("Refresh token", f"ends after {_REFRESH_TOKENS_LIVE}"))
-        rows.append(("Token store", store.place))
+        rows.append(("Token store", store.location))
     required_level = {name for stream in IN_ORDER for name in stream.privileges}
     if account.privileges is None:
         rows.append(("Streams", "unknown: the API did not return the user's privileges"))
@@ -141,7 +143,7 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
 
 
 def log_out(config: Mapping[str, Any], say: Say) -> None:
-    """Forget the tokens of the application.
+    """Delete the stored tokens of the application.
 
     Raises:
         StoreError: The store cannot be used.
@@ -151,19 +153,19 @@ def log_out(config: Mapping[str, Any], say: Say) -> None:
         label = str(config.get("account_label") or "")
         had = store.forget(str(config.get("client_id")), label)
     if had:
-        say(f"Logged out: the tokens are taken out of {store.place}.")
+        say(f"Logged out: the tokens were deleted from {store.location}.")
     else:
-        say(f"Nobody was logged in for this `client_id`; nothing was in {store.place}.")
+        say(f"No stored login found for this `client_id` in {store.location}.")
     if config.get("refresh_token"):
-        say("The setting 'refresh_token' still names a token: take it out as well.")
+        say("The setting 'refresh_token' still contains a token. Remove it as well.")
 
 
 class _Account:
-    """The account that a token belongs to, as far as its user may know.
+    """The account of a token, as far as its user may read it.
 
     Attributes:
         privileges: The user's privileges; None if they are not known.
-        fault: Why something is not known; empty if the API has told all that the user may know.
+        fault: Why something is not known; empty if the API has returned everything.
     """
 
     def __init__(self, config: Mapping[str, Any], token: str) -> None:
@@ -182,7 +184,7 @@ class _Account:
         self.privileges = privileges_in(objects(granted)) if isinstance(granted, list) else None
 
     def _request(self, session: Session, url: str) -> Any:
-        """What a path returns; None if the user may not know, or the API fails."""
+        """Return the body of a path; None if the user may not read it, or the API fails."""
         try:
             response = session.get(url, headers={"Accept": "application/json"})
             if response.status_code == HTTPStatus.OK:
@@ -198,12 +200,12 @@ class _Account:
 
     @property
     def id(self) -> str:
-        """Its id; empty if it is not known."""
+        """The account id; empty if it is not known."""
         return id_of(self._summary.get("encoded_account_id")) or ""
 
     @property
     def is_known(self) -> bool:
-        """Whether the API has told which account it is, or that the user may not know."""
+        """True if the account is known, or the user may not read it."""
         return bool(self.id) or not self.fault
 
     def __str__(self) -> str:

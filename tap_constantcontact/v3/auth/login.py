@@ -1,4 +1,4 @@
-"""Logging in, with a person at hand: on any device, or in this machine's browser."""
+"""Interactive login: on any device, or in the browser of this machine."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from urllib.parse import parse_qs, urlsplit
 from typing_extensions import override
 
 from tap_constantcontact.meltano import LOGIN
-from tap_constantcontact.v3.oauth import Challenge, SignInError
+from tap_constantcontact.v3.auth.oauth import PkceChallenge, SignInError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_constantcontact.v3.oauth import AuthServer, Tokens
+    from tap_constantcontact.v3.auth.oauth import OAuthClient, Tokens
 
-#: Where the browser comes back to. It is registered in the vendor's portal, to the letter.
+#: Port of the redirect URI, which is registered in the vendor's portal exactly.
 REDIRECT_PORT = 17630
-# So long a login page may stay open.
-_PATIENCE = 300.0
-_LOOK_EVERY = 0.2
+# Seconds for which a login page may stay open.
+_TIMEOUT_SECONDS = 300.0
+_POLL_SECONDS = 0.2
 _SEEN = "You are logged in. This page can be closed."
 _NOT_SEEN = "The login has failed; the terminal says why. This page can be closed."
 
 
-def by_device(server: AuthServer, say: Callable[[str], None]) -> Tokens:
-    """Log in on any device: works over SSH and in containers (API docs: v3 §3.5).
+def by_device(server: OAuthClient, say: Callable[[str], None]) -> Tokens:
+    """Log in on any device: works over SSH and in containers (docs/api/v3.md §3.5).
 
     Raises:
-        SignInError: The person has refused, or nobody answered.
+        SignInError: The login was denied, or not completed in time.
     """
     code = server.begin_device()
     say(f"Open {code.complete_uri or code.verification_uri} in any browser, log in, and agree.")
@@ -41,74 +41,74 @@ def by_device(server: AuthServer, say: Callable[[str], None]) -> Tokens:
 
 
 def by_browser(
-    server: AuthServer,
+    server: OAuthClient,
     say: Callable[[str], None],
     *,
     open_page: Callable[[str], object] | None = None,
     port: int | None = None,
-    patience: float = _PATIENCE,
+    timeout: float = _TIMEOUT_SECONDS,
 ) -> Tokens:
-    """Log in in this machine's browser, which comes back to loopback (API docs: v3 §3.3).
+    """Log in in the browser of this machine, which is redirected to loopback (docs/api/v3.md §3.3).
 
     Args:
-        server: The authorization server.
-        say: Tells the person what to do.
-        open_page: Opens the login page, if not this machine's usual browser.
-        port: Where the browser comes back to, if not the usual port.
-        patience: Seconds to wait for it.
+        server: The OAuth client.
+        say: Prints a line.
+        open_page: Opens the login page; this machine's default browser if not given.
+        port: Port of the redirect URI; the registered one if not given.
+        timeout: Seconds to wait for the redirect.
 
     Raises:
-        SignInError: The person has refused, nobody answered, or the port is taken.
+        SignInError: The login was denied, not completed in time, or the port is in use.
     """
-    challenge = Challenge()
+    challenge = PkceChallenge()
     port = REDIRECT_PORT if port is None else port
     try:
-        waiting = _Waiting(port, challenge.state, patience)
+        waiting = _CallbackServer(port, challenge.state, timeout)
     except OSError:
-        msg = f"Port {port} of this machine is taken, where the browser would come back to."
+        msg = f"Port {port} of this machine is in use. The browser must be redirected to it."
         raise SignInError(msg) from None
     with waiting:
         page = server.authorize_url(challenge, waiting.address)
         say(f"If no browser opens, open this: {page}")
-        say(f"Waiting for the login ({patience / 60:.0f} minutes at most; Ctrl-C ends it).")
+        say(f"Waiting for the login ({timeout / 60:.0f} minutes at most; Ctrl-C ends it).")
         (open_page or webbrowser.open)(page)
         return server.exchange(waiting.code(), challenge, waiting.address)
 
 
-class _Waiting(ThreadingHTTPServer):
-    """Waits on loopback for the browser to come back, once.
+class _CallbackServer(ThreadingHTTPServer):
+    """Waits on loopback for the redirect of the browser.
 
-    Browsers open connections that they send nothing on: each request has a thread of its own.
+    Browsers open connections without a request, so each connection has its own thread.
     """
 
     daemon_threads = True
 
-    def __init__(self, port: int, state: str, patience: float) -> None:
-        super().__init__(("127.0.0.1", port), _Back)
-        self.timeout = _LOOK_EVERY
+    def __init__(self, port: int, state: str, timeout: float) -> None:
+        super().__init__(("127.0.0.1", port), _CallbackHandler)
+        self.timeout = _POLL_SECONDS
         self.state = state
         self.found: dict[str, str] | None = None
-        self._ends = time.monotonic() + patience
+        self._ends = time.monotonic() + timeout
 
     @property
     def address(self) -> str:
         return f"http://localhost:{self.server_port}/"
 
     def code(self) -> str:
-        # What is not the answer to this login, such as a browser's ask for an icon, is passed over.
+        # Other requests, such as for an icon, are ignored.
         while self.found is None and time.monotonic() < self._ends:
             self.handle_request()
         if self.found is None:
-            msg = f"Nobody answered in time. Run {LOGIN} again."
+            msg = f"The login was not completed in time. Run {LOGIN} again."
             raise SignInError(msg)
         if "code" not in self.found:
-            msg = f"The login was refused ({self.found.get('error', 'no reason given')})."
+            msg = f"The login was denied ({self.found.get('error', 'no reason given')})."
             raise SignInError(msg)
         return self.found["code"]
 
 
-class _Back(BaseHTTPRequestHandler):
-    server: _Waiting
+class _CallbackHandler(BaseHTTPRequestHandler):
+    server: _CallbackServer
 
     def do_GET(self) -> None:
         query = {name: held[0] for name, held in parse_qs(urlsplit(self.path).query).items()}
@@ -124,4 +124,4 @@ class _Back(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Keep the code out of the terminal."""
+        """Log nothing: the URL contains the code."""

@@ -1,0 +1,1 @@
+"""Authentication with OAuth: login, tokens and their store."""

@@ -1,0 +1,1 @@
+"""Token stores: a file or a database."""
