@@ -1,1 +1,1 @@
-"""What the tap costs and what it withstands, measured against the sandbox."""
+"""Measurements of the tap on the sandbox."""

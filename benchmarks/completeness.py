@@ -13,7 +13,7 @@ FAST: dict[str, Any] = {"requests_per_second": 1000}
 
 
 def contact_pages(box: Box) -> int:
-    """How many calls for contacts were made."""
+    """Return the number of requests for contacts."""
     return sum(call["path"] == "/v2/contacts" for call in box.calls())
 
 

@@ -99,7 +99,7 @@ def pace() -> str:
                 cells.append(f"{ratio:.2f} ({refused} refused)")
         rows.append(f"| {latency} s | {len(calls)} | {' | '.join(cells)} |")
     (DOCS / "performance.svg").write_text(plot(bars))
-    return table("| latency | calls | 4 under way | 8 under way |", *rows)
+    return table("| latency | calls | 4 in flight | 8 in flight |", *rows)
 
 
 def pace_v3() -> str:
@@ -114,13 +114,13 @@ def pace_v3() -> str:
     refused = sum(call["status"] == HTTPStatus.TOO_MANY_REQUESTS for call in calls)
     ratio = got.seconds / (len(calls) / 4)
     return table(
-        "| v3, latency | calls | 4 under way |",
+        "| v3, latency | calls | 4 in flight |",
         f"| 1.0 s | {len(calls)} | {ratio:.2f} ({refused} refused) |",
     )
 
 
 def unthrottled() -> str:
-    """The same campaigns as fast as answers come, sequential and with eight under way."""
+    """The same campaigns as fast as answers come, sequential and with eight in flight."""
     seconds = []
     for at_once in (1, 8):
         with sandbox(*ACCOUNT, "--latency", "0.3") as box:
@@ -128,7 +128,7 @@ def unthrottled() -> str:
             got = run(box, streams=FAMILY, max_parallel_requests=at_once, **FAST)
             seconds.append(got.seconds)
     return table(
-        "| no limit, latency 0.3 s | 1 under way | 8 under way | faster |",
+        "| no limit, latency 0.3 s | 1 in flight | 8 in flight | faster |",
         f"| wall seconds | {seconds[0]:.1f} | {seconds[1]:.1f} | {seconds[0] / seconds[1]:.1f} x |",
     )
 
@@ -291,7 +291,7 @@ def served() -> str:
 
 
 def plot(measured: dict[float, list[tuple[str, float]]]) -> str:
-    """Bars of wall time against calls / pace, by latency and calls under way, as SVG."""
+    """Bars of wall time against calls / pace, by latency and requests in flight, as SVG."""
     highest = max(ratio for bars in measured.values() for _, ratio in bars)
     drawn = []
     for group, (latency, bars) in enumerate(measured.items()):

@@ -40,7 +40,7 @@ class NextLink(BaseHATEOASPaginator):
 
 
 class PlainStream(RESTStream["ParseResult"]):
-    """What the template makes of an API with links between its pages."""
+    """A tap from the SDK's template, for an API with next links."""
 
     schema = StreamSchema(schemas_of("v2"))
     records_jsonpath = "$.results[*]"

@@ -1,4 +1,4 @@
-"""What accounts of three sizes cost in calls, measured: `python -m benchmarks.quota`."""
+"""Requests of accounts of three sizes: `python -m benchmarks.quota`."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Measured:
 
 
 class Served(Protocol):
-    """Where a sandbox is: in another process, or in this one."""
+    """A sandbox, in another process or in this one."""
 
     @property
     def url(self) -> str:

@@ -16,7 +16,7 @@ _REFUSED = 403
 
 
 def together(box: Box, taps: int) -> list[Measured]:
-    """Run so many taps at once."""
+    """Run several taps at the same time."""
     found: list[Measured] = []
 
     def one() -> None:

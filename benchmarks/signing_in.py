@@ -81,7 +81,7 @@ def many_runs(runs: Runs) -> str:
     oauth.life, oauth.delay = 86_400.0, 0.0
     return (
         f"{len(codes)} runs, {codes.count(0)} ended well; {oauth.refreshes} refreshes,"
-        f" {oauth.invalid_grants} invalid_grant, at most {oauth.most_at_once} under way at once"
+        f" {oauth.invalid_grants} invalid_grant, at most {oauth.most_at_once} in flight at once"
     )
 
 
@@ -107,7 +107,7 @@ def kills(runs: Runs) -> str:
         oauth.delay = 0.2
         went_on += code == 0
         if code:
-            told += "A run was cut off" in log and "--login" in log
+            told += "A previous token refresh was interrupted" in log and "--login" in log
             lost_by_us += kept or not turned
     oauth.delay = 0.0
     return (
@@ -131,7 +131,7 @@ def lost_answers(runs: Runs) -> str:
 
 
 def _is_asked(runs: Runs, before: int) -> bool:
-    """Whether a refresh has been asked for since there were so many."""
+    """Return whether a refresh was requested since a number of them."""
     return runs.box.oauth.refreshes + runs.box.oauth.under_way > before
 
 

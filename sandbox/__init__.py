@@ -1,4 +1,4 @@
-"""A local Constant Contact: a made-up account behind both APIs, for tests, demos and trials.
+"""A local Constant Contact: a fictional account behind both APIs, for tests, demos and trials.
 
 It knows nothing of the tap and the tap nothing of it, so that each checks the other.
 """

@@ -24,7 +24,7 @@ _SIZES: Final = (
 _COUNTS: Final = (
     ("throttle", "refuse calls beyond N a second (the API's own limit is 4)"),
     ("quota", "refuse calls beyond N a day (the API's own limit is 10000)"),
-    ("retry-after", "send Retry-After: N with those refusals"),
+    ("retry-after", "send Retry-After: N with those errors"),
     ("fail-every", "let every Nth call fail with 500, 502, 503, 504 or 522"),
     ("drop-every", "break off every Nth answer in the middle of the body"),
     ("garbage-every", "answer every Nth call with something that is not JSON"),
@@ -37,7 +37,7 @@ _SWITCHES: Final = (
     ("no-schedules-is-404", "campaigns without schedules answer 404 instead of []"),
     ("library-info-array", "library usage comes as an array of one object"),
     ("guide-forms", "v3: sums come as the guide prints them: text, an array, keys with dots"),
-    ("stale-counters", "campaigns' counters are zero unless asked to reckon anew"),
+    ("stale-counters", "campaigns' counters are zero unless the request asks for current ones"),
 )
 
 
@@ -64,7 +64,7 @@ def _seconds(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Serve a made-up Constant Contact account on this machine, through both APIs.",
+        description="Serve a fictional Constant Contact account through both APIs.",
         epilog="While it runs: GET /sandbox tells what it is, POST /sandbox/change with "
         '{"edit": 7, "add": 2} lets things happen in the account, PUT /sandbox/trouble with '
         '{"throttle": 4} makes things go wrong.',
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sandbox until it is told to stop.
+    """Run the sandbox until SIGINT or SIGTERM.
 
     Args:
         arguments: The command line without the program's name.
@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with serve(account, trouble, api_key=api_key, access_token=access_token, port=port) as box:
             sys.stdout.write(
-                f"A made-up account (seed {options['seed']}) with {options['contacts']} contacts "
+                f"A fictional account (seed {options['seed']}) with {options['contacts']} contacts "
                 f"and {options['campaigns']} campaigns.\n"
                 f"api_url: {box.url}\n"
                 f"api_key: {api_key}  access_token: {access_token}\n"

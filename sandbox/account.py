@@ -1,4 +1,4 @@
-"""The made-up account, with what a reader of it should find."""
+"""The fictional account, with the expected keys of each stream."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sandbox.world.world import World, at_once
 
 
 class Account(World):
-    """A made-up Constant Contact account."""
+    """A fictional Constant Contact account."""
 
     def contact(self, contact_id: str) -> Document:
         """Read one contact as the API sends it."""

@@ -14,7 +14,7 @@ from sandbox.v3 import gate as v3
 from sandbox.world.world import CHANGES
 
 _ABOUT: Final = (
-    "A made-up Constant Contact account behind both APIs. "
+    "A fictional Constant Contact account behind both APIs. "
     "GET /sandbox/counts and /sandbox/calls to look, POST /sandbox/change to let things happen, "
     "PUT /sandbox/trouble to make things go wrong, POST /sandbox/new-day to reset the quota."
 )

@@ -1,4 +1,4 @@
-"""From nothing to a DuckDB file: serves a made-up account and runs the Meltano pipeline on it.
+"""From nothing to a DuckDB file: serves a fictional account and runs the Meltano pipeline on it.
 
 `python -m sandbox.demo` from the project's folder. Run it again to see an incremental sync.
 """
@@ -113,22 +113,22 @@ class Show:
 
     @property
     def warehouse(self) -> Path:
-        """Where the rows go."""
+        """The DuckDB file."""
         return OUTPUT / f"{self.environment}.duckdb"
 
     @property
     def diary(self) -> Path:
-        """What has happened in the account."""
+        """File with the changes of the account."""
         return OUTPUT / f"{self.environment}.json"
 
     @property
     def log(self) -> Path:
-        """What Meltano says."""
+        """File with Meltano's log."""
         return OUTPUT / f"{self.environment}.log"
 
     @property
     def tokens(self) -> Path:
-        """What is kept of signing in."""
+        """File with the tokens."""
         return OUTPUT / f"{self.environment}-tokens.json"
 
 
@@ -146,7 +146,7 @@ V3: Final = Show(
 
 
 class Clock:
-    """Tells the time of a change: that of the diary when it is made again, else the real one."""
+    """Returns the time of a change: the logged time for a repeated change, else the real one."""
 
     def __init__(self) -> None:
         """Start with real time."""
@@ -170,7 +170,7 @@ def change(account: Account) -> dict[str, int]:
 
 
 def as_of(diary: dict[str, Any], clock: Clock) -> Account:
-    """Make the account as the diary says it was left."""
+    """Create the account and repeat the logged changes."""
     account = Account(**SIZES, now=datetime.fromisoformat(diary["now"]), clock=clock)
     for moment in diary["changes"]:
         clock.at = datetime.fromisoformat(moment)

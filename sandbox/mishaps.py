@@ -1,4 +1,4 @@
-"""What goes wrong with calls whatever API they are of: limits, failures, answers that go bad."""
+"""Faults of both APIs: limits, failures, damaged responses."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence

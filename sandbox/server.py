@@ -65,7 +65,7 @@ class Sandbox:
 
     @property
     def calls(self) -> list[Call]:
-        """All calls of the API so far in order of arrival, refused ones too."""
+        """All requests so far in order of arrival, rejected ones included."""
         return self._state.calls
 
     @property
@@ -90,13 +90,13 @@ class Sandbox:
         self._state.observe = observe
 
     def wait_for_calls(self, count: int, patience: float = 60.0) -> bool:
-        """Wait until so many calls have come in, in all; returns whether they have in time."""
+        """Wait until a number of requests have arrived; return whether they have in time."""
         with self._state.arrival:
             return self._state.arrival.wait_for(lambda: len(self.calls) >= count, patience)
 
     @property
     def refusals(self) -> int:
-        """How many calls were refused because they came too fast."""
+        """Number of throttled requests."""
         return self._state.refusals
 
     def new_day(self) -> None:

@@ -1,4 +1,4 @@
-"""What the sandbox serves, and what it has seen so far."""
+"""The state of the sandbox: its account and its requests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,17 +15,17 @@ Interfere: TypeAlias = Callable[[Call, Callable[[], Reply]], Reply | None]
 
 @dataclass(slots=True)
 class State:
-    """What the sandbox serves, and what it has seen so far.
+    """The state of the sandbox: its account and its requests.
 
     Attributes:
         account: May be changed and replaced at any time.
         trouble: May be changed and replaced at any time.
-        calls: Every call in order of arrival, refused ones too.
+        calls: Every request in order of arrival, rejected ones included.
         arrival: Notified of every call.
         interfere: Called with every call that would be answered and with what answers it, to let
             something happen before that, or to answer in its place.
         observe: Told of every call that was answered, with the answer before anything spoilt it.
-        refusals: How many calls came too fast.
+        refusals: Number of throttled requests.
         calls_today: How many calls count towards the day's quota.
     """
 

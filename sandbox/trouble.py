@@ -14,13 +14,14 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """All switches; as they stand, nothing goes wrong.
 
     Attributes:
-        throttle: Calls a second; one more within any second is refused. The API's own is 4.
-        quota: Calls a day; further ones are refused. The API's own is 10,000.
-        retry_after: Seconds to name in a `Retry-After` header with those two refusals.
-        fail_every: Every so many calls fail with 500, 502, 503, 504 or 522 in turn.
-        drop_every: Every so many answers break off in the middle of the body.
-        garbage_every: Every so many answers have status 200 and a body that is not JSON.
-        unauthorized_every: Every so many calls are told, once, that the token is wrong.
+        throttle: Requests per second; one more within any second is throttled. The API's limit is
+            4.
+        quota: Requests per day; further ones are rejected. The API's quota is 10,000.
+        retry_after: Seconds in a `Retry-After` header of those two errors.
+        fail_every: Every Nth request fails with 500, 502, 503, 504 or 522 in turn.
+        drop_every: Every Nth response breaks off in the middle of the body.
+        garbage_every: Every Nth response has status 200 and a body that is not JSON.
+        unauthorized_every: Every Nth request gets a 401, once.
         latency: Seconds before an answer; other calls are answered meanwhile.
         extra_row: Pages hold one row too many, which comes again on the next page.
         lose_filter: Later pages of contacts have forgotten `modified_since` and `status`.
@@ -35,9 +36,9 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         stats_lag_hours: How far the counters of v3 are behind the rows.
         slow_pages: Pages of v3 contacts that ask for more rows than this take too long: 504.
         guide_forms: Sums of v3 come as its guide prints them: text, an array, keys with dots.
-        slow_segments: So many of the next questions for a segment's members are answered with 202:
+        slow_segments: Number of the next requests for members of a segment that return 202:
             they are still being worked out.
-        stale_counters: A campaign's counters are zero unless it is asked to reckon anew.
+        stale_counters: A campaign's counters are zero unless the request asks for current ones.
     """
 
     throttle: Count | None = None
@@ -73,7 +74,7 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """
         changed = msgspec.convert(msgspec.to_builtins(self) | fields, Trouble)
         if not changed.refuse <= set(AREAS):
-            msg = f"only these areas can be refused: {', '.join(AREAS)}"
+            msg = f"only these areas can be closed: {', '.join(AREAS)}"
             raise ValueError(msg)
         for name in self.__struct_fields__:
             setattr(self, name, getattr(changed, name))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.prefetch import RequestForecast
 
 
-# Pages that take the API too long are requested with half the size, down to the smallest.
+# Pages that time out are requested with half the size, down to the smallest.
 _LARGEST_PAGE, _SMALLEST_PAGE = 500, 50
 
 #: The passes of a run: changed contacts, and unsubscribed ones.
@@ -174,8 +174,8 @@ class ContactsStream(ConstantContactStream):
     @property
     def rows_a_page(self) -> int:
         """The largest page size, or a smaller one after timeouts."""
-        known = self.run.bookmarks_of(self.name).get("page_size")
-        return min(int(known or _LARGEST_PAGE), _LARGEST_PAGE)
+        saved = self.run.bookmarks_of(self.name).get("page_size")
+        return min(int(saved or _LARGEST_PAGE), _LARGEST_PAGE)
 
     @override
     def limit(self, context: Context | None) -> int | None:
@@ -192,7 +192,7 @@ class ContactsStream(ConstantContactStream):
         if status != HTTPStatus.GATEWAY_TIMEOUT or smaller < _SMALLEST_PAGE:
             return False
         self.logger.warning(
-            "Pages of %d contacts take the API too long. Starting over with pages of %d.",
+            "Pages of %d contacts time out. Starting over with pages of %d.",
             self.rows_a_page,
             smaller,
         )

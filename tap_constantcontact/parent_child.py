@@ -246,9 +246,9 @@ class ParentStream(WatermarkedStream):
         watermarks = {name: each.watermarks(ids) for name, each in self.selected_streams.items()}
         end = max((each.end for each in watermarks.values()), default=0)
         before = min((each.last for each in watermarks.values() if each.last), default=None)
-        known = self.run.bookmarks_of(self.name).get("synced_ids")
+        synced_ids = self.run.bookmarks_of(self.name).get("synced_ids")
         ask = (lambda: list(self.deleted_since(before))) if is_real else list
-        found = reconcile(known, keys[:end], ask)
+        found = reconcile(synced_ids, keys[:end], ask)
         if found is None and not is_real:
             msg = "cannot be compared with the synced ids"
             raise InvalidResponseError(msg)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # More frequent states would outnumber the records.
 _CHECKPOINT_INTERVAL = 50
 # The context of the list itself.
-_LIST_CONTEXT = {"list": "members"}
+_LIST_CONTEXT = {"list": "parents"}
 
 
 class PartitionedStream(ConstantContactStream):

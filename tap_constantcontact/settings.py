@@ -133,7 +133,7 @@ SETTINGS = th.PropertiesList(
         "lookback_hours",
         th.IntegerType,
         default=24,
-        title="Lookback window (hours)",
+        title="Overlap of time filters (hours)",
         description="Hours subtracted from bookmarks, because API timestamps can be off by"
         " several hours.",
     ),
@@ -270,9 +270,8 @@ def _list_of(text: str) -> Any:
         return [each.strip() for each in text.split(",") if each.strip()]
 
 
-def unknown_settings(config: Mapping[str, Any], known: Iterable[str]) -> list[str]:
+def unknown_settings(config: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     """Return a warning for each unknown setting."""
-    names = list(known)
     lines = []
     for name in sorted(set(config).difference(names)):
         close = difflib.get_close_matches(name, names, 1)

@@ -683,7 +683,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return state.get("replication_key_value") if same_key else None
 
     def start_timestamp(self) -> dt.datetime | None:
-        """The bookmark less the lookback window, or `start_date`, whichever is later."""
+        """The bookmark less `lookback_hours`, or `start_date`, whichever is later."""
         start = self.get_starting_timestamp(None) if self.replication_key else None
         if start is None or not self.bookmark:
             return start
@@ -695,7 +695,7 @@ class ConstantContactStream(RESTStream[str | None]):
         return timestamps.parse(self.config.get("start_date", ""))
 
     def apply_lookback(self, synced_until: dt.datetime) -> dt.datetime:
-        """Return a timestamp less the lookback window, but not before `start_date`."""
+        """Return a timestamp less `lookback_hours`, but not before `start_date`."""
         oldest = max(synced_until, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
         return max(oldest, self.start_date) if self.start_date else oldest
 

@@ -113,7 +113,7 @@ class TapConstantContact(Tap):
                 continue
             if name in self.streams:
                 stream = cast("ConstantContactStream", self.streams[name])
-                known = stream.schema["properties"]
+                properties = stream.schema["properties"]
                 faults += [
                     f"The catalog lacks column '{column}' of stream '{name}', a part of its keys."
                     " It is added."
@@ -122,7 +122,7 @@ class TapConstantContact(Tap):
                 faults += [
                     f"The catalog names column '{column}' of stream '{name}', which has none."
                     for column in entry.schema.to_dict().get("properties", {})
-                    if column not in known
+                    if column not in properties
                 ]
                 continue
             is_optional = (
@@ -209,10 +209,10 @@ class TapConstantContact(Tap):
 
     @override  # type: ignore[misc]  # final, but the SDK has no hook around a run
     def sync_all(self) -> None:
-        """Sync all streams; a run that is stopped on purpose ends as well as one that is through.
+        """Sync all streams. A graceful shutdown counts as success.
 
         Raises:
-            FatalAPIError: The API has refused or failed for good. What was read so far counts.
+            FatalAPIError: The API failed. Everything read so far counts.
         """
         try:
             self.begin()
@@ -220,7 +220,7 @@ class TapConstantContact(Tap):
             super().sync_all()
         except SyncStopped as stopped:
             self.run.write_last_state()
-            self.logger.warning("%s The next run goes on from here.", stopped)
+            self.logger.warning("%s The next run resumes from here.", stopped)
         finally:
             if isinstance(self.message_writer, BufferedMessageWriter):
                 self.message_writer.flush()
@@ -335,10 +335,10 @@ class TapConstantContact(Tap):
         return found
 
     def plan(self) -> SyncEstimate:
-        """Estimate what a run would cost, with the settings, catalog and state given.
+        """Estimate the requests of a run.
 
         Raises:
-            FatalAPIError: The API has refused or failed.
+            FatalAPIError: The API failed.
         """
         state = (
             "with the state given"
@@ -386,7 +386,7 @@ class TapConstantContact(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        # The SDK writes the state and exits in whatever is under way, half a message included.
+        # The SDK writes the state and exits in whatever is in flight, half a message included.
         if self.run.shutdown.is_forced:
             raise SystemExit(1)
         if not self.run.shutdown.reason:
@@ -436,7 +436,7 @@ class TapConstantContact(Tap):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError) as error:
-            fault = "is no JSON object" if isinstance(error, (ValueError, TypeError)) else error
+            fault = "is not a JSON object" if isinstance(error, (ValueError, TypeError)) else error
             cls._end(
                 f"The config file cannot be read: {', '.join(value)} ({fault})",
                 code=exit_codes.CONFIGURATION,
@@ -556,7 +556,7 @@ class TapConstantContact(Tap):
             # The SDK reads JSON with simplejson, whose error is a class of its own.
             if type(error).__name__ != "JSONDecodeError":
                 raise
-            fault = f"The catalog or state file is no JSON ({error})"
+            fault = f"The catalog or state file is not valid JSON ({error})"
             cls._end(fault, code=exit_codes.CONFIGURATION)
 
     @classmethod

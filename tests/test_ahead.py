@@ -110,7 +110,7 @@ def test_quirks_change_nothing(trouble: Trouble) -> None:
 
 
 @pytest.mark.slow
-def test_what_has_vanished_is_asked_for_no_more(serving: Serving) -> None:
+def test_vanished_parents_are_not_requested_again(serving: Serving) -> None:
     seen = []
     for max_concurrency in (1, 8):
         box = serving(seed=3, contacts=30, campaigns=20, events=4)
@@ -144,7 +144,7 @@ FAMILY = ["campaigns", *(f"campaign_{kind}" for kind in ("sends", "opens", "clic
 
 
 @pytest.mark.slow
-def test_what_was_paid_for_is_used(serving: Serving) -> None:
+def test_prefetched_responses_are_used(serving: Serving) -> None:
     """A backfill in slices takes the calls that it takes without reading ahead."""
     box = serving(contacts=900, campaigns=40, recipients=30, trouble=Trouble(latency=0.002))
     whole = sync(box, *FAMILY)
@@ -200,9 +200,9 @@ def test_nothing_leaves_behind_an_answer_that_failed(serving: Serving) -> None:
     }
 
 
-def test_a_day_that_is_used_up_is_not_asked_on(serving: Serving) -> None:
+def test_no_request_after_the_quota_is_exhausted(serving: Serving) -> None:
     box = serving(contacts=30, campaigns=20, trouble=Trouble(quota=60, latency=0.002))
-    with pytest.raises(FatalAPIError, match="used up"):
+    with pytest.raises(FatalAPIError, match="quota is exhausted"):
         sync(box, max_parallel_requests=4)
     assert len(box.calls) <= 60 + 4
 
@@ -302,7 +302,7 @@ def request(number: int) -> requests.PreparedRequest:
     return requests.Request("GET", f"http://api.test/{number}").prepare()
 
 
-def test_what_is_expected_and_asked_for_is_sent_once() -> None:
+def test_forecast_request_is_sent_once() -> None:
     line = Line()
     line.ahead.schedule([(PendingRequest(request(number)) for number in range(40))])
     for number in range(40):
@@ -329,7 +329,7 @@ def test_a_repeat_is_sent_as_it_is_asked_for() -> None:
     assert any(each is signed_anew for each in sent)
 
 
-def test_what_is_not_expected_is_sent_in_its_turn_and_not_again() -> None:
+def test_request_without_forecast_is_sent_once() -> None:
     line = Line()
     known = iter(
         [PendingRequest(request(0)), None, PendingRequest(request(1)), PendingRequest(request(2))]
@@ -372,7 +372,7 @@ def test_while_an_outlook_waits_some_calls_of_the_next_leave() -> None:
     assert set(early) == {f"http://api.test/{number}" for number in range(100, 116)}
 
 
-def test_what_is_expected_first_leaves_first() -> None:
+def test_requests_leave_in_the_order_of_forecasts() -> None:
     line = Line(max_concurrency=1)
     asking_while_two_outlooks_wait(line)
     for number in (2, 3, 100):
@@ -396,7 +396,7 @@ def test_few_wait_where_calls_are_short() -> None:
     assert len(line.sent) == 24
 
 
-def test_an_answer_that_failed_is_told_to_who_asks_and_then_sent_anew() -> None:
+def test_failed_prefetch_is_raised_and_then_sent_again() -> None:
     line = Line()
     line.fails = {"http://api.test/3"}
     calls = [PendingRequest(request(number)) for number in range(8)]

@@ -66,7 +66,7 @@ def test_next_links_to_elsewhere_are_refused(link: str) -> None:
 
 
 @given(st.text())
-def test_whatever_the_link_says_the_host_stays_ours(link: str) -> None:
+def test_next_link_never_leaves_our_host(link: str) -> None:
     try:
         followed = BaseUrl("https://api.test/v2", "v2").follow(link, "-")
     except ValueError:
@@ -138,7 +138,7 @@ def test_bodies_that_are_almost_json_are_mended(body: bytes, decoded: Any) -> No
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}', b"[" * 5000 + b"]" * 5000]
 )
-def test_bodies_that_are_no_json_are_told(body: bytes) -> None:
+def test_invalid_json_is_an_invalid_response(body: bytes) -> None:
     with pytest.raises(envelopes.InvalidResponseError, match="is not valid JSON"):
         envelopes.decode(body)
 
@@ -159,7 +159,7 @@ OTHERS: list[tuple[Envelope, list[Any]]] = [
 @pytest.mark.parametrize(
     ("envelope", "body"), [(envelope, body) for envelope, several in OTHERS for body in several]
 )
-def test_bodies_in_another_envelope_are_told(envelope: Envelope, body: Any) -> None:
+def test_another_envelope_is_an_invalid_response(envelope: Envelope, body: Any) -> None:
     with pytest.raises(envelopes.InvalidResponseError):
         envelope.open(body)
 
@@ -262,11 +262,11 @@ def test_refusals(
     assert refusal.message
 
 
-def test_an_answer_is_no_refusal() -> None:
+def test_success_has_no_error_resolution() -> None:
     assert ERROR_HANDLER.resolve(200, {}, b"[]") is None
 
 
-def test_a_bad_request_is_told_with_key_and_message() -> None:
+def test_bad_request_has_key_and_message() -> None:
     refusal = ERROR_HANDLER.resolve(400, {}, sample("unknown_query_param"))
     assert refusal
     assert "query.param.invalid: The query parameter email is not supported." in refusal.message

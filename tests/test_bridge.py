@@ -71,7 +71,7 @@ def rows(db: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
     return db.execute(query).fetchall()
 
 
-def test_the_page_has_what_is_run() -> None:
+def test_page_contains_the_queries_of_the_tests() -> None:
     assert len(QUERIES) == 8
 
 

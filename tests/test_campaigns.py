@@ -82,7 +82,7 @@ def test_sent_campaigns_come_newest_first(serving: Serving) -> None:
     assert sent == sorted(sent, reverse=True)
 
 
-def test_only_what_is_selected_is_asked_for(serving: Serving) -> None:
+def test_only_selected_streams_are_requested(serving: Serving) -> None:
     box = serving(campaigns=20)
     sync(box, "campaign_opens")
     asked = kinds_of_calls(box)
@@ -136,7 +136,7 @@ def test_previews_are_read_of_campaigns_that_changed(serving: Serving) -> None:
 # -- the next day ---------------------------------------------------------------------------
 
 
-def test_the_next_run_brings_what_came_in_and_asks_for_little_else(serving: Serving) -> None:
+def test_next_run_reads_new_records_with_few_requests(serving: Serving) -> None:
     box = serving(campaigns=120, recipients=20, contacts=60)
     first = sync(box, *FAMILY)
     calls = kinds_of_calls(box)
@@ -169,7 +169,7 @@ def test_reports_are_asked_for_since_the_last_run(serving: Serving) -> None:
     assert {dt.datetime.fromisoformat(each) for each in asked} == {since}
 
 
-def test_rows_whose_clock_is_five_hours_behind_arrive(serving: Serving) -> None:
+def test_records_with_a_clock_five_hours_behind_arrive(serving: Serving) -> None:
     box = serving(campaigns=10, trouble=Trouble(clock_shift_hours=5))
     first = sync(box, "campaign_opens")
     box.account.add_tracking(16)
@@ -292,7 +292,7 @@ def test_a_backfill_in_slices_misses_nothing_and_wastes_little(serving: Serving)
     assert calls <= uninterrupted + (len(slices) - 1) * (5 + 7)
 
 
-def test_what_comes_in_between_slices_is_not_lost(serving: Serving) -> None:
+def test_records_between_slices_arrive(serving: Serving) -> None:
     box = serving(campaigns=40, recipients=10)
     outputs: list[Output] = []
     state: dict[str, Any] | None = None
@@ -315,7 +315,7 @@ def test_a_run_that_is_refused_is_continued(serving: Serving) -> None:
     box = serving(campaigns=40, recipients=10)
     box.trouble.quota = 100
     writer = Collector()
-    with pytest.raises(APIError, match="used up"):
+    with pytest.raises(APIError, match="quota is exhausted"):
         sync(box, *FAMILY, into=writer)
     box.trouble.quota = None
 

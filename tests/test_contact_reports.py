@@ -161,9 +161,7 @@ def test_a_first_run_asks_for_activity_since_start_date(serving: Serving) -> Non
 
 
 @pytest.mark.parametrize("hours", [0, 5])
-def test_the_next_run_reads_new_activity_only_whatever_the_clock_of_reports(
-    serving: Serving, hours: int
-) -> None:
+def test_next_run_reads_new_activity_with_any_clock(serving: Serving, hours: int) -> None:
     box = serving(contacts=60, campaigns=8, recipients=50, trouble=Trouble(clock_shift_hours=hours))
     first = sync(box, "contact_activity")
     before = len(box.calls)
@@ -220,7 +218,7 @@ def test_summaries_come_whole_each_time(serving: Serving, stream: str) -> None:
 
 @every_report
 @pytest.mark.parametrize("max_requests", [60, 77, 120])
-def test_a_run_that_was_cut_off_is_continued_below_where_it_stopped(
+def test_interrupted_run_resumes_below_its_parent(
     serving: Serving, stream: str, max_requests: int
 ) -> None:
     box = serving(contacts=170, campaigns=6, recipients=100)
@@ -233,7 +231,7 @@ def test_a_run_that_was_cut_off_is_continued_below_where_it_stopped(
     assert len(box.calls) <= 1 + 170 + cuts * (1 + CONTACTS_A_STATE)
 
 
-def test_a_cut_off_run_says_how_far_it_came(
+def test_interrupted_run_logs_what_remains(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = serving(contacts=170)
@@ -241,7 +239,7 @@ def test_a_cut_off_run_says_how_far_it_came(
     sync(box, "contact_summaries", max_requests=61)
 
     assert len(box.calls) == 61
-    assert "The run has sent its 61 requests (`max_requests`). The next run goes on from here." in (
+    assert "The run has sent its 61 requests (`max_requests`). The next run resumes from here." in (
         caplog.text
     )
     assert "Remaining: 110 of 170 contacts, about 1" in caplog.text

@@ -148,7 +148,7 @@ PARTS = [stream for stream in FAMILY if stream != "campaigns"]
 @pytest.mark.slow
 @given(runs(PARTS, FAMILY, least=2))
 @settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_streams_run_whenever_nothing_is_lost(serving: Serving, runs: list[Run]) -> None:
+def test_any_selection_at_any_time_loses_no_records(serving: Serving, runs: list[Run]) -> None:
     """Some runs are cut off, and of some not all bookmarks are kept."""
     days = Days(serving, campaigns=9, recipients=20, contacts=60)
     found = {stream: set[Any]() for stream in KINDS}
@@ -200,7 +200,7 @@ KINDS_COUNTED = ("bounces", "unsubscribes")
 
 
 @given(st.dictionaries(st.text(max_size=5), st.tuples(st.integers(0, 9), st.integers(0, 9))))
-def test_what_was_put_comes_back(put: dict[str, tuple[int, int]]) -> None:
+def test_deferrals_survive_a_dump(put: dict[str, tuple[int, int]]) -> None:
     deferrals = Deferrals()
     expected = {m: Deferral(NOON + to * DAY, NOON + due * DAY) for m, (to, due) in put.items()}
     for member, revisit in expected.items():
@@ -236,7 +236,7 @@ def test_a_state_stays_small() -> None:
         [{"synced_until": "2026-01-01T00:00:00Z", "next_check_at": "2026-01-01T00:00:00Z"}],
     ],
 )
-def test_what_cannot_be_read_is_told(odd: Any) -> None:
+def test_invalid_deferrals_are_rejected(odd: Any) -> None:
     (fault,) = validation.validate({"bookmarks": {"campaigns": {"deferred": odd}}})
     assert "deferred" in fault
 

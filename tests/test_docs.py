@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_page_of_streams_is_what_the_catalog_says() -> None:
+def test_page_of_streams_matches_the_catalog() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "streams.py"))["page"]()
 
     assert (ROOT / "docs" / "streams.md").read_text() == made

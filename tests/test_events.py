@@ -63,9 +63,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("trouble", [Trouble(), Trouble(extra_row=True)], ids=["", "extra rows"])
-def test_every_row_arrives_with_the_ids_of_what_it_belongs_to(
-    serving: Serving, trouble: Trouble
-) -> None:
+def test_records_contain_the_ids_of_their_parents(serving: Serving, trouble: Trouble) -> None:
     box = serving(events=5, trouble=trouble)
 
     output = sync(box, *FAMILY)
@@ -179,7 +177,7 @@ def test_the_next_run_reads_the_details_of_changed_registrants_only(serving: Ser
     assert calls(box, before)["registrants"] == 5
 
 
-def test_without_look_back_the_next_run_reads_what_came_since_and_no_more(serving: Serving) -> None:
+def test_zero_lookback_hours_reads_new_records_only(serving: Serving) -> None:
     box = serving(events=5)
     first = sync(box, "event_registrants")
     before = len(box.calls)
@@ -223,7 +221,7 @@ def test_events_that_are_long_over_are_settled() -> None:
 
 
 @pytest.mark.parametrize("max_requests", [12, 40])
-def test_events_go_on_where_a_run_was_cut_off(serving: Serving, max_requests: int) -> None:
+def test_events_resume_after_an_interrupted_run(serving: Serving, max_requests: int) -> None:
     box = serving(events=5)
     sync(box, *FAMILY)
     whole = len(box.calls)
@@ -261,7 +259,7 @@ def test_other_rows_of_events_come_each_time(serving: Serving) -> None:
     assert set(changed) == set(edited)
 
 
-def test_registrants_of_a_run_that_was_cut_off_are_not_lost(serving: Serving) -> None:
+def test_registrants_of_an_interrupted_run_arrive(serving: Serving) -> None:
     box = serving(events=5)
     there_are = box.account.counts()["event_registrants"]
 
@@ -292,7 +290,7 @@ def test_a_refused_eventspot_is_skipped_with_one_call_and_one_warning(
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_no_eventspot_is_no_fault_however_the_api_says_so(
+def test_missing_eventspot_is_skipped_for_each_error(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     usage = json.loads((SAMPLES / "library_info.json").read_text())
@@ -333,7 +331,7 @@ def test_an_event_that_vanishes_is_skipped_with_a_warning(
         assert expected, stream
 
 
-def test_an_event_that_vanishes_is_not_asked_for_its_parts(serving: Serving) -> None:
+def test_children_of_a_vanished_event_are_skipped(serving: Serving) -> None:
     box = serving(events=5)
     gone = sync(box, "events").rows("events")[0]["id"]
     box.trouble.vanish = {gone}

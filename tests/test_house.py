@@ -120,7 +120,7 @@ def test_the_sandboxs_world_knows_no_api() -> None:
 
 
 @pytest.mark.parametrize("room", ["http", "records", "state", "terminal"])
-def test_what_no_api_knows_knows_no_stream(room: str) -> None:
+def test_shared_packages_import_no_stream(room: str) -> None:
     for path in (ROOT / "tap_constantcontact" / room).glob("*.py"):
         text = path.read_text()
         assert "singer_sdk.streams" not in text, path

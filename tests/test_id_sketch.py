@@ -15,7 +15,7 @@ IDS = st.sets(st.text(max_size=13) | st.integers(10**12, 2 * 10**12).map(str), m
 
 
 @given(IDS, IDS)
-def test_a_difference_is_exact_or_not_told(ours: set[str], theirs: set[str]) -> None:
+def test_difference_is_exact_or_none(ours: set[str], theirs: set[str]) -> None:
     found = IdSketch.load(IdSketch.of(ours).dump()).difference(theirs)
 
     if found is None:
@@ -25,7 +25,7 @@ def test_a_difference_is_exact_or_not_told(ours: set[str], theirs: set[str]) -> 
         assert found.surplus == {IdSketch.short_id(each) for each in ours - theirs}
 
 
-def test_large_sets_that_differ_in_a_hundred_members_are_told() -> None:
+def test_hundred_differences_of_large_sets_are_decoded() -> None:
     ours = {str(each) for each in range(5000)}
     theirs = {str(each) for each in range(50, 5050)}
     found = IdSketch.of(ours).difference(theirs)
@@ -34,12 +34,12 @@ def test_large_sets_that_differ_in_a_hundred_members_are_told() -> None:
     assert len(found.surplus) == 50
 
 
-def test_sets_that_differ_in_too_much_are_not_told() -> None:
+def test_too_many_differences_are_none() -> None:
     assert IdSketch.of(map(str, range(1000))).difference({"a", "b"}) is None
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_a_damaged_set_is_not_told_and_does_not_hang(place: int) -> None:
+def test_damaged_set_returns_none_and_ends(place: int) -> None:
     cells = bytearray(zlib.decompress(base64.b64decode(IdSketch.of(["a"]).dump())))
     filled = [start for start in range(0, len(cells), 8) if any(cells[start : start + 8])]
     cells[filled[place] : filled[place] + 8] = bytes(8)
@@ -49,7 +49,7 @@ def test_a_damaged_set_is_not_told_and_does_not_hang(place: int) -> None:
     assert damaged.difference({"a", "b"}) is None
 
 
-def test_what_was_taken_out_is_missing() -> None:
+def test_removed_ids_are_missing() -> None:
     members = IdSketch.of(["a", "b"])
     members.remove(IdSketch.short_id("a"))
     found = members.difference({"a", "b"})

@@ -76,7 +76,7 @@ def test_pages_are_as_large_as_each_collection_allows(serving: Serving) -> None:
     assert params(box, "/library/info") == [{}]
 
 
-def test_an_empty_library_is_no_fault(serving: Serving) -> None:
+def test_empty_library_is_valid(serving: Serving) -> None:
     output = sync(serving(files=0), *FAMILY)
 
     assert output.rows("library_files") == []
@@ -211,7 +211,7 @@ def test_a_refused_library_is_skipped_with_one_call_and_one_warning(
     assert said.startswith("Skipping the library: the access token is not authorized for it.")
 
 
-def test_what_comes_after_a_refused_library_is_read(serving: Serving) -> None:
+def test_streams_after_an_unauthorized_library_are_read(serving: Serving) -> None:
     box = serving(contacts=10, trouble=Trouble(refuse={"library", "eventspot"}))
 
     output = sync(box, "events", "library_files", "contact_summaries")

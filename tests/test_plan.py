@@ -63,7 +63,7 @@ def test_large_campaigns(serving: Serving) -> None:
     reconcile(box, "campaigns", "campaign_sends", "campaign_opens", "campaign_clicks")
 
 
-def test_a_start_date_leaves_out_what_is_older(serving: Serving) -> None:
+def test_start_date_reduces_the_estimate(serving: Serving) -> None:
     box = serving(contacts=6000, campaigns=120)
     made = box.account.mailings.by_id.values()
     sent = sorted(campaign.last_run for campaign in made if campaign.last_run)
@@ -71,7 +71,7 @@ def test_a_start_date_leaves_out_what_is_older(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("calls", [130, 400])
-def test_a_backfill_that_was_cut_off(serving: Serving, calls: int) -> None:
+def test_estimate_of_an_interrupted_backfill(serving: Serving, calls: int) -> None:
     box = serving(contacts=300, campaigns=100)
     first = sync(box, max_requests=calls)
     reconcile(box, state=first.state)
@@ -107,14 +107,14 @@ def test_a_stream_alone(serving: Serving, stream: str) -> None:
     reconcile(box, stream, state=first.state)
 
 
-def test_contact_reports_count_what_is_left(serving: Serving) -> None:
+def test_contact_reports_estimate_the_rest(serving: Serving) -> None:
     box = serving(contacts=300)
     first = sync(box, "contact_summaries", max_requests=201)
     plan = planned(box, "contact_summaries", state=first.state)
     assert plan.estimates == [StreamEstimate("contact_summaries", 101, "100 contacts")]
 
 
-def test_an_area_that_is_closed_is_no_fault(serving: Serving) -> None:
+def test_unauthorized_product_is_estimated(serving: Serving) -> None:
     box = serving(trouble=Trouble(refuse={"eventspot", "library"}))
     plan = planned(box, "account", "events", "event_fees", "library_usage", "library_files")
     assert plan.estimates == [

@@ -51,7 +51,7 @@ def after(*answers: Answer) -> Callable[[str, dict[str, str]], Answer]:
         pytest.param(Answer(503, sample("shape")), id="503"),
         pytest.param(Answer(504, b"<html>"), id="504"),
         pytest.param(Answer(522, b""), id="522"),
-        pytest.param(Answer(200, b"<html>maintenance</html>"), id="no JSON"),
+        pytest.param(Answer(200, b"<html>maintenance</html>"), id="not valid JSON"),
         pytest.param(Answer(200, b'[{"id": "1", "na'), id="half a body"),
         pytest.param(Answer(200, b""), id="empty body"),
         pytest.param(Answer(200, "what?"), id="JSON of another outline"),
@@ -167,13 +167,13 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
         pytest.param(
             Answer(403, sample("over_daily_quota")),
             ResponseAction.QUOTA_EXHAUSTED,
-            "next run goes on",
+            "next run resumes",
             id="quota",
         ),
         pytest.param(
             Answer(429, b"", Retry_After="40000"),
             ResponseAction.QUOTA_EXHAUSTED,
-            "next run goes on",
+            "next run resumes",
             id="429 all day",
         ),
         pytest.param(
@@ -251,7 +251,7 @@ def test_a_circle_of_next_links_ends_the_run() -> None:
 @pytest.mark.parametrize(
     "last", [{}, {"meta": {}}, {"meta": {"pagination": {}}}, {"meta": {"pagination": None}}]
 )
-def test_paging_ends_where_there_is_no_link_and_not_before(last: Any) -> None:
+def test_pagination_ends_without_a_next_link(last: Any) -> None:
     answers = {
         "": {"meta": {"pagination": {"next_link": "/v2/x?next=1"}}, "results": [{"id": 1}]},
         "1": {"meta": {"pagination": {"next_link": "/v2/x?next=2"}}, "results": []},
@@ -277,7 +277,7 @@ def test_the_quota_ends_the_command_in_good_order(serving: Serving, tmp_path: Pa
     run = command(tmp_path, config(box, max_parallel_requests=1))
 
     assert run.code == 75
-    assert "calls for today are used up. The next run goes on" in run.log
+    assert "calls for today are used up. The next run resumes" in run.log
     assert "Traceback" not in run.log
     assert run.output.counts["contacts"] == 1000
     assert run.output.messages[-1]["type"] == "STATE"

@@ -63,7 +63,7 @@ def test_nothing_is_missing_after_a_signal(
         assert first.messages[-1]["type"] == "STATE"
 
 
-def test_a_change_before_a_cut_off_run_is_not_lost(serving: Serving, tmp_path: Path) -> None:
+def test_change_before_an_interrupted_run_arrives(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=3000)
     state = go_on(tmp_path, box, None).state
     changed = set(box.account.edit_contacts(1200))

@@ -217,7 +217,7 @@ def test_every_body_becomes_valid_rows_that_lose_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "field", "stream"), HELD)
-def test_what_comes_inside_another_thing_loses_nothing(name: str, field: str, stream: str) -> None:
+def test_embedded_objects_keep_all_fields(name: str, field: str, stream: str) -> None:
     sent = [each for row in rows_of(sample(name)) for each in row[field]]
 
     with serving(name) as server:

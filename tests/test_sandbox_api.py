@@ -79,7 +79,7 @@ class TestCredentials:
             assert fault(response) == (403, "mashery.not.authorized.inactive")
             assert response.headers["X-Mashery-Error-Code"] == "ERR_403_DEVELOPER_INACTIVE"
 
-    def test_a_wrong_token_and_none_are_told_apart(self, box: Sandbox) -> None:
+    def test_wrong_and_missing_tokens_have_different_errors(self, box: Sandbox) -> None:
         url = f"{box.url}/lists?api_key=key"
         wrong = requests.get(url, headers={"Authorization": "Bearer x"}, timeout=5)
         assert fault(wrong) == (401, "http.status.authentication.invalid_token")
@@ -172,7 +172,7 @@ class TestStrictness:
         "path",
         ["/contacts/5", "/lists/5", "/lists/5/contacts", "/activities/5", "/contact"],
     )
-    def test_what_is_not_there_is_404(self, get: Get, path: str) -> None:
+    def test_unknown_id_returns_404(self, get: Get, path: str) -> None:
         assert fault(get(path))[0] == 404
 
     def test_the_words_of_a_404(self, get: Get) -> None:
@@ -223,7 +223,7 @@ class TestContacts:
         *_, last = pages("/contacts", limit=500)
         assert last["meta"] == {"pagination": {}}
 
-    def test_the_page_size_is_50_unless_told(self, get: Get) -> None:
+    def test_default_page_size_is_50(self, get: Get) -> None:
         assert len(get("/contacts").json()["results"]) == 50
 
     def test_removed_contacts_come_with_the_others(self, read: Read) -> None:
@@ -445,7 +445,7 @@ class TestDeterminism:
         assert one.counts()["contacts"] == other.counts()["contacts"]
         assert one.ids("contacts") != other.ids("contacts")
 
-    def test_it_begins_today_unless_told(self) -> None:
+    def test_default_time_is_today(self) -> None:
         account = Account(contacts=50)
         newest = max(account.contact(id_)["modified_date"] for id_ in account.ids("contacts"))
         assert newest < datetime.now(UTC).strftime("%Y-%m-%dT00:00:00.001Z")

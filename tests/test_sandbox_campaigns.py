@@ -112,7 +112,7 @@ class TestList:
 
 
 class TestDetail:
-    def test_what_does_not_apply_is_left_out(self, read: Read, get: Get) -> None:
+    def test_inapplicable_fields_are_missing(self, read: Read, get: Get) -> None:
         present: dict[str, Counter[str]] = {}
         for row in read(CAMPAIGNS):
             detail = get(f"{CAMPAIGNS}/{row['id']}").json()
@@ -284,7 +284,7 @@ class TestContacts:
         path = f"{CAMPAIGNS}/{read(CAMPAIGNS, status='SENT')[5]['id']}/tracking/clicks"
         return str(Counter(row["contact_id"] for row in read(path)).most_common(1)[0][0])
 
-    def test_what_one_did_is_what_campaigns_tell(self, read: Read) -> None:
+    def test_contact_activities_match_campaign_reports(self, read: Read) -> None:
         contact = self.busiest(read)
         expected = [
             row
@@ -329,7 +329,7 @@ class TestContacts:
             by_campaign = Counter(row["campaign_id"] for row in read(f"{path}/{kind}"))
             assert {row["campaign_id"]: row[kind] for row in rows if row[kind]} == by_campaign
 
-    def test_somebody_without_any_has_zeroes(self, read: Read, get: Get) -> None:
+    def test_contact_without_activities_has_zero_counters(self, read: Read, get: Get) -> None:
         visitor = next(
             row["id"] for row in read("/contacts", limit=500) if row["status"] == "VISITOR"
         )
@@ -339,7 +339,7 @@ class TestContacts:
         assert get(f"{path}/reports/summary").json() == expected
         assert get(f"{path}/reports/summaryByCampaign").json() == []
 
-    def test_nobody_is_404(self, get: Get) -> None:
+    def test_unknown_contact_returns_404(self, get: Get) -> None:
         for path in ("", "/opens", "/reports/summary", "/reports/summaryByCampaign"):
             assert get(f"/contacts/5/tracking{path}").status_code == 404
         # Case matters in paths.

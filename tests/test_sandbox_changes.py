@@ -154,7 +154,7 @@ class TestContacts:
         assert account.edit_contacts(1) == []
         assert account.counts()["contacts"] == 0
 
-    def test_a_page_being_read_is_not_shifted(self, account: Account, get: Get) -> None:
+    def test_open_pages_keep_their_position(self, account: Account, get: Get) -> None:
         first = get("/contacts", limit=60)
         account.purge_contacts(10)
         account.add_contacts(10)

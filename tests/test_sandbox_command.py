@@ -38,7 +38,7 @@ def command(*options: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, 
 
 class TestCommand:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_it_serves_until_told_to_stop(self, number: signal.Signals) -> None:
+    def test_sandbox_serves_until_a_signal(self, number: signal.Signals) -> None:
         with command("--seed", "9", "--now", "2026-03-01") as (process, said):
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v2", said["api_url"])
             response = requests.get(
@@ -124,7 +124,7 @@ def box() -> Iterator[Sandbox]:
 
 
 class TestControl:
-    def test_it_says_what_it_is(self, box: Sandbox) -> None:
+    def test_sandbox_describes_itself(self, box: Sandbox) -> None:
         about = requests.get(f"{box.origin}/sandbox", timeout=5).json()
         assert about["api_url"] == box.url
         assert about["counts"] == box.account.counts()
@@ -175,7 +175,7 @@ class TestControl:
             ("PUT", "trouble", {"refuse": ["lists"]}),
         ],
     )
-    def test_it_refuses_what_it_does_not_know(
+    def test_unknown_options_are_rejected(
         self,
         box: Sandbox,
         method: str,

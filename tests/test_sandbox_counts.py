@@ -199,7 +199,7 @@ def reader(box: Sandbox) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_counts_and_ids_are_what_one_finds(box: Sandbox, reader: Reader, stream: str) -> None:
+def test_counts_and_ids_match_the_responses(box: Sandbox, reader: Reader, stream: str) -> None:
     found = list(STREAMS[stream](reader))
     assert found
     assert set(found) == box.account.ids(stream)

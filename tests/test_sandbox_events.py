@@ -41,7 +41,7 @@ class TestEvents:
             assert ("deleted_date" in detail) == (row["status"] == "DELETED")
         assert statuses == {"ACTIVE", "COMPLETE", "DRAFT", "CANCELLED", "DELETED"}
 
-    def test_there_is_no_filter(self, get: Get) -> None:
+    def test_filters_are_ignored(self, get: Get) -> None:
         for name in ("status", "modified_since", "created_since"):
             assert get(EVENTS, **{name: "ACTIVE"}).status_code == 400
         assert get(EVENTS, limit=51).status_code == 400
@@ -110,7 +110,7 @@ class TestEvents:
         "path",
         ["", "/fees", "/fees/1", "/items", "/items/1", "/items/1/attributes", "/registrants/1"],
     )
-    def test_what_is_not_there_is_404(self, get: Get, path: str) -> None:
+    def test_unknown_id_returns_404(self, get: Get, path: str) -> None:
         assert get(f"{EVENTS}/a07e{path}").status_code == 404
 
 

@@ -173,7 +173,7 @@ class TestFailures:
         key = responses[1].json()[0]["error_key"]
         assert key == "http.status.authentication.invalid_token"
 
-    def test_a_slow_answer_holds_nobody_up(
+    def test_slow_response_delays_no_other_request(
         self,
         box: Sandbox,
         session: requests.Session,
@@ -275,7 +275,7 @@ class TestBookkeeping:
         with pytest.raises(requests.ConnectionError):
             requests.get(f"{brief.origin}/sandbox", timeout=5)
 
-    def test_a_fault_of_its_own_is_told(
+    def test_internal_error_is_reported(
         self,
         box: Sandbox,
         session: requests.Session,

@@ -303,7 +303,7 @@ def test_nothing_is_said_that_narrows(stream: str) -> None:
 
 
 @per_stream
-def test_objects_and_arrays_say_what_they_hold(stream: str) -> None:
+def test_objects_and_arrays_declare_their_content(stream: str) -> None:
     for where, prop in properties(schema_of(stream)):
         if "object" in kinds(prop):
             assert prop["properties"], where
@@ -352,7 +352,7 @@ def test_has_a_sample(stream: str) -> None:
     assert any(source.stream == stream for source in SOURCES)
 
 
-def test_every_sample_is_told_where_it_belongs() -> None:
+def test_every_sample_has_a_path() -> None:
     everything = {path.name for path in SAMPLES.iterdir()}
     read = {path.name for source in SOURCES for path in SAMPLES.glob(source.files)}
     not_read = {path.name for files in NOT_READ for path in SAMPLES.glob(files)}
@@ -382,7 +382,7 @@ def test_every_value_of_a_sample_is_of_the_declared_type(source: Source) -> None
 
 
 @pytest.mark.parametrize(("stream", "path"), sorted(NOT_TAKEN))
-def test_what_is_not_taken_occurs_and_is_not_declared(stream: str, path: str) -> None:
+def test_dropped_fields_occur_in_samples_only(stream: str, path: str) -> None:
     found = {
         where for source in SOURCES if source.stream == stream for where, _ in sample_values(source)
     }

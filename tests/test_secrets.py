@@ -82,7 +82,7 @@ def test_failed_connections_give_nothing_away(url: str, caplog: pytest.LogCaptur
 
 
 @pytest.mark.slow
-def test_a_fault_nobody_foresaw_gives_nothing_away(tmp_path: Path) -> None:
+def test_unexpected_exception_does_not_leak_secrets(tmp_path: Path) -> None:
     """A stand-in for a fault of ours or a library's that quotes the URL in its traceback."""
     (tmp_path / "sitecustomize.py").write_text(
         "import requests\n"

@@ -89,7 +89,7 @@ BUILT_IN = {
     ],
     ids=str,
 )
-def test_bad_settings_are_told_in_one_line(given: dict[str, Any], said: str) -> None:
+def test_invalid_settings_are_rejected_in_one_line(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigValidationError) as raised:
         TapConstantContact(config={**GOOD, **given})
 
@@ -115,13 +115,13 @@ def test_bad_settings_end_the_run_before_the_first_call(
     assert server.requests == []
 
 
-def test_several_faults_are_told_together(tmp_path: Path) -> None:
+def test_several_errors_are_reported_together(tmp_path: Path) -> None:
     run = typed(tmp_path, {"start_date": "soon", "api_version": "v2"})
     assert run.log.count("| ERROR") == 3
 
 
 @pytest.mark.parametrize("option", ["--test", "--test=schema"])
-def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> None:
+def test_invalid_settings_are_rejected_by_test_mode(option: str, tmp_path: Path) -> None:
     run = typed(tmp_path, {**GOOD, "start_date": "soon"}, option)
     assert run.code == 78
     assert "Setting 'start_date' is not a timestamp" in run.log
@@ -129,7 +129,7 @@ def test_trying_out_bad_settings_is_told_too(option: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", "", '"text"'])
-def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
+def test_invalid_config_file_is_rejected(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text)
     run = typed(tmp_path, None, "--config", str(tmp_path / "config.json"))
     assert run.code == 78
@@ -141,7 +141,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
         (
             '{"bookmarks": {"contacts": {"replication_key_value": "soon"}}}',
             "'soon' is not a timestamp",
@@ -151,7 +151,7 @@ def test_a_broken_config_file_is_told(text: str, tmp_path: Path) -> None:
         ('{"type": "STATE", "value": {}}', "Use the value of a STATE message"),
     ],
 )
-def test_a_broken_state_is_told(state: str, said: str, tmp_path: Path) -> None:
+def test_invalid_state_is_rejected(state: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(state)
     run = typed(tmp_path, GOOD, "--state", str(tmp_path / "state.json"))
     assert run.code == 78
@@ -182,7 +182,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
     assert {headers["User-Agent"] for *_, headers in server.requests} == {"ours/1"}
 
 
-def test_a_bad_number_in_the_environment_is_told(tmp_path: Path) -> None:
+def test_invalid_number_in_the_environment_is_rejected(tmp_path: Path) -> None:
     run = typed(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
     assert run.code == 78
     assert "TAP_CONSTANTCONTACT_LOOKBACK_HOURS must be a whole number" in run.log
@@ -224,7 +224,7 @@ HINT = "Add it to `optional_streams`."
 # -- what there is not ----------------------------------------------------------------------
 
 
-def test_what_does_not_exist_is_named(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_names_are_warned_about(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
     box = serving(contacts=3)
     catalog = everything().catalog_dict
     for entry in catalog["streams"]:
@@ -246,12 +246,12 @@ def test_what_does_not_exist_is_named(serving: Serving, caplog: pytest.LogCaptur
     ]
 
 
-def test_a_map_of_a_stream_that_is_not_selected_is_not_looked_at(serving: Serving) -> None:
+def test_stream_map_of_a_deselected_stream_is_ignored(serving: Serving) -> None:
     maps = {"contacts": {"a": "nothing(name)"}, "elsewhere": {"b": "c"}}
     assert sync(serving(), "lists", stream_maps=maps).counts["lists"]
 
 
-def test_a_map_that_fails_on_a_row_is_told_in_one_line(serving: Serving) -> None:
+def test_stream_map_error_on_a_record_is_one_line(serving: Serving) -> None:
     with pytest.raises(ConfigValidationError, match="Setting 'stream_maps' cannot be used for str"):
         sync(serving(), "lists", stream_maps={"lists": {"a": "nothing(name)"}})
 
@@ -275,7 +275,7 @@ def test_a_catalog_without_keys_is_as_good_as_one_with_them(serving: Serving) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variable", ["LOGLEVEL", "TAP_CONSTANTCONTACT_LOGLEVEL"])
-def test_an_unknown_log_level_is_told_in_one_line(variable: str, tmp_path: Path) -> None:
+def test_unknown_log_level_is_one_line(variable: str, tmp_path: Path) -> None:
     run = command(tmp_path, GOOD, **{variable: "loud"})
     assert run.code == 1
     assert run.log.splitlines() == [
@@ -283,14 +283,14 @@ def test_an_unknown_log_level_is_told_in_one_line(variable: str, tmp_path: Path)
     ]
 
 
-def test_variables_that_are_not_read_are_told(tmp_path: Path) -> None:
+def test_unused_environment_variables_are_mentioned(tmp_path: Path) -> None:
     run = typed(tmp_path, {}, TAP_CONSTANTCONTACT_API_KEY="a-key")
     assert run.code == 78
     assert "The environment names settings. Add --config=ENV to use them." in run.log
 
 
 @pytest.mark.parametrize("text", ["", "\n"])
-def test_an_empty_state_file_is_no_state(text: str, serving: Serving, tmp_path: Path) -> None:
+def test_empty_state_file_means_a_first_run(text: str, serving: Serving, tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text(text)
     run = typed(tmp_path, config(serving(contacts=3)), "--state", str(tmp_path / "state.json"))
     assert run.code == 0, run.log

@@ -106,7 +106,7 @@ def test_a_login_that_is_refused(box: Sandbox) -> None:
         asking.wait_for_device(code)
 
 
-def test_a_login_that_nobody_answers(box: Sandbox) -> None:
+def test_login_times_out(box: Sandbox) -> None:
     asking = server(box)
     with pytest.raises(SignInError, match="The login was not completed in time"):
         asking.wait_for_device(asking.begin_device())
@@ -167,7 +167,7 @@ def test_a_browser_that_never_comes_back(box: Sandbox) -> None:
         )
 
 
-def test_a_port_that_is_taken_is_told(box: Sandbox) -> None:
+def test_port_in_use_is_reported(box: Sandbox) -> None:
     taken = int(box.origin.rpartition(":")[2])
     with pytest.raises(SignInError, match=f"Port {taken} of this machine is in use"):
         login.by_browser(server(box), lambda _: None, port=taken, open_page=lambda _: None)
@@ -184,7 +184,7 @@ def test_the_person_is_shown_where_to_go(box: Sandbox) -> None:
     assert said[0].startswith(f"Open {box.origin}/oauth2/default/v1/activate?user_code=")
 
 
-def test_a_code_of_another_is_not_taken(box: Sandbox) -> None:
+def test_code_with_another_state_is_ignored(box: Sandbox) -> None:
     asking, back = server(box), "http://127.0.0.1:9999/"
     page = requests.get(
         asking.authorize_url(PkceChallenge(), back), allow_redirects=False, timeout=5
@@ -253,7 +253,7 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING)
-def test_whatever_is_no_store_is_told(held: Any) -> None:
+def test_any_invalid_store_is_reported(held: Any) -> None:
     try:
         parse_tokens(json.dumps(held))
     except ValueError:
@@ -307,7 +307,7 @@ def test_a_full_disk_keeps_the_old_tokens(
     assert [each.name for each in store.path.parent.iterdir()] == [store.path.name]
 
 
-def test_what_is_no_store_is_one_line(store: FileStore) -> None:
+def test_invalid_store_is_one_line(store: FileStore) -> None:
     store.path.parent.mkdir()
     store.path.write_text("{}")
     with pytest.raises(StoreError, match="contains something else than tokens"):
@@ -396,7 +396,7 @@ def test_a_401_in_mid_run_takes_another_token(box: Sandbox, store: FileStore) ->
     assert box.oauth.refreshes == 2
 
 
-def test_nobody_has_logged_in(box: Sandbox, store: FileStore) -> None:
+def test_missing_login_is_reported(box: Sandbox, store: FileStore) -> None:
     with pytest.raises(SignInError, match="Log in: tap-constantcontact --login"):
         keeper(box, store).access_token()
 
@@ -477,7 +477,7 @@ def test_an_answer_that_is_lost_is_asked_for_once_more(
     assert "Log in again: tap-constantcontact --login" in str(refused.value)
 
 
-def test_a_spent_token_is_told(box: Sandbox, store: FileStore) -> None:
+def test_used_refresh_token_is_reported(box: Sandbox, store: FileStore) -> None:
     store.put(StoredToken(CLIENT, "spent-long-ago"))
     with pytest.raises(InvalidGrantError, match="not been used for 180 days"):
         keeper(box, store).access_token()
@@ -541,7 +541,7 @@ def test_a_run_that_is_killed_while_it_renews_loses_no_good_token(
     assert keeper(box, store).access_token()
 
 
-def test_an_application_of_another_kind_is_told() -> None:
+def test_application_with_another_flow_is_reported() -> None:
     with (
         serve(Account(contacts=1), oauth=OAuth(Application(secret="s"))) as box,  # noqa: S106
         pytest.raises(SignInError, match="Check `client_id`, and `client_secret`"),

@@ -116,7 +116,7 @@ def test_log_in_run_look_log_out(person: Person) -> None:
     assert not any(secret in said.output + status.output for secret in person.secrets)
 
 
-def test_status_names_what_may_not_be_read(person: Person) -> None:
+def test_status_lists_missing_privileges(person: Person) -> None:
     person.box.oauth.agrees = True
     person.types("--login")
     person.box.trouble = Trouble(lack={"customer-journey:read"})
@@ -137,7 +137,7 @@ def test_log_in_in_the_browser(person: Person, monkeypatch: pytest.MonkeyPatch) 
     assert person.runs().output.counts["tags"]
 
 
-def test_another_account_is_not_kept_in_the_place_of_the_first(person: Person) -> None:
+def test_another_account_does_not_replace_the_first(person: Person) -> None:
     person.box.oauth.agrees = True
     person.types("--login")
     before = person.store.read_text()
@@ -176,7 +176,7 @@ def test_a_login_takes_the_place_of_a_seed(person: Person) -> None:
         ({"token_store": "https://store.test"}, "--logout", "is a website"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_in_one_line(
+def test_oauth_errors_are_reported_in_one_line(
     person: Person,
     settings: dict[str, Any],
     option: str,
@@ -255,7 +255,7 @@ def test_a_state_knows_its_account_without_asking(person: Person) -> None:
         tap.sync_all()
 
 
-def test_a_seed_asks_whose_account_it_is_once(person: Person) -> None:
+def test_initial_token_requests_the_account_once(person: Person) -> None:
     seed = person.box.oauth.grant()
     person.runs(refresh_token=seed)
     (grant,) = open_store(str(person.store)).tokens()

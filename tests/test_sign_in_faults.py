@@ -104,7 +104,7 @@ def test_valid_access_token_is_used_where_the_token_endpoint_is_busy(tmp_path: P
     assert kept.refreshing_since is None, "the server did nothing"
 
 
-def test_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".netrc").write_text("default login a password b")
     monkeypatch.setenv("HOME", str(tmp_path))
     with Scripted(lambda *_: Answer(200, {**TOKENS, "refresh_token": "r-new-token"})) as server:
@@ -118,7 +118,7 @@ ODD: list[Any] = [None, True, -1, 0, 1e300, "x", "", [], {}, ["a"], "9" * 400, "
 
 @pytest.mark.parametrize("name", ["expires_in", "token_type", "scope", "id_token"])
 @pytest.mark.parametrize("odd", ODD, ids=[f"odd {n}" for n in range(len(ODD))])
-def test_new_refresh_token_is_kept_whatever_comes_with_it(
+def test_new_refresh_token_is_stored_with_any_other_fields(
     store: TokenStore, name: str, odd: Any
 ) -> None:
     store.put(grant())
@@ -501,9 +501,7 @@ def test_login_survives_server_errors_while_it_waits(tmp_path: Path) -> None:
     assert "Logged in to Acme (acc1)" in result.output
 
 
-def test_code_that_has_expired_is_not_reported_as_a_used_refresh_token(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_expired_code_has_its_own_message(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     refused = Answer(400, {"error": "invalid_grant", "error_description": "expired"})
     with Scripted(lambda *_: Answer(200, {}), posting(refused)) as server:
         assert command(*configured(server, tmp_path), "--login").exit_code == 77

@@ -44,7 +44,7 @@ def replies(box: Sandbox, wanted: Callable[[Call], bool], body: Any) -> None:
 
 @pytest.mark.parametrize("body", NOT_A_PAGE, ids=repr)
 @pytest.mark.parametrize("stream", ["contacts", "campaign_sends"])
-def test_what_is_no_page_is_not_the_last_page(serving: Serving, stream: str, body: Any) -> None:
+def test_invalid_page_does_not_end_a_list(serving: Serving, stream: str, body: Any) -> None:
     box = serving(contacts=1200, campaigns=3, recipients=700)
     state = sync(box, stream).state
     part = "contacts" if stream == "contacts" else "sends"
@@ -63,7 +63,7 @@ def test_what_is_no_page_is_not_the_last_page(serving: Serving, stream: str, bod
     "part", ["campaigns/{}", "events/{}", "activities/{}", "preview", "summary", "info"]
 )
 @pytest.mark.parametrize("body", [*NOT_A_PAGE, {"id": "another"}, {"name": "no id"}], ids=repr)
-def test_details_are_what_was_asked_for(serving: Serving, part: str, body: Any) -> None:
+def test_details_have_the_requested_id(serving: Serving, part: str, body: Any) -> None:
     box = serving(contacts=3, campaigns=5, activities=12, events=1)
     pattern = part.replace("{}", "")
     if pattern == "preview" and isinstance(body, dict) and "id" in body:
@@ -89,7 +89,7 @@ def test_details_are_what_was_asked_for(serving: Serving, part: str, body: Any) 
         sync(box, streams[pattern])
 
 
-def test_an_error_that_passes_is_no_loss(serving: Serving, waits: list[float]) -> None:
+def test_transient_error_loses_no_records(serving: Serving, waits: list[float]) -> None:
     box = serving(contacts=1200)
     left = [Reply(200, json.dumps(body).encode()) for body in NOT_A_PAGE[:3]]
     box.interfere = lambda call, _: left.pop() if "next" in call.params and left else None
@@ -101,7 +101,7 @@ def test_an_error_that_passes_is_no_loss(serving: Serving, waits: list[float]) -
 
 
 @pytest.mark.parametrize("link", [5, {"href": "/v2/contacts?next=a"}, ["a"], True])
-def test_a_next_link_that_is_no_text_is_not_the_end(serving: Serving, link: Any) -> None:
+def test_invalid_next_link_does_not_end_a_list(serving: Serving, link: Any) -> None:
     box = serving(contacts=20)
     row = box.account.contact(next(iter(box.account.ids("contacts"))))
     replies(
@@ -239,7 +239,7 @@ def test_many_deletions_at_once_are_not_taken_for_campaigns_to_read_again(
 
 
 @pytest.mark.slow
-def test_what_cannot_be_told_is_read_again(
+def test_undecodable_set_resyncs_all_parents(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = serving(campaigns=40, recipients=5)
@@ -259,9 +259,7 @@ def test_what_cannot_be_told_is_read_again(
 
 
 @pytest.mark.parametrize("left_out", [None, {"__filter__": "name == 'nothing'"}], ids=repr)
-def test_reports_are_read_whatever_a_map_makes_of_their_campaigns(
-    serving: Serving, left_out: Any
-) -> None:
+def test_stream_map_of_campaigns_keeps_their_reports(serving: Serving, left_out: Any) -> None:
     box = serving(campaigns=12, recipients=10, events=3)
     streams = [*FAMILY, "events", "event_registrants"]
 
@@ -298,7 +296,7 @@ def test_a_full_table_is_read_in_full(serving: Serving) -> None:
 
 
 @pytest.mark.slow
-def test_contacts_go_on_where_they_were_cut_off(serving: Serving) -> None:
+def test_contacts_resume_after_an_interruption(serving: Serving) -> None:
     box = serving(contacts=20_000)
     sync(box, "contacts")
     at_once = len(box.calls)
@@ -317,7 +315,7 @@ def test_contacts_go_on_where_they_were_cut_off(serving: Serving) -> None:
 
 
 @pytest.mark.slow
-def test_what_changes_while_a_first_read_is_cut_off_arrives(serving: Serving) -> None:
+def test_changes_during_an_interrupted_first_sync_arrive(serving: Serving) -> None:
     box = serving(contacts=4000)
     latest: dict[str, dict[str, Any]] = {}
     state = None
@@ -397,7 +395,7 @@ def test_all_contacts_are_read_again_now_and_then(serving: Serving) -> None:
 # -- clocks ---------------------------------------------------------------------------------
 
 
-def test_a_mark_from_the_future_is_not_believed(
+def test_bookmark_in_the_future_is_ignored(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = serving(campaigns=12, recipients=20, contacts=60)
@@ -418,7 +416,7 @@ def test_a_mark_from_the_future_is_not_believed(
     assert ahead not in json.dumps(output.state)
 
 
-def test_a_machine_whose_clock_is_ahead_opens_no_gap(serving: Serving) -> None:
+def test_fast_local_clock_loses_no_records(serving: Serving) -> None:
     behind = dt.timedelta(days=30)
 
     def clock() -> dt.datetime:
@@ -437,7 +435,7 @@ def test_a_machine_whose_clock_is_ahead_opens_no_gap(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize(("stream", "few"), [("contact_activity", 30), ("campaign_opens", 15)])
-def test_passes_of_the_same_moment_are_told_apart(
+def test_passes_with_the_same_timestamp_are_distinct(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, stream: str, few: int
 ) -> None:
     moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -566,7 +564,9 @@ def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -
     ],
     ids=str,
 )
-def test_odd_marks_are_told_in_one_line(serving: Serving, marks: dict[str, Any]) -> None:
+def test_invalid_watermarks_are_rejected_in_one_line(
+    serving: Serving, marks: dict[str, Any]
+) -> None:
     state = {"bookmarks": {"campaigns": marks}}
     with pytest.raises(ConfigValidationError, match="The state of stream 'campaigns' is not valid"):
         sync(serving(), "campaigns", state=state)

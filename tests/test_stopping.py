@@ -37,7 +37,7 @@ def test_max_calls_ends_a_run_in_good_order(serving: Serving, tmp_path: Path) ->
     assert run.output.messages[-1]["type"] == "STATE"
     assert run.output.ids("contacts") == box.account.ids("contacts"), "people come first"
     assert (
-        "The run has sent its 40 requests (`max_requests`). The next run goes on from here."
+        "The run has sent its 40 requests (`max_requests`). The next run resumes from here."
         in run.log
     )
     assert re.search(
@@ -127,7 +127,7 @@ def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
         log = process.stderr.read()
 
     assert process.returncode == 0, log
-    assert f"Stopped by {how.name}. The next run goes on from here." in log
+    assert f"Stopped by {how.name}. The next run resumes from here." in log
     assert "Traceback" not in log
     assert Output([json.loads(line) for line in lines]).messages[-1]["type"] == "STATE"
     box.trouble.latency = 0

@@ -96,7 +96,7 @@ def test_pages_with_one_row_too_many_lose_nothing_and_end(serving: Serving) -> N
 # -- incremental runs -----------------------------------------------------------------------
 
 
-def test_the_next_run_reads_what_has_changed(serving: Serving) -> None:
+def test_next_run_reads_changes(serving: Serving) -> None:
     box = serving(contacts=1200)
     state = sync(box, "contacts").state
     changed = {*box.account.edit_contacts(7), *box.account.add_contacts(2)}
@@ -214,7 +214,7 @@ def test_a_change_during_the_run_is_read_by_the_next_one(serving: Serving) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_states_hold_only_what_the_next_run_goes_on_from(serving: Serving, version: str) -> None:
+def test_states_contain_no_progress_markers(serving: Serving, version: str) -> None:
     box = serving(contacts=1100, campaigns=6, recipients=20)
     for calls in (45, 1000):
         output = sync(box, *selected_by_default(version), version=version, max_requests=calls)
@@ -313,7 +313,7 @@ def test_a_detail_that_is_refused_ends_the_run_with_its_state(serving: Serving) 
     box.trouble.quota = calls + 4  # Two passes over contacts, the jobs, and one detail.
     writer = Collector()
 
-    with pytest.raises(APIError, match="used up"):
+    with pytest.raises(APIError, match="quota is exhausted"):
         sync(
             box,
             "contacts",

@@ -74,7 +74,9 @@ def test_empty_state_file_is_a_first_run(state: Path) -> None:
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", TARGET, 137),
     ],
 )
-def test_exit_code_is_that_of_what_failed(state: Path, tap: str, target: str, code: int) -> None:
+def test_exit_code_is_that_of_the_failed_process(
+    state: Path, tap: str, target: str, code: int
+) -> None:
     assert sync(state, tap, target) == code
 
 

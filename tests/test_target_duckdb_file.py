@@ -310,7 +310,7 @@ def test_types_follow_the_schema(file: Path) -> None:
     }  # fmt: skip
 
 
-def test_moments_are_utc_whatever_the_zone_of_the_session(file: Path) -> None:
+def test_timestamps_are_utc_in_any_session_time_zone(file: Path) -> None:
     rows = [
         {"at": "2024-07-01T12:00:00Z"},
         {"at": "2024-07-01T12:00:00"},
@@ -427,7 +427,7 @@ def test_schema_grows_and_shrinks(file: Path) -> None:
     assert query(file, "from rows order by id") == [(1, "x", None), (2, None, new)]
 
 
-def test_a_column_whose_type_changes_holds_old_and_new_values(file: Path) -> None:
+def test_changed_column_type_keeps_old_and_new_values(file: Path) -> None:
     def rows_of(kind: Row, *values: Any) -> list[Message]:
         schema = schema_of({"id": kind, "v": kind, "w": INTEGER}, ["id"])
         return [schema, *records(*({"id": value, "v": value, "w": 0} for value in values))]
@@ -819,7 +819,7 @@ def test_new_files_can_be_opened_by_older_versions(file: Path) -> None:
     assert tags == {"storage_version": "v1.4.0+"}
 
 
-def test_command_says_what_it_does_and_logs_no_metrics(file: Path) -> None:
+def test_command_has_help_and_logs_no_metrics(file: Path) -> None:
     result = subprocess.run([COMMAND, "--help"], capture_output=True, check=True, text=True)  # noqa: S603
     assert "Load Singer messages from stdin into one DuckDB file" in result.stdout
     result = run(file, [schema_of({"a": KEY}, ["a"]), *records({"a": "x"})])

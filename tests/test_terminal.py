@@ -98,13 +98,13 @@ def test_json_logs_have_one_summary_field_and_no_table(serving: Serving, tmp_pat
     assert not any(line["message"].startswith(("stream ", "total ")) for line in lines)
 
 
-def test_help_begins_with_what_the_command_does(tmp_path: Path) -> None:
+def test_help_describes_the_command(tmp_path: Path) -> None:
     run = command(tmp_path, None, "--help")
     assert "Read a Constant Contact account and write it to stdout" in run.stdout
     assert "Execute the Singer" not in run.stdout
 
 
-def test_read_only_disk_is_no_warning(tmp_path: Path) -> None:
+def test_read_only_disk_gives_no_warning(tmp_path: Path) -> None:
     script = (
         "import tap_constantcontact, warnings;"
         "warnings.warn('[Errno 30] Read-only file system.  joblib will operate in serial mode')"
@@ -133,7 +133,7 @@ def test_environment_overrides_the_env_file_of_the_current_folder(
     assert len(box.calls) == 3
 
 
-def test_env_file_of_another_folder_is_not_read(tmp_path: Path) -> None:
+def test_env_file_of_another_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"TAP_CONSTANTCONTACT_API_KEY={KEY}\n")
     folder = tmp_path / "below"
     folder.mkdir()

@@ -86,7 +86,7 @@ def server(pem: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespa
         thread.join()
 
 
-def test_a_certificate_that_is_not_trusted_ends_the_run_at_once(
+def test_untrusted_certificate_ends_the_run_at_once(
     server: SimpleNamespace, waits: list[float]
 ) -> None:
     with pytest.raises(FatalAPIError, match=r"is not trusted.*REQUESTS_CA_BUNDLE") as raised:
@@ -103,7 +103,7 @@ def test_a_bundle_of_ones_own_is_honoured(
     assert sync(server, "lists").ids("lists") == {"1"}
 
 
-def test_a_bundle_that_is_not_there_is_told(
+def test_missing_certificate_bundle_is_reported(
     server: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/not/there.pem")

@@ -108,7 +108,7 @@ def test_rows_of_any_kind_come_out_the_same(stream: str, data: st.DataObject) ->
 
 
 @given(SCALARS | st.lists(SCALARS, max_size=2))
-def test_what_is_no_page_is_left_to_others(body: Any) -> None:
+def test_invalid_page_is_left_to_the_careful_parser(body: Any) -> None:
     assert FastPageDecoder(SCHEMAS["lists"], PAGED).read(json.dumps(body).encode()) is None
 
 

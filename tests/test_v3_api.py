@@ -53,7 +53,7 @@ USED_UP = {"error_key": "quota_exceeded", "error_message": "Limit Exceeded"}
     ],
     ids=str,
 )
-def test_what_a_refusal_means(status: int, body: Any, action: ResponseAction) -> None:
+def test_error_responses(status: int, body: Any, action: ResponseAction) -> None:
     text = body if isinstance(body, str) else json.dumps(body)
     refusal = ERROR_HANDLER.resolve(status, {}, text.encode())
     assert refusal
@@ -81,12 +81,12 @@ def test_a_page_with_a_next_one() -> None:
 @pytest.mark.parametrize(
     "body", [{}, [], None, {"lists": []}, {"contacts": None}, {"contacts": {}}], ids=str
 )
-def test_what_is_no_page_is_none(body: Any) -> None:
+def test_invalid_page_is_rejected(body: Any) -> None:
     with pytest.raises(InvalidResponseError):
         paged("contacts").open(body)
 
 
 @pytest.mark.parametrize("body", [UNAUTHORIZED, [PRIVILEGES], {"contacts": [THROTTLED]}], ids=str)
-def test_an_error_is_no_page(body: Any) -> None:
+def test_error_body_is_rejected(body: Any) -> None:
     with pytest.raises(ErrorBodyError):
         paged("contacts").open(body)

@@ -51,9 +51,7 @@ def test_everything_there_is_arrives(serving: Serving, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("selected", [["campaigns"], ["campaign_opens"], ["campaign_activities"]])
-def test_parts_that_nobody_selected_are_not_asked_for(
-    serving: Serving, selected: list[str]
-) -> None:
+def test_deselected_children_are_never_requested(serving: Serving, selected: list[str]) -> None:
     box = serving(contacts=60, campaigns=10, recipients=10)
     found = read(box, *selected)
     (stream,) = selected
@@ -165,7 +163,7 @@ def days(serving: Serving) -> Callable[..., Days]:
     return lambda **sizes: Days(serving, **sizes)
 
 
-def test_a_day_on_which_somebody_opened_a_mail_costs_few_calls(days: Callable[..., Days]) -> None:
+def test_day_with_few_opens_needs_few_requests(days: Callable[..., Days]) -> None:
     """13 weekly campaigns in the window, 400 in all; five late opens."""
     at = days(contacts=300, campaigns=26, recipients=40, events=1)
     by_default = list(
@@ -303,7 +301,7 @@ def test_a_month_of_days(days: Callable[..., Days]) -> None:
 @pytest.mark.slow
 @given(runs(FAMILY, FAMILY))
 @settings(max_examples=at_most(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_streams_run_whenever_nothing_is_lost(
+def test_any_selection_at_any_time_loses_no_records(
     days: Callable[..., Days], runs: list[Run]
 ) -> None:
     """Some runs are cut off, and of some not all bookmarks are kept."""
@@ -500,7 +498,7 @@ def test_counters_have_many_forms() -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1), st.sampled_from(["a", "b.c"]), max_size=90))
-def test_what_is_known_comes_back(texts: dict[str, str]) -> None:
+def test_snapshots_survive_a_dump(texts: dict[str, str]) -> None:
     known = Snapshots()
     for member, text in texts.items():
         known.put(member, Snapshot(NOON, text))
@@ -513,7 +511,7 @@ def test_what_is_known_comes_back(texts: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, [5], [{"to": "soon", "of": "x"}], {"a": 1}], ids=str)
-def test_what_is_not_known_is_nothing(value: Any) -> None:
+def test_invalid_snapshots_count_as_nothing(value: Any) -> None:
     assert Snapshots(value).dump() == []
 
 

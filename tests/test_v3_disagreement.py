@@ -75,7 +75,7 @@ def test_counter_that_falls_and_rises_hides_nothing(serving: Serving) -> None:
     assert len(expected) == 4
 
 
-def test_counter_that_has_fallen_is_not_believed_again(serving: Serving) -> None:
+def test_fallen_counter_is_never_trusted_again(serving: Serving) -> None:
     days = Days(serving, ["campaigns", "campaign_opens"], contacts=60, campaigns=1, recipients=20)
     days.run()
     counts = iter([3, 2, 2, 2])
@@ -195,7 +195,7 @@ def odd_counter(dice: random.Random) -> Any:
 @pytest.mark.slow
 @settings(max_examples=at_most(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 9999))
-def test_whatever_is_counted_nothing_is_lost(serving: Serving, seed: int) -> None:
+def test_any_counters_lose_no_records(serving: Serving, seed: int) -> None:
     """Ten days of counters that fall, rise, lag, are missing, or are no numbers."""
     dice = random.Random(seed)  # noqa: S311 - what happens is of no matter
     days = Days(serving, ["campaigns", *TRACKING], contacts=40, campaigns=3, recipients=10)

@@ -245,7 +245,7 @@ def test_watermarks_keep_failed_parents() -> None:
         ("/v3/account/summary", "account"),
     ],
 )
-def test_403_on_what_other_streams_use_too_skips_only_its_own_stream(
+def test_403_on_a_shared_path_skips_only_its_own_stream(
     serving: Serving, caplog: pytest.LogCaptureFixture, path: str, skipped: str
 ) -> None:
     box = serving(contacts=60, campaigns=10, recipients=10, events=2)
@@ -271,7 +271,7 @@ def test_403_on_a_report_skips_neither_its_neighbors_nor_its_parent(serving: Ser
     assert not missing(box, seen)
 
 
-def test_404_on_a_later_page_is_not_the_end(serving: Serving, monkeypatch: Any) -> None:
+def test_404_on_a_later_page_is_an_error(serving: Serving, monkeypatch: Any) -> None:
     small_pages(monkeypatch)
     box = serving(contacts=60, campaigns=3, recipients=20)
     is_later = lambda call: call.path.endswith("/sends") and "cursor" in call.params  # noqa: E731
@@ -493,7 +493,7 @@ def test_cursor_without_a_link_is_followed(serving: Serving, monkeypatch: Any) -
         ("/v3/contacts", "contacts_count", "contacts"),
     ],
 )
-def test_page_with_fewer_records_than_there_are_is_not_the_last(
+def test_incomplete_last_page_is_an_error(
     serving: Serving, path: str, field: str, stream: str
 ) -> None:
     box = serving(events=3)
@@ -565,7 +565,7 @@ def test_record_that_repeats_with_other_fields_is_recognized(
 # -- what the state and the clock say --------------------------------------------------------------
 
 
-def test_state_without_proof_of_the_account_is_not_used(
+def test_state_without_an_account_is_ignored(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = serving(contacts=30, campaigns=5)
@@ -580,7 +580,7 @@ def test_state_without_proof_of_the_account_is_not_used(
         assert ids_of(again, stream) == box.account.v3_ids(stream)
 
 
-def test_each_bookmark_proves_by_itself_whose_it_is(serving: Serving) -> None:
+def test_each_bookmark_names_its_account(serving: Serving) -> None:
     box, other = serving(contacts=30, campaigns=5), serving(contacts=5)
     streams = ["contacts", "campaigns", "campaign_sends"]
     state = read(box, *streams).state
@@ -594,7 +594,7 @@ def test_each_bookmark_proves_by_itself_whose_it_is(serving: Serving) -> None:
     assert ids_of(whole, "contacts") == other.account.v3_ids("contacts")
 
 
-def test_state_of_an_account_that_cannot_be_determined_is_not_used(serving: Serving) -> None:
+def test_state_of_an_undetermined_account_is_ignored(serving: Serving) -> None:
     box = serving(contacts=30)
     state = read(box, "account", "contacts").state
     state["bookmarks"]["account"]["token_hash"] = "another"  # noqa: S105
@@ -708,7 +708,7 @@ def test_record_with_an_odd_key_is_skipped(
         ("/v3/reports/stats/email_campaigns/", "stats", {"em_opens": {}, "em_opens_all": "x"}),
     ],
 )
-def test_plan_counts_what_is_not_a_number_as_unknown(
+def test_plan_treats_invalid_counters_as_unknown(
     serving: Serving, path: str, field: str, odd: Any
 ) -> None:
     box = serving(campaigns=5, events=2)

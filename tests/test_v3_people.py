@@ -55,7 +55,7 @@ def test_a_run_costs_few_calls(serving: Serving) -> None:
     assert len(paths(box.calls[before:])) <= 16
 
 
-def test_a_stream_that_is_not_selected_costs_nothing(serving: Serving) -> None:
+def test_deselected_stream_sends_no_request(serving: Serving) -> None:
     box = serving()
     state = read(box, "tags").state
     box.calls.clear()
@@ -115,7 +115,7 @@ def disturbed(box: Sandbox, path: str, change: Callable[[int], object]) -> None:
     box.interfere = interfere
 
 
-def test_what_happens_while_contacts_are_paged_loses_nobody(serving: Serving) -> None:
+def test_changes_between_pages_lose_no_contact(serving: Serving) -> None:
     box = serving(contacts=4000)
     account = box.account
 
@@ -173,7 +173,7 @@ def test_a_cursor_that_the_api_no_longer_knows_starts_over(
     assert ids_of(found, "contacts") == box.account.v3_ids("contacts")
 
 
-def test_start_date_leaves_out_what_is_older(serving: Serving) -> None:
+def test_start_date_skips_older_records(serving: Serving) -> None:
     box = serving(contacts=300)
     start = "2025-06-01T00:00:00Z"
     rows = read(box, "contacts", start_date=start).rows("contacts")
@@ -191,7 +191,7 @@ def test_start_date_leaves_out_what_is_older(serving: Serving) -> None:
         ("automations", Account.edit_automations, "active_definition"),
     ],
 )
-def test_only_what_was_edited_is_read_whole(
+def test_only_edited_records_need_a_detail(
     serving: Serving, stream: str, change: Callable[[Account, int], list[str]], deep: str
 ) -> None:
     box = serving()
@@ -206,7 +206,7 @@ def test_only_what_was_edited_is_read_whole(
     assert len(paths(box.calls[before:])) == 2 + len(rows)
 
 
-def test_what_is_listed_takes_no_further_call(serving: Serving) -> None:
+def test_listed_fields_need_no_detail(serving: Serving) -> None:
     box = serving()
     chosen = catalog("segments", version="v3")
     for entry in chosen["streams"]:
@@ -223,7 +223,7 @@ def test_what_is_listed_takes_no_further_call(serving: Serving) -> None:
 # -- what costs a call for each ----------------------------------------------------------------
 
 
-def test_reports_on_contacts_go_on_where_a_run_was_cut_off(serving: Serving) -> None:
+def test_contact_reports_resume_after_an_interruption(serving: Serving) -> None:
     box = serving(contacts=40, campaigns=3)
     name = "contact_summaries"
     runs = [read(box, name, max_requests=15)]
@@ -282,7 +282,7 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "privilege", sorted({name for each in STREAMS.values() for name in each.privileges})
 )
-def test_what_the_user_may_not_read_is_skipped_with_one_warning(
+def test_missing_privilege_skips_streams_with_one_warning(
     serving: Serving, privilege: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     box = serving(trouble=Trouble(lack={privilege}), campaigns=3)
@@ -377,7 +377,7 @@ def test_pages_are_not_made_smaller_for_ever(serving: Serving) -> None:
     assert asked == {"500", "250", "125", "62"}
 
 
-def test_a_state_of_v2_is_not_taken_for_one_of_v3(serving: Serving) -> None:
+def test_state_of_the_other_api_is_rejected(serving: Serving) -> None:
     box = serving()
     for one, other in (("v2", "v3"), ("v3", "v2")):
         state = sync(box, "contacts", version=one).state

@@ -105,7 +105,7 @@ def test_parameters_are_those_of_the_contract(route: Any) -> None:
     assert ("limit" in known) == bool(route.limit.most and not route.limit.is_fixed)
 
 
-def test_what_deviates_is_told_with_its_section() -> None:
+def test_deviations_name_their_section() -> None:
     assert all("v3 §" in reason for reason in DEVIATIONS.values())
 
 

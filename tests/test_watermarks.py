@@ -34,7 +34,7 @@ def test_a_whole_pass_leaves_one_mark_for_everything() -> None:
     assert read(marks.dump(), ["99", *IDS, "0"]) == [hours(1)] * 22
 
 
-def test_passes_that_are_cut_off_make_stairs() -> None:
+def test_interrupted_passes_leave_several_watermarks() -> None:
     first = Watermarks(None, IDS)
     first.advance(9, MORNING)
     second = Watermarks(first.dump(), IDS)
@@ -53,7 +53,7 @@ def test_a_pass_that_goes_below_an_earlier_one_takes_its_mark_away() -> None:
     assert read(second.dump(), IDS) == [hours(24)] * 13 + [None] * 7
 
 
-def test_new_members_at_the_top_belong_to_what_was_read_last() -> None:
+def test_new_parents_belong_to_the_last_range() -> None:
     marks = Watermarks(None, IDS)
     marks.advance(0, MORNING)
     assert read(marks.dump(), ["22", "21", *IDS]) == [MORNING] * 3 + [None] * 19
@@ -117,7 +117,7 @@ def test_nothing_counts_as_read_later_than_it_was(passes: list[Any]) -> None:
     last=st.lists(st.integers(-3000, 3000), max_size=6),
     nobody=st.booleans(),
 )
-def test_a_pass_is_told_from_those_before_it(last: list[int], *, nobody: bool) -> None:
+def test_pass_has_a_later_timestamp_than_the_last(last: list[int], *, nobody: bool) -> None:
     before = [MORNING + dt.timedelta(milliseconds=each) for each in last]
     moment = pass_timestamp(MORNING, [*before, *([None] if nobody else [])])
     assert moment not in before

@@ -425,7 +425,7 @@ class DuckDBFileSink(BatchSink):
 
     @property
     def is_full(self) -> bool:
-        """Whether the batch has enough rows, or enough text."""
+        """True if the batch has enough rows, or enough text."""
         return super().is_full or self.characters >= self.max_characters
 
     def start_batch(self, context: dict[str, Any]) -> None:
@@ -464,7 +464,7 @@ class DuckDBFileSink(BatchSink):
         """Load a batch in one transaction, which a single statement is.
 
         Raises:
-            DataError: If DuckDB refuses a value, as an integer of more than 64 bits.
+            DataError: DuckDB rejects a value, such as an integer of more than 64 bits.
         """
         for record in context.get("records", ()):  # those of a BATCH message's files
             self.process_record(record, context)

@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How one collection is cut into pages, and what its tokens look like.
+    """Page size and tokens of a collection.
 
     Attributes:
         counts: What the position in a token counts: rows, pages, or nothing at all but the id

@@ -1,4 +1,4 @@
-"""What one should find when one has read everything: the keys of each stream's rows."""
+"""Expected keys of each stream's records."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias

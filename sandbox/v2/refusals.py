@@ -1,4 +1,4 @@
-"""How the API says no: a status and a JSON array of faults."""
+"""Error responses: a status and a JSON array of errors."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ class ApiError(Exception):
             status: The HTTP status.
             key: The `error_key`, which programs go by.
             message: The `error_message`, for people.
-            headers: What the gateway adds to some refusals.
+            headers: Headers that the gateway adds to some errors.
         """
         super().__init__(f"{status} {key}: {message}")
         self.status = status
@@ -87,7 +87,7 @@ def bad_token() -> ApiError:
 
 
 def bad_limit(most: int) -> ApiError:
-    """Refuse a page size that is no number or out of range."""
+    """Reject a page size that is not a number or out of range."""
     return bad_parameter("limit", f"not a whole number from 1 to {most}")
 
 
@@ -123,7 +123,7 @@ def over_qps(retry_after: int | None) -> ApiError:
 
 
 def over_quota(retry_after: int | None) -> ApiError:
-    """Refuse a call because the day's calls are used up."""
+    """Reject a request because the daily quota is exhausted."""
     return _gateway(
         "over.ratelimit",
         "over its rate limit quota.",

@@ -81,7 +81,7 @@ _TRASH: Final = {"sort_by": library.FILE_ORDER, "type": library.FILE_TYPE}
 def _tracking(
     owner: str, activity: Answer, report: Callable[[Kind, World, Ask], bytes], link: Answer
 ) -> Iterator[Route]:
-    """All that is told of the mails of a campaign, or to a contact: in all, by kind, by link."""
+    """Return the reports of a campaign or a contact: complete, by type, by link."""
     yield Route(f"{owner}/tracking", activity, _SINCE, BY_REPORT_ROW)
     for kind in KINDS.values():
         path = f"{owner}/tracking/{kind.name}"

@@ -1,4 +1,4 @@
-"""What became of every mail: the reports of a campaign and of a contact."""
+"""Reports of campaigns and contacts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ def date_of(kind: Kind) -> str:
 
 
 def shifted(kind: Kind) -> bool:
-    """Whether the clock that is some hours behind stamps a kind of rows."""
+    """Return whether records of a type have the clock that is some hours behind."""
     return kind is not SENDS
 
 

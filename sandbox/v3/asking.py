@@ -1,6 +1,6 @@
 """One call as an endpoint of v3 sees it, and the pages that it is answered with.
 
-Parameters that an endpoint does not know are ignored without a word (v3 §2.1). A cursor is plain
+Unknown parameters of an endpoint are ignored silently (docs/api/v3.md §2.1). A cursor is plain
 base64 of a query string that holds all that the first call said (v3 §2.2).
 """
 
@@ -28,7 +28,7 @@ _POSITION: Final = "next"
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many rows a page holds if the caller does not say, and at most.
+    """Default and largest page size.
 
     Attributes:
         is_fixed: Whether the caller has no say.
@@ -91,7 +91,7 @@ class Ask:
 def read(
     params: Mapping[str, str], knows: Mapping[str, Check], limit: Limit
 ) -> tuple[dict[str, str], int, str]:
-    """Read the parameters of a call, or of the one that its cursor goes on from.
+    """Return the parameters of a request, or of the request that its cursor continues.
 
     Args:
         params: All of them.

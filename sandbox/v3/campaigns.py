@@ -39,7 +39,7 @@ def hulls(world: World) -> list[Campaign]:
 
 
 def activities(world: World) -> dict[str, Campaign]:
-    """What can be asked for by the id of an activity: none of those removed."""
+    """Return an activity by id, unless its campaign is removed."""
     return {each.activity_uuid: each for each in world.mailings.by_id.values()}
 
 
@@ -211,7 +211,7 @@ def resends(world: World, ask: Ask) -> bytes:
 
 
 def is_tested(each: Campaign) -> bool:
-    """Whether a campaign was an A/B test."""
+    """Return whether a campaign is an A/B test."""
     return each.resend_of is None and each.variant % _TESTED_EVERY == 0
 
 

@@ -61,12 +61,12 @@ _WHOLE: "WeakKeyDictionary[World, dict[str, tuple[bytes, bytes]]]" = WeakKeyDict
 
 
 def is_texted(row: Contact) -> bool:
-    """Whether a contact gets text messages beside mail."""
+    """Return whether a contact receives text messages."""
     return row.number % TEXTED_EVERY == 0
 
 
 def channel(uuid: str, number: str, created: int) -> Document:
-    """What stands of text messages in a contact."""
+    """Return the SMS channel of a contact."""
     return {
         "sms_channel_id": stable_uuid("channel", uuid),
         "sms_address": number,
@@ -235,7 +235,7 @@ def _as_sent(world: World, person: Person, includes: set[str]) -> bytes:
 
 
 def everybody(world: World) -> Sequence[Person]:
-    """All that were ever there, the newest first; those with but a number come last."""
+    """Return all contacts, newest first; those with only a phone number come last."""
     texted = sorted(world.outreach.contacts.values(), key=lambda each: each.created, reverse=True)
     return [*world.people.newest_first(), *texted] if texted else world.people.newest_first()
 
@@ -341,7 +341,7 @@ def counts(world: World, _ask: Ask) -> bytes:
 
 
 def texting(world: World, uuid: str) -> list[Document]:
-    """What was agreed on with a contact about text messages, in three notations of time."""
+    """Return the SMS consent history of a contact, with three formats of timestamps."""
     row = world.people.by_uuid.get(uuid)
     person = world.outreach.contacts.get(uuid)
     if person is None and (row is None or not is_texted(row)):

@@ -1,4 +1,4 @@
-"""What one should find when one has read everything through v3: the keys of each stream's rows."""
+"""Expected keys of each v3 stream's records."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator

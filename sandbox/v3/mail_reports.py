@@ -1,4 +1,4 @@
-"""What became of mails: sums, and one row for each thing that happened (v3 §11, §12)."""
+"""Metrics and reports of campaigns (docs/api/v3.md §11, §12)."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def _device(hit: Hit) -> str:
 
 
 def _hits(ask: Ask, campaign: Campaign, kind: Kind) -> list[Hit]:
-    """What the counters count: they lag behind the rows."""
+    """Return the counted events: counters lag behind the records."""
     until = moments.millis(ask.world.now()) - ask.trouble.stats_lag_hours * moments.HOUR
     return [hit for hit in ask.world.tracking.of(campaign)[kind] if hit.at <= until]
 
@@ -84,7 +84,7 @@ def _sent(world: World) -> list[Campaign]:
 
 
 def last_sent(hull: Campaign) -> int:
-    """When a campaign or its resend was sent last."""
+    """Return the last sending of a campaign or its resend."""
     return max(each.last_run or 0 for each in hull.parts)
 
 
@@ -158,7 +158,7 @@ def campaign_stats(world: World, ask: Ask) -> bytes:
 def activity_stats(world: World, ask: Ask) -> bytes:
     """Answer `/reports/stats/email_campaign_activities/{campaign_activity_ids}`.
 
-    Ids without figures are told beside the rows of the others; the guide's keys have dots.
+    Ids without counters are listed beside the records of the others; the guide's keys have dots.
     """
     ids = ask.ids["campaign_activity_ids"].split(",")
     if len(ids) > _MOST_ACTIVITIES:

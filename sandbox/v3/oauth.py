@@ -49,7 +49,7 @@ class Device:
 
 @dataclass(slots=True)
 class Granted:
-    """What a person has granted.
+    """A granted authorization.
 
     Attributes:
         refresh_token: The newest; empty without offline access.
@@ -81,15 +81,15 @@ class OAuth:
         application: The one that it knows.
         life: Seconds that an access token lives.
         grace: Seconds in which a spent refresh token is forgiven.
-        throttle: Whether more than one call a second to the token endpoint is refused.
-        lose_answers: So many of the next answers of the token endpoint never arrive.
+        throttle: Whether more than one request per second to the token endpoint is throttled.
+        lose_answers: Number of the next responses of the token endpoint that are lost.
         delay: Seconds that a refresh takes.
         agrees: What the person answers to a login at once; None if it waits for `answer`.
         interval: Seconds that a device has to wait between two questions.
         refreshes: How many refreshes were made.
-        most_at_once: How many were under way at the same time, at most.
+        most_at_once: Largest number of requests in flight.
         under_way: How many are at the moment.
-        invalid_grants: How many were refused since their token was no good.
+        invalid_grants: Number of requests with an invalid token.
     """
 
     def __init__(self, application: Application | None = None) -> None:
@@ -135,11 +135,11 @@ class OAuth:
         return next(iter(granted.access))
 
     def is_good(self, access_token: str) -> bool:
-        """Whether an access token opens the API."""
+        """Return whether an access token is valid."""
         return self.scopes_of(access_token) is not None
 
     def scopes_of(self, access_token: str) -> frozenset[str] | None:
-        """What an access token was granted; None if it is no good."""
+        """Return the grant of an access token; None if it is invalid."""
         for each in self.granted:
             if not each.ended and each.access.get(access_token, 0) > self.clock():
                 return frozenset(each.scope.split())

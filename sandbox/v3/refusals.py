@@ -1,4 +1,4 @@
-"""How v3 says no: an object, or an array of objects, each with a key and a message (v3 §4)."""
+"""Error responses of v3: objects with a key and a message (docs/api/v3.md §4)."""
 
 from typing import Final
 
@@ -10,10 +10,10 @@ _BEARER: Final = (("www-authenticate", "Bearer realm=api.cc.email"),)
 
 
 class APIError(Exception):
-    """The answer is not data but a refusal."""
+    """An error response."""
 
     def __init__(self, reply: Reply) -> None:
-        """Take the refusal as it is sent."""
+        """Take the response."""
         super().__init__(reply.status)
         self.reply = reply
 
@@ -59,7 +59,7 @@ def throttled(retry_after: int | None) -> APIError:
 
 
 def over_quota(retry_after: int | None) -> APIError:
-    """Refuse a call because the day's calls are used up."""
+    """Reject a request because the daily quota is exhausted."""
     return _one(429, "quota_exceeded", "Limit Exceeded", _wait(retry_after))
 
 

@@ -1,4 +1,4 @@
-"""What single contacts did (v3 §13), and the ids of old campaigns (v3 §17)."""
+"""Reports of contacts (docs/api/v3.md §13), and ids of v2 campaigns (§17)."""
 
 from collections import Counter, defaultdict
 from typing import Any, Final
@@ -27,7 +27,7 @@ def _rows(world: World, ask: Ask) -> list[Row]:
 
 
 def rows_of(world: World, uuid: str) -> list[Row]:
-    """All that a contact was sent and did, the newest first."""
+    """Return the activities of a contact, newest first."""
     row = world.people.by_uuid.get(uuid)
     return world.tracking.of_contact(row.id, world.mailings.tracked()) if row else []
 

@@ -1,1 +1,1 @@
-"""The made-up world: people, lists, mailings, events, files and jobs. It knows no API."""
+"""The fictional world: contacts, lists, campaigns, events, files and jobs. It knows no API."""

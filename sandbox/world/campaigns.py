@@ -69,12 +69,12 @@ class Campaign:
 
     @property
     def parts(self) -> list["Campaign"]:
-        """What was sent of it: itself, and its resends."""
+        """The sendings: the campaign and its resends."""
         return [self, *self.resends]
 
     @property
     def changed(self) -> int:
-        """When it was last changed there: by an edit or a resend."""
+        """The last change: an edit or a resend."""
         return max(each.modified for each in self.parts)
 
     @cached_property
@@ -89,7 +89,7 @@ class Campaign:
 
     @property
     def tracked(self) -> bool:
-        """Whether the campaign has reports."""
+        """True if the campaign has reports."""
         return self.status not in UNTRACKED
 
 
@@ -122,7 +122,7 @@ class Campaigns:
         """Make up one more campaign.
 
         Args:
-            status: What has become of it.
+            status: Its status.
             moment: When it was sent; if it was not, when it was last edited.
             now: The present; what is scheduled comes later.
         """

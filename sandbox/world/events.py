@@ -23,7 +23,7 @@ _ANNOUNCED: Final = 60 * moments.DAY
 """How long before they begin events are announced."""
 
 _MOST_GUESTS: Final = 64
-"""The newest event has so many registrants that they do not fit on a page of the usual size."""
+"""The registrants of the newest event do not fit on a page of the default size."""
 NO_ADDRESS: Final = dict.fromkeys(
     (
         "city",
@@ -128,7 +128,7 @@ class Events:
         """Make up one more event.
 
         Args:
-            status: What has become of it.
+            status: Its status.
             created: When it was announced.
             complete: Whether it has all there is of fees, items and promo codes.
         """

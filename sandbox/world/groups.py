@@ -1,4 +1,4 @@
-"""What contacts are told apart by: the account's own fields, tags, and segments."""
+"""Custom fields, tags and segments."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -95,7 +95,7 @@ class Groups:
         return [tag for tag in self.tags if contact.number % tag.every == 0]
 
     def is_in(self, contact: Contact, segment: Segment) -> bool:
-        """Whether a contact is in a segment."""
+        """Return whether a contact is in a segment."""
         return contact.status != "REMOVED" and contact.number % segment.every == 0
 
     def add_tag(self, now: int) -> Tag:

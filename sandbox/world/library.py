@@ -67,12 +67,12 @@ class File:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is an image; everything else is a document."""
+        """True for an image, false for a document."""
         return self.type in _IMAGE_TYPES
 
     @property
     def in_trash(self) -> bool:
-        """Whether it was thrown away."""
+        """True if the file is in the trash."""
         return self.status == "Deleted"
 
 

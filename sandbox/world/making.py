@@ -1,4 +1,4 @@
-"""What made-up data is made of: names, places and phrases, and the dice that combine them.
+"""Fake data: names, places, phrases, and their random combination.
 
 Faker knows good names but takes its time, so it is asked once for a few hundred of each kind.
 Everything else is combining them.
@@ -21,7 +21,7 @@ _URL_SAFE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 class Dice(Random):
-    """A seeded source of chance with the few throws that made-up data needs.
+    """A seeded random generator with the functions that fake data needs.
 
     The throws are built on `random()` alone, which is several times faster than `choice` and
     `randint` and matters for a hundred thousand contacts.

@@ -62,7 +62,7 @@ def read(value: str) -> int:
         Milliseconds since 1970.
 
     Raises:
-        ValueError: Anything else, a bare date included: the API refuses those too.
+        ValueError: Anything else, a bare date included, as in the API.
     """
     if not _FULL_TIMESTAMP.fullmatch(value):
         msg = "not a full ISO 8601 timestamp"

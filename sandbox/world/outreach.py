@@ -1,4 +1,4 @@
-"""What reaches people beside mail: text messages, automations, social networks."""
+"""Text messages, automations and social profiles."""
 
 from dataclasses import dataclass
 from typing import Final

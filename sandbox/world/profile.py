@@ -1,4 +1,4 @@
-"""Who the account belongs to, and its own e-mail addresses."""
+"""The owner of the account, and its email addresses."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sandbox.world.making import STATES, Dice, Pools
 
 
 class Profile:
-    """Who the account belongs to."""
+    """The owner of the account."""
 
     def __init__(self, dice: Dice, names: Pools) -> None:
         """Make up an organization with three addresses to send from.

@@ -1,4 +1,4 @@
-"""What became of every mail.
+"""Tracking events of every mail.
 
 There may be millions of rows, so a row is a small tuple and becomes JSON when it is served.
 """

@@ -53,7 +53,7 @@ def _now() -> datetime:
 
 
 class World:
-    """A made-up account that lives and changes.
+    """A fictional account that lives and changes.
 
     The same seed, sizes and `now` make the same account, to the byte. What is changed afterwards
     is stamped with the clock.
@@ -450,4 +450,4 @@ CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
     "add_files": World.add_files,
     "trash_files": World.trash_files,
 }
-"""What can be made to happen from outside, each so many times."""
+"""Changes that can be requested, with their number."""

@@ -123,13 +123,13 @@ class ErrorHandler:
             return None
         errors = errors_in(body)
         wait = retry_after(headers)
-        known = self._resolve_code(headers, errors) or self._resolve_text(status, body, errors)
-        if known is None and status == HTTPStatus.TOO_MANY_REQUESTS:
-            known = RATE_LIMITED_MESSAGE
-        if known is None:
-            known = self._resolve_status(status, errors, body)
-            return ErrorResolution(*known, min(wait, MAX_WAIT))
-        return self._resolve_known_code(*known, wait)
+        mapping = self._resolve_code(headers, errors) or self._resolve_text(status, body, errors)
+        if mapping is None and status == HTTPStatus.TOO_MANY_REQUESTS:
+            mapping = RATE_LIMITED_MESSAGE
+        if mapping is None:
+            mapping = self._resolve_status(status, errors, body)
+            return ErrorResolution(*mapping, min(wait, MAX_WAIT))
+        return self._resolve_known_code(*mapping, wait)
 
     def resolve_invalid(
         self, headers: Mapping[str, str], body: bytes, fault: envelopes.InvalidResponseError
@@ -138,8 +138,8 @@ class ErrorHandler:
         if not isinstance(fault, envelopes.ErrorBodyError):
             return ErrorResolution(ResponseAction.RETRY, f"The response {fault}")
         errors = errors_in(body)
-        if known := self._resolve_code(headers, errors):
-            return self._resolve_known_code(*known, retry_after(headers))
+        if mapping := self._resolve_code(headers, errors):
+            return self._resolve_known_code(*mapping, retry_after(headers))
         said = _error_text(errors) or "unknown error"
         return ErrorResolution(ResponseAction.RETRY, f"The response is an error: {said}")
 

@@ -47,7 +47,7 @@ class Failures:
         self._in_a_row_by_stream.pop(stream, None)
 
     def is_down(self, stream: str) -> bool:
-        """Return whether so many objects of a stream failed in a row that others will too."""
+        """Return whether the last objects of a stream all failed, so that others will too."""
         return len(self._in_a_row_by_stream[stream]) >= _MAX_IN_A_ROW
 
     def add(self, stream: str, object_id: str, error: FatalAPIError, *, is_known: bool) -> None:
@@ -60,7 +60,7 @@ class Failures:
             is_known: Whether it failed in the previous run: then it says nothing about others.
 
         Raises:
-            FatalAPIError: So many objects failed that the API must be down.
+            FatalAPIError: Too many objects failed: the API must be down.
         """
         self._failed[stream, object_id] = error
         if isinstance(error, ExhaustedError) and not is_known:

@@ -160,15 +160,15 @@ class Session(requests.Session):
         if sent.tzinfo is not None and sent >= self._not_before:
             self._clock_skew = max(dt.timedelta(), dt.datetime.now(dt.UTC) - sent)
 
-    def expect_clock_after(self, known: dt.datetime) -> None:
+    def expect_clock_after(self, api_time: dt.datetime) -> None:
         """Reject dates of responses that are older than in an earlier run.
 
         Args:
-            known: The API's time at the start of an earlier run. One in the future comes from a
+            api_time: The API's time at the start of an earlier run. One in the future comes from a
                 machine with a fast clock, and is ignored.
         """
-        if known <= dt.datetime.now(dt.UTC) + MAX_CLOCK_SKEW:
-            self._not_before = max(_EARLIEST, known - MAX_CLOCK_SKEW)
+        if api_time <= dt.datetime.now(dt.UTC) + MAX_CLOCK_SKEW:
+            self._not_before = max(_EARLIEST, api_time - MAX_CLOCK_SKEW)
 
     @property
     def api_time(self) -> dt.datetime | None:
@@ -220,7 +220,7 @@ class Session(requests.Session):
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """Return the innermost error, such as "connection refused". The outer ones contain the URL."""
+    """Return the innermost error, such as "no route to host". The outer ones contain the URL."""
     while True:
         inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
         if not isinstance(inner, BaseException):

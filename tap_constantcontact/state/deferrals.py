@@ -62,9 +62,9 @@ class Deferrals:
 
     def retain(self, parents: Iterable[str]) -> None:
         """Drop all but these parents."""
-        known = set(map(short_id, parents))
+        listed_ids = set(map(short_id, parents))
         self._by_short_id = {
-            each: found for each, found in self._by_short_id.items() if each in known
+            each: found for each, found in self._by_short_id.items() if each in listed_ids
         }
 
     def dump(self) -> list[dict[str, str]]:
@@ -85,7 +85,5 @@ class Deferrals:
 def _deferral(group: Any) -> Deferral | None:
     if not isinstance(group, dict):
         return None
-    moments = [
-        timestamps.parse_or_none(group.get(name)) for name in ("synced_until", "next_check_at")
-    ]
-    return Deferral(moments[0], moments[1]) if moments[0] and moments[1] else None
+    both = [timestamps.parse_or_none(group.get(name)) for name in ("synced_until", "next_check_at")]
+    return Deferral(both[0], both[1]) if both[0] and both[1] else None

@@ -163,7 +163,7 @@ class SyncPass:
 
 
 def reconcile(
-    known: str | None,
+    saved: str | None,
     covered: Sequence[str],
     gone: Callable[[], Collection[str]],
 ) -> tuple[IdSketch, set[str]] | None:
@@ -173,17 +173,17 @@ def reconcile(
     the next list they would count as synced.
 
     Args:
-        known: The synced ids as in the state; None if it has none.
+        saved: The synced ids as in the state; None if it has none.
         covered: The parents that watermarks cover.
         gone: Requests the ids that are no longer listed, only if the difference is too large.
 
     Returns:
         None if the difference is too large in any case.
     """
-    if known is None:
+    if saved is None:
         # A first run, or an older version: the watermarks are all there is.
         return IdSketch.of(covered), set()
-    synced_ids = IdSketch.load(known)
+    synced_ids = IdSketch.load(saved)
     found = synced_ids.difference(covered)
     if found is None:
         others = set(gone()).difference(covered)

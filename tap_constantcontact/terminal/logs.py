@@ -25,7 +25,7 @@ class RedactingFilter(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         # Weak references, so that finished runs cost nothing.
-        self.known: weakref.WeakSet[Authenticator] = weakref.WeakSet()
+        self.authenticators: weakref.WeakSet[Authenticator] = weakref.WeakSet()
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -41,7 +41,7 @@ class RedactingFilter(logging.Filter):
         return True
 
     def _redact(self, text: str) -> str:
-        for authenticator in self.known:
+        for authenticator in self.authenticators:
             text = authenticator.redact(text)
         return text
 
@@ -95,7 +95,7 @@ def is_structured() -> bool:
 
 def redact_in_logs(authenticator: Authenticator) -> None:
     """Redact the secrets of an authenticator and e-mail addresses in all logs from now on."""
-    _REDACTING_FILTER.known.add(authenticator)
+    _REDACTING_FILTER.authenticators.add(authenticator)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_REDACTING_FILTER)
     logging.getLogger("singer_sdk").addFilter(is_relevant)

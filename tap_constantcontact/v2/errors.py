@@ -13,7 +13,7 @@ from tap_constantcontact.http.error_handler import (
 _INACTIVE = (
     "The API key is wrong or inactive. Check `api_key`; a new key takes up to 15 minutes to work."
 )
-_QUOTA = "The API key's calls for today are used up. The next run goes on from here."
+_QUOTA = "The API key's daily quota is exhausted. The next run resumes from here."
 
 # Over the limit is a 403 today, was a 401 once and is a 429 in v3.
 ERROR_HANDLER = ErrorHandler(

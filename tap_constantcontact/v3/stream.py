@@ -127,7 +127,7 @@ class DetailOnChangeStream(V3Stream):
 
     @cached_property
     def _snapshots(self) -> Snapshots:
-        """Snapshots of recent edits, which the lookback window would read again each time."""
+        """Snapshots of recent edits, which `lookback_hours` would read again each time."""
         return Snapshots(self.run.bookmarks_of(self.name).get("snapshots"))
 
     def _note(self, row: Record) -> None:

@@ -105,11 +105,12 @@ class WindowedCampaignStream(CampaignBaseStream):
 
 
 class Campaigns(WindowedCampaignStream, ParentStream):
-    """Campaigns, list and detail merged, and in their wake all that belongs to a campaign.
+    """Campaigns, with list and detail merged, and their child streams.
 
-    The walk goes down those being sent, those sent, newest first, and those yet to be sent. Two
-    lists are read: of those sent, since only that one is in the order of sending, and of all, since
-    a status that nobody foresaw is in no other (docs/api/v2.md: Campaigns collection).
+    The order of a pass: campaigns being sent, sent ones from newest to oldest, and unsent ones. Two
+    lists are read: sent campaigns, because only that list is in the order of sending, and all
+    campaigns, because other lists lack those with an unknown status (docs/api/v2.md: Campaigns
+    collection).
     """
 
     name = "campaigns"

@@ -28,7 +28,7 @@ class Contacts(ContactsStream):
     """Contacts in every status, with the lists they are on (docs/api/v2.md: Contacts collection).
 
     Nobody documents that an unsubscribe moves `modified_date`, and there is no filter for those
-    who opted out: all of them are passed over, and those newer than the bookmark taken.
+    unsubscribed contacts: all are scanned, and those newer than the bookmark are emitted.
     """
 
     path = "/contacts"
@@ -53,7 +53,7 @@ class Contacts(ContactsStream):
         self.since = sync_pass.since
         if sync_pass.next_link:
             left = max(0, self._there_are - sync_pass.rows)
-            return self.pages_of(left), f"about {left:,} left of a run that was cut off"
+            return self.pages_of(left), f"about {left:,} remaining from an interrupted run"
         if self.since is None:
             return self.pages_of(self._there_are), f"about {self._there_are:,} contacts"
         rows, calls = self.sample_records({"status": ALL}, _PAGES_ASKED)

@@ -1,7 +1,7 @@
 """Tracking reports of campaigns: one record per event.
 
-Rows have no id of their own. A campaign, a contact and a moment tell them apart, and a link for
-clicks (docs/api/v2.md: Campaign tracking).
+Records have no id. Campaign, contact and timestamp identify them, and the link of a click
+(docs/api/v2.md: Campaign tracking).
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class CounterGatedStream(TrackingStream):
         counted = _counter(campaign, self.name)
         if counted is None:
             return False
-        known = self.run.bookmarks_of(self.name).get("counters") or {}
-        return bool(counted == (known.get(short_id(campaign["id"]), 0) if synced_until else 0))
+        counters = self.run.bookmarks_of(self.name).get("counters") or {}
+        return bool(counted == (counters.get(short_id(campaign["id"]), 0) if synced_until else 0))
 
     @override
     def fetch_child_records(self, context: Context) -> Iterable[Record]:

@@ -51,12 +51,12 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
     label = str(config.get("account_label") or "")
     store = open_store(config.get("token_store"))
     with store.locked():
-        known = [each for each in store.of(client_id, label) if each.account]
+        stored = [each for each in store.of(client_id, label) if each.account]
         store.save(store.tokens())  # Check that the store is writable before the login.
-    if known:
+    if stored:
         say(
             f"{store.location} contains a login to the account"
-            f" {known[0].account}{_labelled(label)}. Log"
+            f" {stored[0].account}{_labelled(label)}. Log"
             " in to the same account; for another one, set `account_label`."
         )
     server = oauth_client(config, say)
@@ -70,13 +70,13 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
         label=label,
         seed=fingerprint(seed) if seed else "",
         # The account is known only after the tokens are stored.
-        pending="yes" if known else "",
+        pending="yes" if stored else "",
     )
     with store.locked():
         store.put(grant)
     account = _Account(config, tokens.access_token)
     if not account.is_known:
-        if known:
+        if stored:
             msg = (
                 f"{account.fault} The account of this login is not known, so the previous login"
                 f" stays in use. Run {LOGIN} again."
@@ -86,7 +86,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
         return
     with store.locked():
         others = [each for each in store.tokens() if each.refresh_token != grant.refresh_token]
-        if any(each.account != account.id for each in known):
+        if any(each.account != account.id for each in stored):
             store.save(others)
             msg = (
                 f"{store.location} contains another account of this"

@@ -324,7 +324,7 @@ class OAuthClient:
                 "The refresh token was used before, was revoked, or has not been used for 180"
                 f" days. {_LOG_IN}"
             )
-        known = {
+        messages = {
             "invalid_client": (
                 "The authorization server does not recognize this application. Check `client_id`,"
                 " and"
@@ -346,7 +346,7 @@ class OAuthClient:
                 " created them, until the vendor's support approves them."
             ),
         }
-        text = known.get(
+        text = messages.get(
             error, "The authorization server rejects the request. Check `client_id`, `auth_url`"
         )
         return SignInError(f"{text} ({error})")

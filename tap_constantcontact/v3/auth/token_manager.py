@@ -129,11 +129,11 @@ class TokenManager:
     @property
     def secrets(self) -> Mapping[str, str]:
         """Tokens that this run knows."""
-        known = {"<refresh_token>": self._initial_token or ""}
+        secrets = {"<refresh_token>": self._initial_token or ""}
         if self._grant:
-            known["<access_token>"] = self._grant.access_token
-            known["<new_refresh_token>"] = self._grant.refresh_token
-        return known
+            secrets["<access_token>"] = self._grant.access_token
+            secrets["<new_refresh_token>"] = self._grant.refresh_token
+        return secrets
 
     def _retry_is_deferred(self, grant: StoredToken) -> bool:
         """Return whether a refresh failed recently while the token is still valid."""

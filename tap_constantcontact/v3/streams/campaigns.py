@@ -1,7 +1,7 @@
-"""Campaigns, what was written for them, and which of their reports are due (docs/api/v3.md §10).
+"""Campaigns and their child streams (docs/api/v3.md §10).
 
-A campaign is a hull: name, status, dates. Its activities hold what was written, and are what
-reports are about: the mail itself, and resends of it.
+A campaign has a name, a status and dates. Its activities contain the content and have the reports:
+the mail itself, and resends of it.
 """
 
 from __future__ import annotations
@@ -159,10 +159,10 @@ class CampaignBaseStream(WatermarkedStream):
 
 
 class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
-    """Campaigns, removed ones too, and in their wake all that belongs to them.
+    """Campaigns, including removed ones, and their child streams.
 
     The list is read whole, 500 a call, since no order of it can be relied on. Which reports are
-    due is told by summaries and counters, before anything is asked of a campaign.
+    due follows from summaries and counters, without a request per campaign.
     """
 
     name = "campaigns"

@@ -167,12 +167,12 @@ def _as_dict(token: StoredToken) -> dict[str, Any]:
 
 
 def _grant(held: dict[str, Any]) -> StoredToken:
-    known = {name: held[name] for name in StoredToken.__dataclass_fields__ if name in held}
-    if not all(isinstance(each, str) for each in known.values()):
+    fields = {name: held[name] for name in StoredToken.__dataclass_fields__ if name in held}
+    if not all(isinstance(each, str) for each in fields.values()):
         raise TypeError
-    found = StoredToken(**known)
-    moments = {
-        name: timestamps.parse(known.get(name, ""))
+    found = StoredToken(**fields)
+    times = {
+        name: timestamps.parse(fields.get(name, ""))
         for name in ("issued_at", "expires_at", "refreshing_since")
     }
-    return replace(found, **moments)  # type: ignore[arg-type]
+    return replace(found, **times)  # type: ignore[arg-type]
