@@ -277,7 +277,7 @@ def test_the_quota_ends_the_command_in_good_order(serving: Serving, tmp_path: Pa
     run = command(tmp_path, config(box, max_parallel_requests=1))
 
     assert run.code == 75
-    assert "calls for today are used up. The next run resumes" in run.log
+    assert "daily quota is exhausted. The next run resumes" in run.log
     assert "Traceback" not in run.log
     assert run.output.counts["contacts"] == 1000
     assert run.output.messages[-1]["type"] == "STATE"
