@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.running import Box, Measured, run, sandbox
+from benchmarks.runner import Box, Measured, run, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def broken() -> str:
 
 
 def throttled() -> str:
-    """Throttle at 4 calls a second, 10,000 contacts."""
+    """Sync 10,000 contacts with a limit of 4 requests per second."""
     with sandbox("--contacts", "10000", "--throttle", "4") as box:
         measured = run(box)
         refused = sum(call["status"] == 403 for call in box.calls())  # noqa: PLR2004 - HTTP

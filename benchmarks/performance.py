@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 
 import duckdb
 
-from benchmarks.running import KEY, TAP, TOKEN, Box, catalog, run, sandbox, settings_file
+from benchmarks.runner import KEY, TAP, TOKEN, Box, catalog, run, sandbox, settings_file
 from benchmarks.tracking import FAMILY, FAST
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +81,7 @@ def starts() -> str:
 
 
 def pace() -> str:
-    """40 campaigns with 6 reports and 20,000 contacts at 4 calls a second, if possible."""
+    """40 campaigns with 6 reports and 20,000 contacts at 4 requests per second, if possible."""
     rows = []
     bars: dict[float, list[tuple[str, float]]] = {}
     for latency in (0.1, 0.5, 1.0, 1.5):
@@ -96,10 +96,10 @@ def pace() -> str:
                 refused = sum(call["status"] == HTTPStatus.FORBIDDEN for call in calls)
                 ratio = got.seconds / (len(calls) / 4)
                 bars.setdefault(latency, []).append((f"{at_once}", ratio))
-                cells.append(f"{ratio:.2f} ({refused} refused)")
+                cells.append(f"{ratio:.2f} ({refused} throttled)")
         rows.append(f"| {latency} s | {len(calls)} | {' | '.join(cells)} |")
     (DOCS / "performance.svg").write_text(plot(bars))
-    return table("| latency | calls | 4 in flight | 8 in flight |", *rows)
+    return table("| latency | requests | 4 in flight | 8 in flight |", *rows)
 
 
 def pace_v3() -> str:
@@ -114,8 +114,8 @@ def pace_v3() -> str:
     refused = sum(call["status"] == HTTPStatus.TOO_MANY_REQUESTS for call in calls)
     ratio = got.seconds / (len(calls) / 4)
     return table(
-        "| v3, latency | calls | 4 in flight |",
-        f"| 1.0 s | {len(calls)} | {ratio:.2f} ({refused} refused) |",
+        "| v3, latency | requests | 4 in flight |",
+        f"| 1.0 s | {len(calls)} | {ratio:.2f} ({refused} throttled) |",
     )
 
 
@@ -158,7 +158,7 @@ def days() -> str:
             box.change(add_tracking=5)
     return table(
         "| 400 campaigns, all default streams | first run | the next |",
-        f"| calls | {calls[0]:,} | {calls[1]:,} |",
+        f"| requests | {calls[0]:,} | {calls[1]:,} |",
     )
 
 
@@ -291,7 +291,7 @@ def served() -> str:
 
 
 def plot(measured: dict[float, list[tuple[str, float]]]) -> str:
-    """Bars of wall time against calls / pace, by latency and requests in flight, as SVG."""
+    """Bars of wall time against requests / rate, by latency and requests in flight, as SVG."""
     highest = max(ratio for bars in measured.values() for _, ratio in bars)
     drawn = []
     for group, (latency, bars) in enumerate(measured.items()):
@@ -308,8 +308,8 @@ def plot(measured: dict[float, list[tuple[str, float]]]) -> str:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 300" font-size="12"'
         ' font-family="sans-serif" text-anchor="middle"><rect width="660" height="300"'
-        ' fill="#fff"/><text x="330" y="18">Wall time against calls / 4 a second, by calls under'
-        f" way and latency</text>{''.join(drawn)}"
+        ' fill="#fff"/><text x="330" y="18">Wall time against requests / 4 per second, by requests'
+        f" in flight and latency</text>{''.join(drawn)}"
         f'<path d="M50 {line:.1f}H650" stroke="#c33" stroke-dasharray="4"/></svg>\n'
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from benchmarks.running import TAP, run, sandbox, settings_file
+from benchmarks.runner import TAP, run, sandbox, settings_file
 
 SIZES = {
     "small": (2_000, 40, 300),

@@ -1,6 +1,6 @@
 """Two taps on one key, and more: `python -m benchmarks.sharing`.
 
-Each believes that it may make 4 calls a second; the key may make 4 in all.
+Each has a limit of 4 requests per second, which is that of the key.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 
-from benchmarks.running import Box, Measured, run, sandbox
+from benchmarks.runner import Box, Measured, run, sandbox
 
 #: Calls a second that the key may make.
 _ALLOWED = 4

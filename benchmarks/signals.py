@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from benchmarks.running import KEY, TOKEN, sandbox
+from benchmarks.runner import KEY, TOKEN, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.running import Box
+    from benchmarks.runner import Box
 
 PROJECT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

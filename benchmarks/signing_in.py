@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.running import TAP, catalog
+from benchmarks.runner import TAP, catalog
 from sandbox import Account, Sandbox, serve
 from tap_constantcontact.v3.auth.token_store.base import StoredToken
 from tap_constantcontact.v3.auth.token_store.file import FileStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.running import Measured, run, sandbox
+from benchmarks.runner import Measured, run, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.running import KEY, TOKEN, Box, Measured, run, sandbox
+from benchmarks.runner import KEY, TOKEN, Box, Measured, run, sandbox
 from sandbox import Account, serve
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ Limit: TypeAlias = Literal["throttle", "quota"]
 
 
 class Limits:
-    """The calls a second and a day that a key may make."""
+    """The rate limit and the daily quota of a key."""
 
     def __init__(self, state: State) -> None:
         """Begin with none made."""

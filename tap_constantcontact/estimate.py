@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: Requests that a key may send per day (docs/api/v2.md: Rate limits).
+#: Requests that a key may send per day (docs/api/v2.md §2.7).
 DAILY_QUOTA = 10_000
 #: Largest page size of most endpoints.
 PAGE = 500

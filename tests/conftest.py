@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from backoff import _sync as retrying
-from contracts import faults_of, template_of
+from helpers.contracts import faults_of, template_of
+from helpers.runner import KEY, TOKEN
+from helpers.warehouses import DuckDB, Postgres, Project, Warehouse
 from hypothesis import settings
-from singer import KEY, TOKEN
-from warehouses import DuckDB, Postgres, Project, Warehouse
 
 from sandbox import Account, Trouble, serve
 
@@ -29,7 +29,7 @@ settings.register_profile("search", deadline=None, max_examples=1000)
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from asking import Get, Read, Row
+    from helpers.types import Get, Read, Row
 
     from sandbox import Call, Reply, Sandbox
 

@@ -253,9 +253,7 @@ def sample(name: str) -> bytes:
         *((status, {}, b"<html>", ResponseAction.RETRY) for status in (500, 502, 503, 504, 522)),
     ],
 )
-def test_refusals(
-    status: int, headers: dict[str, str], body: bytes, action: ResponseAction
-) -> None:
+def test_errors(status: int, headers: dict[str, str], body: bytes, action: ResponseAction) -> None:
     refusal = ERROR_HANDLER.resolve(status, requests.structures.CaseInsensitiveDict(headers), body)
     assert refusal
     assert refusal.action is action

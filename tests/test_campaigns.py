@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import Collector, Output, a_week_later, catalog, config, sync
+from helpers.runner import Collector, Output, a_week_later, catalog, config, sync
 
 from sandbox import Trouble
 from tap_constantcontact.http.retries import APIError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import KEY, TOKEN, catalog, everything
+from helpers.runner import KEY, TOKEN, catalog, everything
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from sandbox import Account, Trouble, serve

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import Output, selected_by_default, sync
+from helpers.runner import Output, selected_by_default, sync
 
 from sandbox import Trouble
 

@@ -9,10 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most, partly_kept, runs
+from helpers.runner import a_week_later, sync
+from helpers.strategies import at_most, partly_kept, runs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from singer import a_week_later, sync
 from test_campaigns import FAMILY, KINDS, keys
 
 from sandbox import Trouble
@@ -23,7 +23,7 @@ from tap_constantcontact.state.ids import short_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from examples import Run
+    from helpers.strategies import Run
 
     from sandbox import Sandbox
 

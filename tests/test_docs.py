@@ -11,7 +11,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_page_of_streams_matches_the_catalog() -> None:
-    made = runpy.run_path(str(ROOT / "docs" / "streams.py"))["page"]()
+    made = runpy.run_path(str(ROOT / "scripts" / "generate_stream_docs.py"))["page"]()
 
     assert (ROOT / "docs" / "streams.md").read_text() == made
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Answer, Scripted, in_envelope
-from singer import Collector, Output, catalog, config, selected_by_default, sync
+from helpers.fake_server import Answer, Scripted, in_envelope
+from helpers.runner import Collector, Output, catalog, config, selected_by_default, sync
 
 from sandbox import Trouble
 from tap_constantcontact.tap import TapConstantContact
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 SAMPLES = Path(__file__).parent / "samples" / "v2"
 PARTS = ("event_fees", "event_items", "event_promocodes", "event_registrants")
 FAMILY = ("events", *PARTS, "event_item_attributes")
-# What a list row of an event tells (API docs: EventSpot events collection).
+# What a list row of an event tells (docs/api/v2.md §11).
 LISTED = {
     *("id", "name", "title", "status", "type", "location", "description", "address"),
     *("start_date", "end_date", "created_date", "active_date", "deleted_date", "time_zone_id"),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Answer, Scripted, in_envelope
-from singer import Output, selected_by_default, sync
+from helpers.fake_server import Answer, Scripted, in_envelope
+from helpers.runner import Output, selected_by_default, sync
 
 from sandbox import Trouble
 

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from singer import COMMAND, a_week_later, config, environment, everything, selected_by_default
-from warehouses import ROOT, Postgres, counts, executable
+from helpers.runner import (
+    COMMAND,
+    a_week_later,
+    config,
+    environment,
+    everything,
+    selected_by_default,
+)
+from helpers.warehouses import ROOT, Postgres, counts, executable
 
 from sandbox import moments
 from tap_constantcontact.settings import OPTIONAL_STREAMS, VERSIONS
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from warehouses import Project, Warehouse
+    from helpers.warehouses import Project, Warehouse
 
     from sandbox import Sandbox
 

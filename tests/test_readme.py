@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 import yaml
-from singer import KEY, TOKEN, selected_by_default
-from warehouses import Postgres, counts
+from helpers.runner import KEY, TOKEN, selected_by_default
+from helpers.warehouses import Postgres, counts
 
 from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v2.api import URL as V2_URL

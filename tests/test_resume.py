@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import Output, command, config, started, sync
+from helpers.runner import Output, command, config, started, sync
 
 from sandbox import Trouble
 

@@ -9,8 +9,8 @@ from urllib.parse import quote, unquote
 
 import jsonschema
 import pytest
-from scripted import Answer, Scripted, in_envelope, rows_of
-from singer import sync
+from helpers.fake_server import Answer, Scripted, in_envelope, rows_of
+from helpers.runner import sync
 
 from tap_constantcontact.records import timestamps
 

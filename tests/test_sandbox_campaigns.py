@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
-from asking import Get, Read, Row
+from helpers.types import Get, Read, Row
 
 from sandbox import Account, Sandbox
 

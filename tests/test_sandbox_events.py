@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from asking import Get, Read, Row
+from helpers.types import Get, Read, Row
 
 from sandbox import Account, Sandbox
 

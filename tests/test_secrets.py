@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Answer, Scripted, empty
-from singer import KEY, TOKEN, command, config
+from helpers.fake_server import Answer, Scripted, empty
+from helpers.runner import KEY, TOKEN, command, config
 from singer_sdk.exceptions import FatalAPIError
 
 from tap_constantcontact.tap import TapConstantContact

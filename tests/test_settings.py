@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from helpers.fake_server import Answer, Scripted, empty
+from helpers.runner import Collector, command, config, everything, selected_by_default, sync, typed
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import Answer, Scripted, empty
-from singer import Collector, command, config, everything, selected_by_default, sync, typed
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_constantcontact import settings
@@ -332,7 +332,7 @@ def test_every_setting_is_described() -> None:
 def test_meltano_knows_the_same_settings() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
     (plugin,) = project["plugins"]["extractors"]
-    definition = runpy.run_path(str(ROOT / "scripts" / "plugins.py"))["extractor"]()
+    definition = runpy.run_path(str(ROOT / "scripts" / "generate_plugin_yaml.py"))["extractor"]()
     known = {each["name"]: each for each in plugin["settings"]}
 
     assert known == {each["name"]: each for each in definition["settings"]}
@@ -348,8 +348,8 @@ def test_meltano_knows_the_same_settings() -> None:
 
 @pytest.mark.parametrize("name", ["tap-constantcontact.yml", "target-duckdb-file.yml"])
 def test_plugin_definitions_are_as_the_settings_make_them(name: str) -> None:
-    """After a wanted change, `python scripts/plugins.py` writes them anew."""
-    made = runpy.run_path(str(ROOT / "scripts" / "plugins.py"))
+    """After a wanted change, `python scripts/generate_plugin_yaml.py` writes them anew."""
+    made = runpy.run_path(str(ROOT / "scripts" / "generate_plugin_yaml.py"))
     assert (ROOT / "meltano" / name).read_text() == made["written"](made["FILES"][name]())
 
 

@@ -497,12 +497,13 @@ def test_no_message_holds_a_token(
 RENEWING = """
 import logging, sys
 from pathlib import Path
-from tap_constantcontact.v3.auth.token_manager import Keeper
-from tap_constantcontact.v3.auth.oauth import AuthServer
+from tap_constantcontact.v3.auth.token_manager import TokenManager
+from tap_constantcontact.v3.auth.oauth import OAuthClient
 from tap_constantcontact.v3.auth.token_store.file import FileStore
 origin, path = sys.argv[1:]
-server = AuthServer(origin, "sandbox-client")
-Keeper(server, FileStore(Path(path)), "sandbox-client", None, logging.getLogger()).access_token()
+server = OAuthClient(origin, "sandbox-client")
+store = FileStore(Path(path))
+TokenManager(server, store, "sandbox-client", None, logging.getLogger()).access_token()
 """
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from click.testing import CliRunner, Result
-from scripted import Answer, Scripted
-from singer import Collector
+from helpers.fake_server import Answer, Scripted
+from helpers.runner import Collector
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
 from sandbox import Account, Sandbox, Trouble

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from click.testing import CliRunner
-from examples import at_most
+from helpers.fake_server import Answer, Scripted
+from helpers.runner import Collector
+from helpers.strategies import at_most
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scripted import Answer, Scripted
-from singer import Collector
 
 from sandbox import Account, Sandbox, serve
 from sandbox.v3.oauth import OAuth

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import sync
+from helpers.runner import sync
 
 from tap_constantcontact.state import migration, validation
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import Collector, catalog, config, selected_by_default, sync
+from helpers.runner import Collector, catalog, config, selected_by_default, sync
 
 from sandbox import Trouble
 from tap_constantcontact.http.retries import APIError

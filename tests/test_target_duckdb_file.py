@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from examples import at_most
+from helpers.strategies import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_duckdb_file import DuckDBFileSink, TargetDuckDBFile

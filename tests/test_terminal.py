@@ -12,7 +12,7 @@ import termios
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import COMMAND, KEY, TOKEN, command, config, environment
+from helpers.runner import COMMAND, KEY, TOKEN, command, config, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from examples import at_most
-from faults import rewrite, sync_or_fail
+from helpers.faults import rewrite, sync_or_fail
+from helpers.runner import KEY, TOKEN, config
+from helpers.strategies import at_most
+from helpers.v3 import STREAMS, ids_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading_v3 import STREAMS, ids_of
-from singer import KEY, TOKEN, config
 
 from sandbox import Account, Trouble, serve
 from tap_constantcontact.tap import TapConstantContact

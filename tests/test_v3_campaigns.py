@@ -10,11 +10,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most, partly_kept, runs
+from helpers.runner import Collector, Output, catalog, config
+from helpers.strategies import at_most, partly_kept, runs
+from helpers.v3 import FAMILY, STREAMS, TRACKING, keys_of, paths, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading_v3 import FAMILY, STREAMS, TRACKING, keys_of, paths, read
-from singer import Collector, Output, catalog, config
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Call, Sandbox, Trouble, moments
@@ -28,7 +28,7 @@ from tap_constantcontact.v3.duplicates import DuplicateNumbering, repeated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from examples import Run
+    from helpers.strategies import Run
 
     from sandbox import Reply
 

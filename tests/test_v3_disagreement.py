@@ -7,11 +7,11 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most
-from faults import rewrite, sync_or_fail
+from helpers.faults import rewrite, sync_or_fail
+from helpers.strategies import at_most
+from helpers.v3 import TRACKING, ids_of, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading_v3 import TRACKING, ids_of, read
 
 from sandbox import moments
 from sandbox.world.tracking import OPENS, SENDS, Hit

@@ -8,11 +8,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most
-from faults import ends_with, respond, rewrite, sync_or_fail
-from reading_v3 import STREAMS, TRACKING, ids_of, read
-from scripted import Answer, Scripted
-from singer import Collector, catalog, config, sync
+from helpers.fake_server import Answer, Scripted
+from helpers.faults import ends_with, respond, rewrite, sync_or_fail
+from helpers.runner import Collector, catalog, config, sync
+from helpers.strategies import at_most
+from helpers.v3 import STREAMS, TRACKING, ids_of, read
 
 from sandbox import Account, Sandbox
 from sandbox.v3.routes import ROUTES

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from contracts import template_of
-from scripted import Answer, Scripted
-from singer import sync
+from helpers.contracts import template_of
+from helpers.fake_server import Answer, Scripted
+from helpers.runner import sync
 from test_samples import at, leaves, same
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ NO_ROWS = {
     "social_connections": "about access, not about the account's data",
     "social_hashtag_groups": "for writing posts",
     "email_activity_schedules_empty": "empty",
-    "email_campaign_performance": "a ranking of what the sums have (v3 §11)",
+    "email_campaign_performance": "a ranking of what the sums have (docs/api/v3.md §11)",
     "email_campaign_summaries_empty": "empty",
     "event_registration": "the list has the registrations",
     "lp_unique_contact_opens": "all opens are in another report",

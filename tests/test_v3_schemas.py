@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts import CONTRACT
+from helpers.contracts import CONTRACT
+from helpers.runner import everything
 from jsonschema import Draft202012Validator
-from singer import everything
 from test_schemas import SAID_OF_A_PROPERTY, SAID_OF_A_STREAM, is_told, kinds, properties
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Bulk jobs, as `/activities` shows them (v3 §9)."""
+"""Bulk jobs, as `/activities` shows them (docs/api/v3.md §9)."""
 
 from typing import Any, Final
 

@@ -1,7 +1,7 @@
 """One call as an endpoint of v3 sees it, and the pages that it is answered with.
 
 Unknown parameters of an endpoint are ignored silently (docs/api/v3.md §2.1). A cursor is plain
-base64 of a query string that holds all that the first call said (v3 §2.2).
+base64 of a query string that holds all that the first call said (docs/api/v3.md §2.2).
 """
 
 import base64
@@ -145,7 +145,7 @@ _LAST_PAGES: Final[tuple[dict[str, Any], ...]] = (
     {"_links": {"next": {"href": None}}},
     {"_links": {"next": None}},
 )
-"""The ways in which a last page says that it is one (v3 §2.2)."""
+"""The ways in which a last page says that it is one (docs/api/v3.md §2.2)."""
 
 
 def envelope(ask: Ask, key: str, rows: Iterable[bytes], link: str | None, **beside: Any) -> bytes:

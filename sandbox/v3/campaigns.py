@@ -1,4 +1,4 @@
-"""Campaigns: hulls, and the activities in them that hold what was written (v3 §10)."""
+"""Campaigns: hulls, and the activities in them that hold what was written (docs/api/v3.md §10)."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""People, as `/contacts` shows them (v3 §7).
+"""People, as `/contacts` shows them (docs/api/v3.md §7).
 
 Pages are numbered, over rows sorted by when they came in, the newest first: what comes in or goes
 meanwhile shifts the rest. Deleted contacts show only if they are asked for.

@@ -1,4 +1,4 @@
-"""Events of the newer product (v3 §14): paged by cursors that stand beside the rows."""
+"""Events of the newer product (docs/api/v3.md §14): paged by cursors that stand beside the rows."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Lists, the account's own fields, tags and segments (v3 §8)."""
+"""Lists, the account's own fields, tags and segments (docs/api/v3.md §8)."""
 
 import json
 from typing import Any, Final

@@ -222,7 +222,9 @@ class OAuth:
             if granted.ended or token not in {granted.refresh_token, *granted.spent}:
                 continue
             if token != granted.refresh_token and self.clock() > granted.spent[token] + self.grace:
-                granted.ended = True  # A spent token that comes back looks stolen (v3 §3.6).
+                granted.ended = (
+                    True  # A spent token that comes back looks stolen (docs/api/v3.md §3.6).
+                )
                 break
             if self.application.rotating:
                 granted.spent[granted.refresh_token] = self.clock()

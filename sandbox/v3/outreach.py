@@ -1,4 +1,4 @@
-"""Automations, social profiles, text messages (v3 §13, §14)."""
+"""Automations, social profiles, text messages (docs/api/v3.md §13, §14)."""
 
 from typing import Any
 

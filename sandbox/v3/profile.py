@@ -1,4 +1,4 @@
-"""The account itself and what its user may do (v3 §6)."""
+"""The account itself and what its user may do (docs/api/v3.md §6)."""
 
 from typing import Any, Final
 

@@ -1,4 +1,7 @@
-"""The paths of v3: who answers, what is known, and what it takes to be let in (v3 §1)."""
+"""The paths of v3.
+
+Who answers, what is known, and what it takes to be let in (docs/api/v3.md §1).
+"""
 
 import re
 from collections.abc import Callable, Mapping

@@ -18,7 +18,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-#: Fields of an error, whatever the status (docs/api/v2.md: Errors).
+#: Fields of an error, whatever the status (docs/api/v2.md §2.6).
 _ERROR_FIELDS = frozenset({"error_key", "error_message", "fault"})
 
 

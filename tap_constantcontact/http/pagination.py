@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class NextLinkPaginator(BaseAPIPaginator[str | None]):
     """Follows next links until there is none.
 
-    The number of rows on a page says nothing (docs/api/v2.md: Pagination): pages may be short,
+    The number of rows on a page says nothing (docs/api/v2.md §2.3): pages may be short,
     empty or one row over the limit.
     """
 

@@ -29,7 +29,7 @@ def seconds_between_requests(per_second: float) -> float:
 class RateLimiter:
     """Spaces requests evenly over all streams and threads.
 
-    A key may send 4 requests per second (docs/api/v2.md: Rate limits), and other programs may use
+    A key may send 4 requests per second (docs/api/v2.md §2.7), and other programs may use
     the same key: even spacing leaves them room, bursts would not. When the API throttles, requests
     leave further apart, and each success brings them a little closer again.
     """

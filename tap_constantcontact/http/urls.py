@@ -13,7 +13,7 @@ class BaseUrl:
     """The base URL, which resolves next links.
 
     A next link is host-relative and starts at the API's version, such as `/v2/`, not at the base
-    (docs/api/v2.md: Pagination). Whatever a proxy puts before the version in the base is kept.
+    (docs/api/v2.md §2.3). Whatever a proxy puts before the version in the base is kept.
     """
 
     def __init__(self, url: str, version: str) -> None:

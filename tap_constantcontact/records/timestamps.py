@@ -1,4 +1,4 @@
-"""The API's timestamps (docs/api/v2.md: Date formats)."""
+"""The API's timestamps (docs/api/v2.md §2.4)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ApiKeyAuthenticator(Authenticator):
-    """The two things that every call needs (docs/api/v2.md: Authentication).
+    """The two things that every call needs (docs/api/v2.md §2.1).
 
     Attributes:
         api_key: Names the integration. Goes into the query of every call, next pages too.

@@ -1,4 +1,4 @@
-"""Error responses of v2 (docs/api/v2.md: Error messages)."""
+"""Error responses of v2 (docs/api/v2.md §2.6)."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from tap_constantcontact.stream import ConstantContactStream
 
 
 class Account(AccountStream):
-    """The account's organisation and owner: one row (docs/api/v2.md: Account info)."""
+    """The account's organisation and owner: one row (docs/api/v2.md §3)."""
 
     path = "/account/info"
     primary_keys = ("email",)
 
 
 class AccountEmails(ConstantContactStream):
-    """Addresses that the account may send from (docs/api/v2.md: Verified e-mail addresses)."""
+    """Addresses that the account may send from (docs/api/v2.md §3)."""
 
     name = "account_emails"
     path = "/account/verifiedemailaddresses"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Activities(ConstantContactStream):
-    """The last 50 jobs of the last 14 days (docs/api/v2.md: Bulk activities).
+    """The last 50 jobs of the last 14 days (docs/api/v2.md §6).
 
     All that the API still shows is read each time: it is one call, and a job changes until it has
     ended. Errors and warnings are in a job's detail only, which is read where there are any.

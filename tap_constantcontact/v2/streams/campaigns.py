@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 # All that a list row of a campaign has; the rest takes a call per campaign.
 _LISTED = frozenset({"id", "name", "status", "modified_date"})
-# Only these were not sent, and so have no tracking data (docs/api/v2.md: Campaign tracking). A
+# Only these were not sent, and so have no tracking data (docs/api/v2.md §9). A
 # status
 # that nobody foresaw is taken for one that has.
 _UNSENT = frozenset({"DRAFT", "SCHEDULED"})
 _SENT = "SENT"
 _DELETED = "DELETED"
-# Sent campaigns are listed by their last run, newest first (docs/api/v2.md: Campaigns collection):
+# Sent campaigns are listed by their last run, newest first (docs/api/v2.md §7):
 # if the
 # tracking of so many in a row has ended, so has that of those below.
 _ENDED_IN_A_ROW = 2
@@ -109,7 +109,7 @@ class Campaigns(WindowedCampaignStream, ParentStream):
 
     The order of a pass: campaigns being sent, sent ones from newest to oldest, and unsent ones. Two
     lists are read: sent campaigns, because only that list is in the order of sending, and all
-    campaigns, because other lists lack those with an unknown status (docs/api/v2.md: Campaigns
+    campaigns, because other lists lack those with an unknown status (docs/api/v2.md §7
     collection).
     """
 
@@ -119,7 +119,7 @@ class Campaigns(WindowedCampaignStream, ParentStream):
     replication_key = "modified_date"
     page_size = 50
     parent_key = "campaign_id"
-    # Counters as of now, and not of the last nightly reckoning (docs/api/v2.md: Campaigns).
+    # Counters as of now, and not of the last nightly reckoning (docs/api/v2.md §7).
     detail_params = {"updateSummary": "true"}  # noqa: RUF012 - never changed
     list_contexts = ({"status": _SENT}, {"status": "ALL"})
 
@@ -273,7 +273,7 @@ class CampaignLinks(EmbeddedChildStream, CampaignChildStream, WindowedCampaignSt
 
 
 class CampaignSchedules(CampaignChildStream):
-    """Schedules of campaigns. The API keeps no past ones (docs/api/v2.md: Campaign schedules)."""
+    """Schedules of campaigns. The API keeps no past ones (docs/api/v2.md §8)."""
 
     name = "campaign_schedules"
     path = "/emailmarketing/campaigns/{campaign_id}/schedules"

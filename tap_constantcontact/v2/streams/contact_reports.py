@@ -50,7 +50,7 @@ class ContactReportStream(PartitionedStream):
 
 
 class ContactActivity(ContactReportStream):
-    """Activities of contacts over all campaigns (docs/api/v2.md: Contact tracking)."""
+    """Activities of contacts over all campaigns (docs/api/v2.md §10)."""
 
     name = "contact_activity"
     path = "/contacts/{contact_id}/tracking"
@@ -69,7 +69,7 @@ class ContactActivity(ContactReportStream):
 
 
 class ContactSummaries(ContactReportStream):
-    """Counters of contacts (docs/api/v2.md: Contact summary)."""
+    """Counters of contacts (docs/api/v2.md §10)."""
 
     name = "contact_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summary"
@@ -78,7 +78,7 @@ class ContactSummaries(ContactReportStream):
 
 
 class ContactCampaignSummaries(ContactReportStream):
-    """The same by campaign, without sends (docs/api/v2.md: Contact summary by campaign)."""
+    """The same by campaign, without sends (docs/api/v2.md §10)."""
 
     name = "contact_campaign_summaries"
     path = "/contacts/{contact_id}/tracking/reports/summaryByCampaign"

@@ -25,7 +25,7 @@ _PAGES_ASKED = 3
 
 
 class Contacts(ContactsStream):
-    """Contacts in every status, with the lists they are on (docs/api/v2.md: Contacts collection).
+    """Contacts in every status, with the lists they are on (docs/api/v2.md §4).
 
     Nobody documents that an unsubscribe moves `modified_date`, and there is no filter for those
     unsubscribed contacts: all are scanned, and those newer than the bookmark are emitted.
@@ -99,7 +99,7 @@ class Contacts(ContactsStream):
         return row if self.since is None or self._is_wanted(row, self.since, context) else None
 
     def _is_wanted(self, row: Record, since: dt.datetime, context: Context | None) -> bool:
-        # Asked for again here: the filter may get lost after the first page (Pagination).
+        # Asked for again here: the filter may get lost after the first page (docs/api/v2.md §2.3).
         changed = timestamps.is_since(row.get("modified_date"), since)
         if context is None or context["status"] == ALL:
             return changed

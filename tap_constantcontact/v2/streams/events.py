@@ -83,7 +83,7 @@ class EventSpotStream(OptionalProductStream, WatermarkedStream):
 
 
 class Events(EventSpotStream, ParentStream):
-    """Events, list and detail merged (docs/api/v2.md: EventSpot events collection)."""
+    """Events, list and detail merged (docs/api/v2.md §11)."""
 
     name = "events"
     path = "/eventspot/events"
@@ -126,11 +126,11 @@ class EventChildStream(EventSpotStream, ChildStream):
 
     @override
     def on_not_found(self) -> None:
-        self.logger.warning("An event has vanished since it was listed.")
+        self.logger.warning("An event has vanished from its list.")
 
 
 class EventFees(EventChildStream):
-    """Fees of registrants and guests (docs/api/v2.md: EventSpot fees)."""
+    """Fees of registrants and guests (docs/api/v2.md §11)."""
 
     name = "event_fees"
     path = "/eventspot/events/{event_id}/fees"
@@ -139,7 +139,7 @@ class EventFees(EventChildStream):
 
 
 class EventItems(EventChildStream):
-    """Things for sale at an event (docs/api/v2.md: EventSpot items)."""
+    """Things for sale at an event (docs/api/v2.md §11)."""
 
     name = "event_items"
     path = "/eventspot/events/{event_id}/items"
@@ -176,7 +176,7 @@ class EventItemAttributes(EventItems):
 
 
 class EventPromocodes(EventChildStream):
-    """Codes for discounts and access (docs/api/v2.md: EventSpot promo codes)."""
+    """Codes for discounts and access (docs/api/v2.md §11)."""
 
     name = "event_promocodes"
     path = "/eventspot/events/{event_id}/promocodes"
@@ -190,8 +190,8 @@ class EventRegistrants(EventChildStream):
     EventSpot registrants).
 
     There is no time filter: all are listed, and the detail is read of those whose `updated_date` is
-    newer than what was read. They are read in the order of their changes, so that a run that is cut
-    off within a large event is continued there.
+    newer than the last sync. They are requested in the order of their changes, so that an
+    interrupted run resumes within a large event.
     """
 
     name = "event_registrants"

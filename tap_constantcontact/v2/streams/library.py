@@ -33,7 +33,7 @@ class LibraryStream(OptionalProductStream):
 
 
 class LibraryUsage(LibraryStream):
-    """Space and files used: one row, sent bare or in an array (docs/api/v2.md: MyLibrary info)."""
+    """Space and files used: one row, sent bare or in an array (docs/api/v2.md §12)."""
 
     name = "library_usage"
     path = "/library/info"
@@ -47,7 +47,7 @@ class LibraryUsage(LibraryStream):
 
 
 class LibraryFolders(LibraryStream):
-    """Folders, those inside others lifted out of them (docs/api/v2.md: MyLibrary folders)."""
+    """Folders, those inside others lifted out of them (docs/api/v2.md §12)."""
 
     name = "library_folders"
     path = "/library/folders"
@@ -73,7 +73,7 @@ class LibraryFolders(LibraryStream):
 
 
 class LibraryFiles(LibraryStream):
-    """Files, those in the trash too (docs/api/v2.md: MyLibrary files)."""
+    """Files, those in the trash too (docs/api/v2.md §12)."""
 
     name = "library_files"
     path = "/library/files"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Lists(ConstantContactStream):
-    """All lists of the account, in one bare array (docs/api/v2.md: Contact lists collection).
+    """All lists of the account, in one bare array (docs/api/v2.md §5).
 
     Full table although there is a filter: a list's `contact_count` changes without its
     `modified_date`, and all of them cost one call.

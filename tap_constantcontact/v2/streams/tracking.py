@@ -1,7 +1,7 @@
 """Tracking reports of campaigns: one record per event.
 
 Records have no id. Campaign, contact and timestamp identify them, and the link of a click
-(docs/api/v2.md: Campaign tracking).
+(docs/api/v2.md §9).
 """
 
 from __future__ import annotations

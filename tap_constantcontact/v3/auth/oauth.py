@@ -369,7 +369,7 @@ def _token(value: Any) -> str | None:
 def _life(seconds: Any) -> dt.timedelta:
     """Return the lifetime of an access token.
 
-    24 hours unless the response contains it (v3 §3.6).
+    24 hours unless the response contains it (docs/api/v3.md §3.6).
     """
     try:
         number = float(seconds) if not isinstance(seconds, bool) else _A_DAY

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from singer import sync
+from helpers.runner import sync
 from singer_sdk.exceptions import FatalAPIError
 
 if TYPE_CHECKING:

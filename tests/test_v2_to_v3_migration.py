@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from reading_v3 import TRACKING
-from singer import KEY, TOKEN, sync
+from helpers.runner import KEY, TOKEN, sync
+from helpers.v3 import TRACKING
 from target_duckdb_file import TargetDuckDBFile
 
 from sandbox import Account, Trouble, serve

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from reading_v3 import STREAMS, ids_of, keys_of, paths, read
-from singer import Collector, catalog, config, sync
+from helpers.runner import Collector, catalog, config, sync
+from helpers.v3 import STREAMS, ids_of, keys_of, paths, read
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Call, Sandbox, Trouble

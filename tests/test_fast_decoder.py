@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples import at_most
+from helpers.runner import Collector, config, everything, sync
+from helpers.strategies import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from singer import Collector, config, everything, sync
-from test_shaping import SCALARS, SCHEMAS, bodies_of
+from test_conform import SCALARS, SCHEMAS, bodies_of
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.records.conform import RecordConformer

@@ -7,7 +7,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer import KEY, TOKEN, Output, catalog, command, config, optional, selected_by_default, sync
+from helpers.runner import (
+    KEY,
+    TOKEN,
+    Output,
+    catalog,
+    command,
+    config,
+    optional,
+    selected_by_default,
+    sync,
+)
 
 from sandbox import Trouble, moments
 from tap_constantcontact.estimate import StreamEstimate, SyncEstimate

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from examples import at_most
+from helpers.strategies import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

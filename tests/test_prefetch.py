@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from scripted import Answer, Scripted, empty, in_envelope
-from singer import KEY, TOKEN, Collector, Output, config, started, sync
+from helpers.fake_server import Answer, Scripted, empty, in_envelope
+from helpers.runner import KEY, TOKEN, Collector, Output, config, started, sync
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Reply, Trouble, serve

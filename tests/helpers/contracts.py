@@ -11,14 +11,16 @@ from typing import Any
 import jsonschema
 
 CONTRACT: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "contract" / "v3.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "contract" / "v3.json").read_text(encoding="utf-8")
 )
 # Where the service, and so the sandbox, does not keep to the contract: what, and the notes on it.
 DEVIATIONS = {
-    "a last page without `_links`, with nothing in it, or null": "v3 §2.2: four forms, all live",
-    "`handle` of a social profile that is null": "v3 §2.4: a documented null",
-    "a cursor of events that is null": "v3 §2.4: null at the end",
-    "200 for the list of automations": "v3 §4: 209 is printed, and has not been seen",
+    "a last page without `_links`, with nothing in it, or null": (
+        "docs/api/v3.md §2.2: four forms, all live"
+    ),
+    "`handle` of a social profile that is null": "docs/api/v3.md §2.4: a documented null",
+    "a cursor of events that is null": "docs/api/v3.md §2.4: null at the end",
+    "200 for the list of automations": "docs/api/v3.md §4: 209 is printed, and has not been seen",
 }
 # Rows of a page that are looked at: the others are made by the same code.
 _ROWS = 20

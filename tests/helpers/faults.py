@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reading_v3 import read
-from singer import Collector, Output
 from singer_sdk.exceptions import FatalAPIError
 
+from helpers.runner import Collector, Output
+from helpers.v3 import read
 from sandbox import Reply
 
 if TYPE_CHECKING:

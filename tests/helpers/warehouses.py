@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import duckdb
 import psycopg
 import yaml
-from singer import environment
 from typing_extensions import override
+
+from helpers.runner import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @functools.cache

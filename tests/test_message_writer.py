@@ -10,9 +10,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from helpers.runner import COMMAND, Output, config, environment, started
 from hypothesis import given
 from hypothesis import strategies as st
-from singer import COMMAND, Output, config, environment, started
 from typing_extensions import override
 
 from tap_constantcontact.records.message_writer import write_whole

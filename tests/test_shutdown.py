@@ -10,7 +10,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from singer import Output, command, config, started, sync
+from helpers.runner import Output, command, config, started, sync
 
 from sandbox import Trouble
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped

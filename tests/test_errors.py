@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Answer, Scripted
-from singer import Collector, command, config, sync
+from helpers.fake_server import Answer, Scripted
+from helpers.runner import Collector, command, config, sync
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Trouble

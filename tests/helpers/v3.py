@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
-from singer import Output, everything, sync
+from helpers.runner import Output, everything, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Writes streams.md, every stream with its columns, from the catalog: `python docs/streams.py`."""
+"""Writes `docs/streams.md`, every stream with its columns, from the catalog."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from tap_constantcontact.settings import OPTIONAL_STREAMS, VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
-PAGE = Path(__file__).with_suffix(".md")
+PAGE = Path(__file__).parents[1] / "docs" / "streams.md"
 HEAD = """# Streams and their columns
 
-Made from the catalog by `python docs/streams.py`. The [README](../README.md#streams-of-v3) says
-what each stream costs and how they join.
+Generated from the catalog by `python scripts/generate_stream_docs.py`. The
+[README](../README.md#streams-of-v3) contains the requests of each stream and how they join.
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from singer import command, config
+from helpers.runner import command, config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
