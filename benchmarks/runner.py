@@ -87,9 +87,9 @@ class Box:
         found: list[dict[str, Any]] = self.ask("/calls")
         return found
 
-    def trouble(self, **switches: Any) -> None:
+    def faults(self, **switches: Any) -> None:
         """Set switches."""
-        self.ask("/trouble", switches, "PUT")
+        self.ask("/faults", switches, "PUT")
 
     def change(self, **changes: int) -> dict[str, list[str]]:
         """Change the account: ids by kind of change."""

@@ -14,7 +14,7 @@ from sandbox import Account, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.wire import Call
+    from sandbox.http import Call
 
 FAMILY = [
     f"campaign_{kind}"

@@ -4,9 +4,9 @@ It knows nothing of the tap and the tap nothing of it, so that each checks the o
 """
 
 from sandbox.account import Account
+from sandbox.fault_config import FaultConfig
+from sandbox.http import Call, Reply
 from sandbox.server import Sandbox, serve
-from sandbox.trouble import Trouble
-from sandbox.wire import Call, Reply
-from sandbox.world import moments
+from sandbox.world import timestamps
 
-__all__ = ["Account", "Call", "Reply", "Sandbox", "Trouble", "moments", "serve"]
+__all__ = ["Account", "Call", "FaultConfig", "Reply", "Sandbox", "serve", "timestamps"]

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from sandbox.account import Account
+from sandbox.fault_config import AREAS, FaultConfig
 from sandbox.server import serve
-from sandbox.trouble import AREAS, Trouble
 
 _SIZES: Final = (
     ("contacts", 1000, "contacts of all statuses"),
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sandbox",
         description="Serve a fictional Constant Contact account through both APIs.",
         epilog="While it runs: GET /sandbox tells what it is, POST /sandbox/change with "
-        '{"edit": 7, "add": 2} lets things happen in the account, PUT /sandbox/trouble with '
+        '{"edit": 7, "add": 2} lets things happen in the account, PUT /sandbox/faults with '
         '{"throttle": 4} makes things go wrong.',
     )
     parser.add_argument("--port", type=int, default=8180, help="0 takes any free one (8180)")
@@ -92,38 +92,38 @@ def _parser() -> argparse.ArgumentParser:
             metavar="N",
             help=f"{text} ({default})",
         )
-    trouble = parser.add_argument_group("trouble", "What can go wrong; by default nothing does.")
+    faults = parser.add_argument_group("faults", "What can go wrong; by default nothing does.")
     for name, text in _COUNTS:
-        trouble.add_argument(f"--{name}", type=_count, metavar="N", help=text)
-    trouble.add_argument(
+        faults.add_argument(f"--{name}", type=_count, metavar="N", help=text)
+    faults.add_argument(
         "--latency",
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
         help="wait so long before every answer",
     )
-    trouble.add_argument(
+    faults.add_argument(
         "--stats-lag-hours",
         type=_size,
         default=0,
         metavar="N",
         help="v3: counters of campaigns are N hours behind the rows",
     )
-    trouble.add_argument(
+    faults.add_argument(
         "--slow-segments",
         type=_size,
         default=0,
         metavar="N",
         help="v3: the next N questions for the members of a segment are answered with 202",
     )
-    trouble.add_argument(
+    faults.add_argument(
         "--lack",
         action="append",
         default=[],
         metavar="PRIVILEGE",
         help="v3: the token's user does not have this privilege (may be repeated)",
     )
-    trouble.add_argument(
+    faults.add_argument(
         "--clock-shift-hours",
         type=_size,
         default=0,
@@ -131,15 +131,15 @@ def _parser() -> argparse.ArgumentParser:
         help="reports of opens, clicks and so on are N hours behind UTC although they say Z",
     )
     for name, text in _SWITCHES:
-        trouble.add_argument(f"--{name}", action="store_true", help=text)
-    trouble.add_argument(
+        faults.add_argument(f"--{name}", action="store_true", help=text)
+    faults.add_argument(
         "--vanish",
         action="append",
         default=[],
         metavar="ID",
         help="the thing with this id is listed and then answers 404 (may be repeated)",
     )
-    trouble.add_argument(
+    faults.add_argument(
         "--refuse",
         action="append",
         default=[],
@@ -163,14 +163,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     port, api_key, access_token = (
         options.pop(name) for name in ("port", "api_key", "access_token")
     )
-    trouble = Trouble()
-    trouble.change({name: options.pop(name) for name in trouble.__struct_fields__})
+    faults = FaultConfig()
+    faults.change({name: options.pop(name) for name in faults.__struct_fields__})
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: end.set())
     account = Account(**options)
     try:
-        with serve(account, trouble, api_key=api_key, access_token=access_token, port=port) as box:
+        with serve(account, faults, api_key=api_key, access_token=access_token, port=port) as box:
             sys.stdout.write(
                 f"A fictional account (seed {options['seed']}) with {options['contacts']} contacts "
                 f"and {options['campaigns']} campaigns.\n"

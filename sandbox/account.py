@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sandbox.v2.keys import KEYS
-from sandbox.v3 import keys as v3
+from sandbox.v2.expected_keys import KEYS
+from sandbox.v3 import expected_keys as v3
 from sandbox.world.contacts import Document
 from sandbox.world.world import World, at_once
 
@@ -13,7 +13,7 @@ class Account(World):
 
     def contact(self, contact_id: str) -> Document:
         """Read one contact as the API sends it."""
-        return self.people.by_id[contact_id].document()
+        return self.contacts.by_id[contact_id].document()
 
     @at_once
     def ids(self, stream: str, *, clock_shift_hours: int = 0) -> set[Any]:

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from sandbox.world import moments
+from sandbox.world import timestamps
 
 Check: TypeAlias = Callable[[str], str]
 """Brings a parameter's value into its plain form, or raises `ValueError` saying what it is not."""
 
 
-def moment(value: str) -> str:
+def timestamp(value: str) -> str:
     """Check a time; its plain form is milliseconds since 1970."""
-    return str(moments.read(value))
+    return str(timestamps.read(value))
 
 
 def flag(value: str) -> str:

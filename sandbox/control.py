@@ -9,14 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.state import State
-from sandbox.v2 import gate as v2
-from sandbox.v3 import gate as v3
+from sandbox.v2 import app as v2
+from sandbox.v3 import app as v3
 from sandbox.world.world import CHANGES
 
 _ABOUT: Final = (
     "A fictional Constant Contact account behind both APIs. "
     "GET /sandbox/counts and /sandbox/calls to look, POST /sandbox/change to let things happen, "
-    "PUT /sandbox/trouble to make things go wrong, POST /sandbox/new-day to reset the quota."
+    "PUT /sandbox/faults to make things go wrong, POST /sandbox/new-day to reset the quota."
 )
 
 
@@ -43,7 +43,7 @@ class Control:
             Route("/sandbox/counts", self._counts, methods=["GET"]),
             Route("/sandbox/calls", self._calls, methods=["GET"]),
             Route("/sandbox/change", self._change, methods=["POST"]),
-            Route("/sandbox/trouble", self._trouble, methods=["PUT"]),
+            Route("/sandbox/faults", self._trouble, methods=["PUT"]),
             Route("/sandbox/new-day", self._new_day, methods=["POST"]),
         ]
 
@@ -57,10 +57,10 @@ class Control:
                 "auth_url": f"{request.url.scheme}://{request.url.netloc}",
                 "calls": len(state.calls),
                 "calls_today": state.calls_today,
-                "refusals": state.refusals,
+                "throttled": state.throttled,
                 "counts": state.account.counts(),
                 "changes": list(CHANGES),
-                "trouble": state.trouble,
+                "faults": state.faults,
             },
         )
 
@@ -83,10 +83,10 @@ class Control:
     async def _trouble(self, request: Request) -> Response:
         try:
             fields = msgspec.json.decode(await request.body(), type=dict[str, Any])
-            self._state.trouble.change(fields)
+            self._state.faults.change(fields)
         except ValueError as error:  # msgspec's own errors are ValueErrors, too
             return _refuse(str(error))
-        return _reply(self._state.trouble)
+        return _reply(self._state.faults)
 
     async def _new_day(self, _request: Request) -> Response:
         self._state.calls_today = 0

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from sandbox import Account, Trouble, serve
+from sandbox import Account, FaultConfig, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +40,7 @@ BY_LIST: Final = """
 
 
 def by_campaign(newest_first: str, key: str, joined: str = "") -> str:
-    """Ask how many people did what with each campaign.
+    """Return a query of the unique counts of each campaign.
 
     Args:
         newest_first: What campaigns are sorted by.
@@ -98,7 +98,7 @@ PEOPLE_BY_TAG: Final = """
 
 
 @dataclass(frozen=True)
-class Show:
+class Demo:
     """The demo of one API.
 
     Attributes:
@@ -117,7 +117,7 @@ class Show:
         return OUTPUT / f"{self.environment}.duckdb"
 
     @property
-    def diary(self) -> Path:
+    def history(self) -> Path:
         """File with the changes of the account."""
         return OUTPUT / f"{self.environment}.json"
 
@@ -137,10 +137,10 @@ V3_BY_CAMPAIGN: Final = by_campaign(
     "campaign_id",
     "join campaign_summaries as summaries on summaries.campaign_id = campaigns.campaign_id",
 )
-V2: Final = Show(
+V2: Final = Demo(
     "sandbox", (BY_LIST, by_campaign("campaigns.last_run_date", "id")), attrgetter("url")
 )
-V3: Final = Show(
+V3: Final = Demo(
     "sandbox-v3", (PEOPLE_BY_LIST, PEOPLE_BY_TAG, V3_BY_CAMPAIGN), attrgetter("v3_url")
 )
 
@@ -169,17 +169,17 @@ def change(account: Account) -> dict[str, int]:
     }
 
 
-def as_of(diary: dict[str, Any], clock: Clock) -> Account:
+def as_of(history: dict[str, Any], clock: Clock) -> Account:
     """Create the account and repeat the logged changes."""
-    account = Account(**SIZES, now=datetime.fromisoformat(diary["now"]), clock=clock)
-    for moment in diary["changes"]:
-        clock.at = datetime.fromisoformat(moment)
+    account = Account(**SIZES, now=datetime.fromisoformat(history["now"]), clock=clock)
+    for timestamp in history["changes"]:
+        clock.at = datetime.fromisoformat(timestamp)
         change(account)
     clock.at = None
     return account
 
 
-def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
+def meltano(demo: Demo, box: Sandbox, *arguments: str) -> int:
     """Run Meltano on the account; its log goes into a file.
 
     Returns:
@@ -192,13 +192,13 @@ def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
     variables = {
         "PATH": path,
         "NO_COLOR": "1",
-        "TAP_CONSTANTCONTACT_API_URL": show.url(box),
+        "TAP_CONSTANTCONTACT_API_URL": demo.url(box),
     }
-    if show is V3:
+    if demo is V3:
         variables["TAP_CONSTANTCONTACT_AUTH_URL"] = box.origin
-        variables["TAP_CONSTANTCONTACT_TOKEN_STORE"] = str(show.tokens)
-    options = [f"--environment={show.environment}", f"--env-file={os.devnull}"]
-    with show.log.open("a") as log:
+        variables["TAP_CONSTANTCONTACT_TOKEN_STORE"] = str(demo.tokens)
+    options = [f"--environment={demo.environment}", f"--env-file={os.devnull}"]
+    with demo.log.open("a") as log:
         done = subprocess.run(  # noqa: S603 - our own command
             ["meltano", *options, *arguments],  # noqa: S607 - as above
             cwd=PROJECT,
@@ -210,15 +210,15 @@ def meltano(show: Show, box: Sandbox, *arguments: str) -> int:
     return done.returncode
 
 
-def sign_in(box: Sandbox, diary: dict[str, Any]) -> int:
+def sign_in(box: Sandbox, history: dict[str, Any]) -> int:
     """Log in as a person does who opens the address that is shown, once; later runs renew.
 
     Returns:
         The exit code.
     """
-    if "refresh_token" in diary:
+    if "refresh_token" in history:
         # The sandbox of this run has to know what that of the last one granted.
-        box.oauth.remember(diary["refresh_token"])
+        box.oauth.remember(history["refresh_token"])
         say("No login needed: the tap refreshes the stored token.")
         return 0
     box.oauth.agrees, box.oauth.interval = True, 1
@@ -229,11 +229,11 @@ def sign_in(box: Sandbox, diary: dict[str, Any]) -> int:
     return code
 
 
-def snapshot(show: Show) -> dict[str, set[tuple[Any, ...]]]:
+def snapshot(demo: Demo) -> dict[str, set[tuple[Any, ...]]]:
     """Return all rows of the warehouse by table, without the columns of the loader."""
-    if not show.warehouse.exists():
+    if not demo.warehouse.exists():
         return {}
-    with duckdb.connect(str(show.warehouse), read_only=True) as db:
+    with duckdb.connect(str(demo.warehouse), read_only=True) as db:
         names = [name for (name,) in db.execute("show tables").fetchall()]
         # These change with each load of a record.
         own = "columns(lambda name: not starts_with(name, '_sdc_'))"
@@ -241,16 +241,16 @@ def snapshot(show: Show) -> dict[str, set[tuple[Any, ...]]]:
     return {name: {tuple(map(str, row)) for row in found} for name, found in rows.items()}
 
 
-def query(show: Show, sql: str) -> int:
+def query(demo: Demo, sql: str) -> int:
     """Print the result of a query of the warehouse.
 
     Returns:
         The exit code: 1 if there is no warehouse yet, or the query is wrong.
     """
-    if not show.warehouse.exists():
+    if not demo.warehouse.exists():
         say("There is no warehouse yet. Run ./demo.sh first.")
         return 1
-    with duckdb.connect(str(show.warehouse), read_only=True) as db:
+    with duckdb.connect(str(demo.warehouse), read_only=True) as db:
         try:
             answer = db.execute(sql)
         except duckdb.Error as error:
@@ -307,60 +307,60 @@ def main() -> int:
     options.add_argument("--v3", action="store_true", help="read through the API v3")
     options.add_argument("--sql", metavar="QUERY", help="query the warehouse of earlier runs")
     given = options.parse_args()
-    show = V3 if given.v3 else V2
+    demo = V3 if given.v3 else V2
     if given.sql:
-        return query(show, given.sql)
-    fresh = given.fresh or not (show.warehouse.exists() and show.diary.exists())
+        return query(demo, given.sql)
+    fresh = given.fresh or not (demo.warehouse.exists() and demo.history.exists())
 
     OUTPUT.mkdir(exist_ok=True)
-    show.log.write_text("")
+    demo.log.write_text("")
     if fresh:
-        show.warehouse.unlink(missing_ok=True)
-        show.tokens.unlink(missing_ok=True)
-        diary: dict[str, Any] = {"now": datetime.now(UTC).isoformat(), "changes": []}
+        demo.warehouse.unlink(missing_ok=True)
+        demo.tokens.unlink(missing_ok=True)
+        history: dict[str, Any] = {"now": datetime.now(UTC).isoformat(), "changes": []}
     else:
-        diary = json.loads(show.diary.read_text())
+        history = json.loads(demo.history.read_text())
     clock = Clock()
-    account = as_of(diary, clock)
-    before = snapshot(show)
+    account = as_of(history, clock)
+    before = snapshot(demo)
     if not fresh:
         clock.at = datetime.now(UTC)
         news = change(account)
-        diary["changes"].append(clock.at.isoformat())
+        history["changes"].append(clock.at.isoformat())
         say("Since the last run: " + ", ".join(f"{n} {what}" for what, n in news.items()) + ".")
 
-    with serve(account, Trouble(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
-        say(f"The sandbox serves a fictional account at {show.url(box)}.")
-        code = sign_in(box, diary) if show is V3 else 0
+    with serve(account, FaultConfig(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
+        say(f"The sandbox serves a fictional account at {demo.url(box)}.")
+        code = sign_in(box, history) if demo is V3 else 0
         say("Meltano loads it into DuckDB ...")
         box.calls.clear()
         started = time.monotonic()
         refresh = ["--full-refresh"] if fresh else []
         plugins = ["tap-constantcontact", "target-duckdb-file"]
-        code = code or meltano(show, box, "run", *refresh, *plugins)
+        code = code or meltano(demo, box, "run", *refresh, *plugins)
         calls = len(box.calls)
-        if show is V3 and not code:
-            diary["refresh_token"] = box.oauth.granted[-1].refresh_token
+        if demo is V3 and not code:
+            history["refresh_token"] = box.oauth.granted[-1].refresh_token
     if code:
-        say(show.log.read_text())
+        say(demo.log.read_text())
         say(f"The pipeline failed with exit code {code}. Its log is above.")
         return code
-    show.diary.write_text(json.dumps(diary))
+    demo.history.write_text(json.dumps(history))
     say(f"Done in {time.monotonic() - started:.0f} seconds with {calls} API requests.\n")
 
-    after = snapshot(show)
+    after = snapshot(demo)
     rows = [
         (name, len(found), len(found - before.get(name, set()))) for name, found in after.items()
     ]
     say(table(["table", "rows", "new or changed"], rows))
-    with duckdb.connect(str(show.warehouse), read_only=True) as db:
-        for question in show.questions:
+    with duckdb.connect(str(demo.warehouse), read_only=True) as db:
+        for question in demo.questions:
             answer = db.execute(question)
             say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
-    option = " --v3" if show is V3 else ""
+    option = " --v3" if demo is V3 else ""
     say(
-        f"\nThe tables are in {show.warehouse.relative_to(PROJECT)}, Meltano's log is in"
-        f" {show.log.relative_to(PROJECT)}.\n"
+        f"\nThe tables are in {demo.warehouse.relative_to(PROJECT)}, Meltano's log is in"
+        f" {demo.log.relative_to(PROJECT)}.\n"
         f'Query them: ./demo.sh{option} --sql "from contacts limit 5"'
     )
     return 0

@@ -13,14 +13,14 @@ from starlette.routing import Mount
 
 from sandbox.account import Account
 from sandbox.control import Control
-from sandbox.mishaps import Limits
+from sandbox.fault_config import FaultConfig
+from sandbox.fault_injector import Limits
+from sandbox.http import Call, Reply
 from sandbox.state import Interfere, Observe, State
-from sandbox.trouble import Trouble
-from sandbox.v2 import gate as v2
-from sandbox.v3 import gate as v3
+from sandbox.v2 import app as v2
+from sandbox.v3 import app as v3
 from sandbox.v3 import oauth as signing_in
 from sandbox.v3.oauth import OAuth
-from sandbox.wire import Call, Reply
 
 __all__ = ["Call", "Reply", "Sandbox", "serve"]
 
@@ -55,13 +55,13 @@ class Sandbox:
         self._state.account = account
 
     @property
-    def trouble(self) -> Trouble:
+    def faults(self) -> FaultConfig:
         """The trouble being made; may be changed and replaced."""
-        return self._state.trouble
+        return self._state.faults
 
-    @trouble.setter
-    def trouble(self, trouble: Trouble) -> None:
-        self._state.trouble = trouble
+    @faults.setter
+    def faults(self, faults: FaultConfig) -> None:
+        self._state.faults = faults
 
     @property
     def calls(self) -> list[Call]:
@@ -95,9 +95,9 @@ class Sandbox:
             return self._state.arrival.wait_for(lambda: len(self.calls) >= count, patience)
 
     @property
-    def refusals(self) -> int:
+    def throttled(self) -> int:
         """Number of throttled requests."""
-        return self._state.refusals
+        return self._state.throttled
 
     def new_day(self) -> None:
         """Let a new day begin for the quota of calls."""
@@ -164,7 +164,7 @@ def _listener(port: int) -> socket.socket:
 @contextmanager
 def serve(  # noqa: PLR0913 - what is served, and to whom
     account: Account | None = None,
-    trouble: Trouble | None = None,
+    faults: FaultConfig | None = None,
     *,
     api_key: str = "key",
     access_token: str = "token",  # noqa: S107 - the made-up token of a made-up account
@@ -175,7 +175,7 @@ def serve(  # noqa: PLR0913 - what is served, and to whom
 
     Args:
         account: The account; without one, one of the default size.
-        trouble: What goes wrong; without it, nothing.
+        faults: What goes wrong; without it, nothing.
         api_key: The API key that is accepted.
         access_token: The access token that is accepted.
         oauth: The authorization server of v3; without one, one that knows the usual application.
@@ -188,12 +188,12 @@ def serve(  # noqa: PLR0913 - what is served, and to whom
         OSError: The port is taken.
         RuntimeError: The server did not start.
     """
-    state = State(account or Account(), trouble or Trouble(), api_key, access_token)
+    state = State(account or Account(), faults or FaultConfig(), api_key, access_token)
     oauth = oauth or OAuth()
     limits = Limits(state)
     mounts = [
-        Mount(v2.PREFIX, v2.Gate(state, limits)),
-        Mount(v3.PREFIX, v3.Gate(state, limits, oauth)),
+        Mount(v2.PREFIX, v2.ApiApp(state, limits)),
+        Mount(v3.PREFIX, v3.ApiApp(state, limits, oauth)),
         Mount(signing_in.PREFIX, oauth),
     ]
     app = Starlette(routes=[*Control(state).routes, *mounts])

@@ -19,7 +19,7 @@ from helpers.runner import KEY, TOKEN
 from helpers.warehouses import DuckDB, Postgres, Project, Warehouse
 from hypothesis import settings
 
-from sandbox import Account, Trouble, serve
+from sandbox import Account, FaultConfig, serve
 
 # Machines differ in speed, and no test is to fail by luck; the profile `search` looks further.
 settings.register_profile("thorough", deadline=None, derandomize=True)
@@ -65,10 +65,10 @@ def serving() -> Iterator[Callable[..., Sandbox]]:
 
     with contextlib.ExitStack() as stack:
 
-        def start(*, trouble: Trouble | None = None, **sizes: Any) -> Sandbox:
+        def start(*, faults: FaultConfig | None = None, **sizes: Any) -> Sandbox:
             account = Account(**{"contacts": 60, "campaigns": 3, "recipients": 5, **sizes})
             box: Sandbox = stack.enter_context(
-                serve(account, trouble or Trouble(), api_key=KEY, access_token=TOKEN)
+                serve(account, faults or FaultConfig(), api_key=KEY, access_token=TOKEN)
             )
             box.observe = keep
             return box
@@ -153,7 +153,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def box(shared: Sandbox) -> Sandbox:
-    shared.trouble = Trouble()
+    shared.faults = FaultConfig()
     return shared
 
 

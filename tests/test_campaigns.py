@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helpers.runner import Collector, Output, a_week_later, catalog, config, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.tap import TapConstantContact
 
@@ -170,7 +170,7 @@ def test_reports_are_asked_for_since_the_last_run(serving: Serving) -> None:
 
 
 def test_records_with_a_clock_five_hours_behind_arrive(serving: Serving) -> None:
-    box = serving(campaigns=10, trouble=Trouble(clock_shift_hours=5))
+    box = serving(campaigns=10, faults=FaultConfig(clock_shift_hours=5))
     first = sync(box, "campaign_opens")
     box.account.add_tracking(16)
 
@@ -313,11 +313,11 @@ def test_records_between_slices_arrive(serving: Serving) -> None:
 
 def test_a_run_that_is_refused_is_continued(serving: Serving) -> None:
     box = serving(campaigns=40, recipients=10)
-    box.trouble.quota = 100
+    box.faults.quota = 100
     writer = Collector()
     with pytest.raises(APIError, match="quota is exhausted"):
         sync(box, *FAMILY, into=writer)
-    box.trouble.quota = None
+    box.faults.quota = None
 
     second = sync(box, *FAMILY, state=writer.output.state)
 
@@ -339,7 +339,7 @@ def test_a_campaign_that_vanishes_after_it_was_listed_is_skipped(
     sent = [
         row["id"] for row in sync(box, "campaigns").rows("campaigns") if row["status"] == "SENT"
     ]
-    box.trouble.vanish = {sent[3]}
+    box.faults.vanish = {sent[3]}
 
     output = sync(box, *FAMILY)
 
@@ -348,7 +348,7 @@ def test_a_campaign_that_vanishes_after_it_was_listed_is_skipped(
 
 
 def test_no_schedules_may_be_a_404(serving: Serving) -> None:
-    box = serving(campaigns=30, trouble=Trouble(no_schedules_is_404=True))
+    box = serving(campaigns=30, faults=FaultConfig(no_schedules_is_404=True))
     output = sync(box, *FAMILY)
     assert keys(output, "campaign_schedules") == box.account.ids("campaign_schedules")
 

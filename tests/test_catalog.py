@@ -10,7 +10,7 @@ import pytest
 from helpers.runner import KEY, TOKEN, catalog, everything
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from sandbox import Account, Trouble, serve
+from sandbox import Account, FaultConfig, serve
 from tap_constantcontact.settings import OPTIONAL_STREAMS, VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
@@ -52,8 +52,8 @@ def account() -> Iterator[None]:
     """The suite makes its tap before there is a server, so the address is filled in afterwards."""
     made_up = Account(contacts=60, campaigns=8, recipients=5)
     made_up.resend_campaigns(1)
-    CONFIGS["v3"]["landing_page_ids"] = [made_up.gatherings.page.uuid]
-    with serve(made_up, Trouble(), api_key=KEY, access_token=TOKEN) as box:
+    CONFIGS["v3"]["landing_page_ids"] = [made_up.v3_events.page.uuid]
+    with serve(made_up, FaultConfig(), api_key=KEY, access_token=TOKEN) as box:
         CONFIGS["v2"]["api_url"] = box.url
         CONFIGS["v3"]["api_url"] = box.v3_url
         yield

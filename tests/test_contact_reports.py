@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helpers.runner import Output, selected_by_default, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,9 @@ def test_a_first_run_asks_for_activity_since_start_date(serving: Serving) -> Non
 
 @pytest.mark.parametrize("hours", [0, 5])
 def test_next_run_reads_new_activity_with_any_clock(serving: Serving, hours: int) -> None:
-    box = serving(contacts=60, campaigns=8, recipients=50, trouble=Trouble(clock_shift_hours=hours))
+    box = serving(
+        contacts=60, campaigns=8, recipients=50, faults=FaultConfig(clock_shift_hours=hours)
+    )
     first = sync(box, "contact_activity")
     before = len(box.calls)
     known = box.account.ids("contact_activity", clock_shift_hours=hours)
@@ -313,7 +315,7 @@ def test_a_contact_that_vanishes_is_skipped_with_a_warning(
 ) -> None:
     box = serving(contacts=60, campaigns=6, recipients=60)
     gone = sync(box, stream).rows(stream)[0]["contact_id"]
-    box.trouble.vanish = {gone}
+    box.faults.vanish = {gone}
 
     output = sync(box, stream)
 

@@ -118,7 +118,7 @@ def test_invalid_next_link_does_not_end_a_list(serving: Serving, link: Any) -> N
 
 def test_campaigns_of_any_status_are_read_with_all_that_hangs_on_them(serving: Serving) -> None:
     box = serving(campaigns=40, recipients=10)
-    sent = [each for each in box.account.mailings.by_id.values() if each.status == "SENT"]
+    sent = [each for each in box.account.campaigns.by_id.values() if each.status == "SENT"]
     for campaign, status in zip(sent, ["PAUSED", "ARCHIVED", "", "RUNNING"], strict=False):
         campaign.status = status
 
@@ -133,11 +133,11 @@ def test_other_things_of_any_status_are_read(serving: Serving, stream: str) -> N
     box = serving(contacts=30, events=5, activities=9)
 
     truth = box.account.ids(stream)
-    for job in box.account.jobs.kept():
+    for job in box.account.activities.kept():
         job.status = "NOBODY_KNOWS"
-    for row in box.account.people.rows:
+    for row in box.account.contacts.rows:
         row.body = row.body.replace(row.status.encode(), b"NOBODY_KNOWS")
-    for event in box.account.happenings.by_id.values():
+    for event in box.account.events.by_id.values():
         event.detail["status"] = "NOBODY_KNOWS"
 
     first = sync(box, stream)
@@ -161,7 +161,7 @@ def deleting(box: Sandbox, how_many: int = 1) -> None:
     def interfere(call: Call, _: object) -> None:
         if call.path == CAMPAIGNS and "next" in call.params:
             newest = sorted(
-                (each for each in box.account.mailings.by_id.values() if each.status == "SENT"),
+                (each for each in box.account.campaigns.by_id.values() if each.status == "SENT"),
                 key=lambda each: -(each.last_run or 0),
             )
             for campaign in newest[:how_many]:
@@ -196,7 +196,7 @@ def test_campaigns_that_shift_out_of_a_list_are_read_by_the_next_run(serving: Se
 @pytest.mark.slow
 def test_a_shifted_campaign_costs_no_more_than_itself(serving: Serving) -> None:
     box = serving(campaigns=80, recipients=4, contacts=40)
-    campaigns = [each for each in box.account.mailings.by_id.values() if each.status == "SENT"]
+    campaigns = [each for each in box.account.campaigns.by_id.values() if each.status == "SENT"]
     shifted = {each.id: each for each in (campaigns[3], campaigns[-9])}
 
     def hide(call: Call, _: object) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_campaigns import FAMILY, KINDS, keys
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 from tap_constantcontact.state import validation
 from tap_constantcontact.state.deferrals import Deferral, Deferrals
 from tap_constantcontact.state.ids import short_id
@@ -50,7 +50,7 @@ class Days:
         return output, Counter(call.path.split("/")[-1] for call in self.box.calls[before:])
 
     def age(self, campaign: str) -> dt.timedelta:
-        sent = self.box.account.mailings.by_id[campaign].last_run or 0
+        sent = self.box.account.campaigns.by_id[campaign].last_run or 0
         return self.now - dt.datetime.fromtimestamp(sent / 1000, dt.UTC)
 
 
@@ -63,7 +63,7 @@ def test_campaigns_are_asked_more_rarely_the_older_they_are(serving: Serving) ->
         before = len(days.box.calls)
         output, _ = days.run(*FAMILY)
         asked = {c.path.split("/")[4] for c in days.box.calls[before:] if c.path.endswith("/opens")}
-        for campaign in days.box.account.mailings.tracked():
+        for campaign in days.box.account.campaigns.tracked():
             age, since = days.age(campaign.id), days.now - last.get(campaign.id, days.now)
             if campaign.status == "SENT" and age <= 14 * DAY:
                 assert campaign.id in asked, "young ones in each run of a new day"
@@ -86,7 +86,7 @@ def test_the_next_day_of_a_large_account_costs_few_calls(serving: Serving) -> No
     days.run()
     days.now += DAY
     opens = days.box.account.ids("campaign_opens")
-    young = max(days.box.account.mailings.tracked(), key=lambda each: each.last_run or 0)
+    young = max(days.box.account.campaigns.tracked(), key=lambda each: each.last_run or 0)
     days.box.account.tracking.go_on([young], 8, int(days.now.timestamp() * 1000))
     new = days.box.account.ids("campaign_opens") - opens
     before = len(days.box.calls)
@@ -116,7 +116,7 @@ def test_an_edited_campaign_is_read_before_its_turn(serving: Serving) -> None:
     days.run(*FAMILY)
     old = next(
         each
-        for each in days.box.account.mailings.with_status("SENT")
+        for each in days.box.account.campaigns.with_status("SENT")
         if days.age(each.id) > 30 * DAY
     )
     days.now += DAY
@@ -170,12 +170,14 @@ def test_any_selection_at_any_time_loses_no_records(serving: Serving, runs: list
 # -- counters --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", [Trouble(), Trouble(stale_counters=True)], ids=["", "stale"])
+@pytest.mark.parametrize(
+    "faults", [FaultConfig(), FaultConfig(stale_counters=True)], ids=["", "stale"]
+)
 def test_bounces_and_unsubscribes_are_read_where_their_counter_has_moved(
-    serving: Serving, trouble: Trouble
+    serving: Serving, faults: FaultConfig
 ) -> None:
     days = Days(serving, campaigns=5, recipients=100, contacts=200)
-    days.box.trouble = trouble
+    days.box.faults = faults
     _, first = days.run(*FAMILY)
     counted = {kind: days.box.account.ids(f"campaign_{kind}") for kind in KINDS_COUNTED}
     for kind, rows in counted.items():

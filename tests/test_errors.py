@@ -13,7 +13,7 @@ from helpers.fake_server import Answer, Scripted
 from helpers.runner import Collector, command, config, sync
 from singer_sdk.exceptions import FatalAPIError
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.retries import MAX_TRIES, APIError
 
@@ -42,7 +42,7 @@ def after(*answers: Answer) -> Callable[[str, dict[str, str]], Answer]:
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "faults",
     [
         pytest.param(Answer(403, sample("over_qps")), id="too many calls a second"),
         pytest.param(Answer(429, b""), id="429"),
@@ -64,8 +64,8 @@ def after(*answers: Answer) -> Callable[[str, dict[str, str]], Answer]:
         pytest.param(Answer(200, ONE_LIST, Content_Length="500", Connection="close"), id="cut off"),
     ],
 )
-def test_passing_trouble_is_repeated(trouble: Answer, waits: list[float]) -> None:
-    with Scripted(after(trouble, trouble)) as server:
+def test_passing_trouble_is_repeated(faults: Answer, waits: list[float]) -> None:
+    with Scripted(after(faults, faults)) as server:
         output = sync(server, "lists")
 
     assert output.ids("lists") == {"1"}
@@ -81,7 +81,7 @@ def test_retry_after_is_obeyed(waits: list[float]) -> None:
 
 
 def test_a_failing_connection_is_repeated(serving: Serving, waits: list[float]) -> None:
-    box = serving(contacts=2600, trouble=Trouble(drop_every=3))
+    box = serving(contacts=2600, faults=FaultConfig(drop_every=3))
 
     output = sync(box, "contacts")
 
@@ -140,7 +140,7 @@ def test_a_wrong_token_ends_the_run_at_once(serving: Serving, waits: list[float]
 
 
 def test_a_401_in_mid_run_is_repeated_once(serving: Serving, waits: list[float]) -> None:
-    box = serving(contacts=1600, trouble=Trouble(unauthorized_every=3))
+    box = serving(contacts=1600, faults=FaultConfig(unauthorized_every=3))
     output = sync(box, "contacts")
     assert output.ids("contacts") == box.account.ids("contacts")
     assert len(waits) >= 1
@@ -272,7 +272,7 @@ def test_pagination_ends_without_a_next_link(last: Any) -> None:
 
 @pytest.mark.slow
 def test_the_quota_ends_the_command_in_good_order(serving: Serving, tmp_path: Path) -> None:
-    box = serving(contacts=2600, trouble=Trouble(quota=5))
+    box = serving(contacts=2600, faults=FaultConfig(quota=5))
 
     run = command(tmp_path, config(box, max_parallel_requests=1))
 

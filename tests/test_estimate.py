@@ -19,7 +19,7 @@ from helpers.runner import (
     sync,
 )
 
-from sandbox import Trouble, moments
+from sandbox import FaultConfig, timestamps
 from tap_constantcontact.estimate import StreamEstimate, SyncEstimate
 from tap_constantcontact.tap import TapConstantContact
 
@@ -75,9 +75,9 @@ def test_large_campaigns(serving: Serving) -> None:
 
 def test_start_date_reduces_the_estimate(serving: Serving) -> None:
     box = serving(contacts=6000, campaigns=120)
-    made = box.account.mailings.by_id.values()
+    made = box.account.campaigns.by_id.values()
     sent = sorted(campaign.last_run for campaign in made if campaign.last_run)
-    reconcile(box, start_date=moments.text(sent[len(sent) // 2]))
+    reconcile(box, start_date=timestamps.text(sent[len(sent) // 2]))
 
 
 @pytest.mark.parametrize("calls", [130, 400])
@@ -125,7 +125,7 @@ def test_contact_reports_estimate_the_rest(serving: Serving) -> None:
 
 
 def test_unauthorized_product_is_estimated(serving: Serving) -> None:
-    box = serving(trouble=Trouble(refuse={"eventspot", "library"}))
+    box = serving(faults=FaultConfig(refuse={"eventspot", "library"}))
     plan = planned(box, "account", "events", "event_fees", "library_usage", "library_files")
     assert plan.estimates == [
         StreamEstimate("account", 1),

@@ -13,7 +13,7 @@ import pytest
 from helpers.fake_server import Answer, Scripted, in_envelope
 from helpers.runner import Collector, Output, catalog, config, selected_by_default, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 # -- all of it, and what it costs -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", [Trouble(), Trouble(extra_row=True)], ids=["", "extra rows"])
-def test_records_contain_the_ids_of_their_parents(serving: Serving, trouble: Trouble) -> None:
-    box = serving(events=5, trouble=trouble)
+@pytest.mark.parametrize(
+    "faults", [FaultConfig(), FaultConfig(extra_row=True)], ids=["", "extra rows"]
+)
+def test_records_contain_the_ids_of_their_parents(serving: Serving, faults: FaultConfig) -> None:
+    box = serving(events=5, faults=faults)
 
     output = sync(box, *FAMILY)
 
@@ -277,7 +279,7 @@ def test_registrants_of_an_interrupted_run_arrive(serving: Serving) -> None:
 def test_a_refused_eventspot_is_skipped_with_one_call_and_one_warning(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(events=5, trouble=Trouble(refuse={"eventspot"}))
+    box = serving(events=5, faults=FaultConfig(refuse={"eventspot"}))
 
     output = sync(box)
 
@@ -316,7 +318,7 @@ def test_an_event_that_vanishes_is_skipped_with_a_warning(
 ) -> None:
     box = serving(events=5)
     gone = sync(box, "events").rows("events")[0]["id"]
-    box.trouble.vanish = {gone}
+    box.faults.vanish = {gone}
 
     output = sync(box, *streams)
 
@@ -334,7 +336,7 @@ def test_an_event_that_vanishes_is_skipped_with_a_warning(
 def test_children_of_a_vanished_event_are_skipped(serving: Serving) -> None:
     box = serving(events=5)
     gone = sync(box, "events").rows("events")[0]["id"]
-    box.trouble.vanish = {gone}
+    box.faults.vanish = {gone}
     before = len(box.calls)
 
     sync(box, *FAMILY)
@@ -348,7 +350,7 @@ def test_a_registrant_that_vanishes_keeps_the_row_of_the_list(
 ) -> None:
     box = serving(events=5)
     gone = sync(box, "event_registrants").rows("event_registrants")[0]["id"]
-    box.trouble.vanish = {gone}
+    box.faults.vanish = {gone}
 
     output = sync(box, "event_registrants")
 

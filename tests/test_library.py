@@ -12,7 +12,7 @@ import pytest
 from helpers.fake_server import Answer, Scripted, in_envelope
 from helpers.runner import Output, selected_by_default, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +52,11 @@ def read(stream: str, **bodies: Any) -> Output:
 # -- all of it ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", [Trouble(), Trouble(extra_row=True)], ids=["", "extra rows"])
-def test_every_row_arrives(serving: Serving, trouble: Trouble) -> None:
-    box = serving(files=1300, trouble=trouble)
+@pytest.mark.parametrize(
+    "faults", [FaultConfig(), FaultConfig(extra_row=True)], ids=["", "extra rows"]
+)
+def test_every_row_arrives(serving: Serving, faults: FaultConfig) -> None:
+    box = serving(files=1300, faults=faults)
 
     output = sync(box, *FAMILY)
 
@@ -184,7 +186,7 @@ def test_folders_without_dates_have_null_for_the_epoch() -> None:
 
 @pytest.mark.parametrize("in_array", [False, True], ids=["object", "array"])
 def test_usage_may_come_bare_or_in_an_array(serving: Serving, *, in_array: bool) -> None:
-    box = serving(files=40, trouble=Trouble(library_info_array=in_array))
+    box = serving(files=40, faults=FaultConfig(library_info_array=in_array))
 
     assert sync(box, "library_usage").rows("library_usage") == [box.account.library.usage()]
 
@@ -195,7 +197,7 @@ def test_usage_may_come_bare_or_in_an_array(serving: Serving, *, in_array: bool)
 def test_a_refused_library_is_skipped_with_one_call_and_one_warning(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(files=40, trouble=Trouble(refuse={"library"}))
+    box = serving(files=40, faults=FaultConfig(refuse={"library"}))
 
     output = sync(box)
 
@@ -212,7 +214,7 @@ def test_a_refused_library_is_skipped_with_one_call_and_one_warning(
 
 
 def test_streams_after_an_unauthorized_library_are_read(serving: Serving) -> None:
-    box = serving(contacts=10, trouble=Trouble(refuse={"library", "eventspot"}))
+    box = serving(contacts=10, faults=FaultConfig(refuse={"library", "eventspot"}))
 
     output = sync(box, "events", "library_files", "contact_summaries")
 

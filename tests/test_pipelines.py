@@ -20,7 +20,7 @@ from helpers.runner import (
 )
 from helpers.warehouses import ROOT, Postgres, counts, executable
 
-from sandbox import moments
+from sandbox import timestamps
 from tap_constantcontact.settings import OPTIONAL_STREAMS, VERSIONS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
         version,
         requests_per_second=1000,
         optional_streams=OPTIONAL_STREAMS[version],
-        landing_page_ids=[box.account.gatherings.page.uuid],
+        landing_page_ids=[box.account.v3_events.page.uuid],
         id_map_file=str(source),
     )
 
@@ -88,7 +88,7 @@ def test_the_warehouse_holds_the_account_after_one_run_and_after_two(
     assert counts(warehouse, by_default) == truth_of(box, by_default, version)
     after = people(warehouse, version)
     assert after == truth_of_people(box, version)
-    uuids = {box.account.people.by_id[each].uuid for each in changed}
+    uuids = {box.account.contacts.by_id[each].uuid for each in changed}
     moved = {each for each in after if after[each] != before.get(each)}
     assert moved <= (changed if version == "v2" else uuids), "nothing else has changed"
 
@@ -99,11 +99,11 @@ def truth_of_people(box: Sandbox, version: str) -> dict[str, tuple[str, str]]:
         documents = map(box.account.contact, box.account.ids("contacts"))
         return {each["id"]: (each["status"], each["modified_date"][:19]) for each in documents}
     found = {}
-    for row in box.account.people.rows:
-        day = moments.text(row.modified)
+    for row in box.account.contacts.rows:
+        day = timestamps.text(row.modified)
         found[row.uuid] = (day[:10] if row.status == "REMOVED" else "", day[:19])
     for text in box.account.outreach.contacts.values():
-        found[text.uuid] = ("", moments.text(text.modified)[:19])
+        found[text.uuid] = ("", timestamps.text(text.modified)[:19])
     return found
 
 

@@ -15,7 +15,7 @@ from helpers.fake_server import Answer, Scripted, empty, in_envelope
 from helpers.runner import KEY, TOKEN, Collector, Output, config, started, sync
 from singer_sdk.exceptions import FatalAPIError
 
-from sandbox import Account, Reply, Trouble, serve
+from sandbox import Account, FaultConfig, Reply, serve
 from tap_constantcontact import settings
 from tap_constantcontact.http.prefetch import PendingRequest, Prefetcher
 from tap_constantcontact.http.rate_limiter import RateLimiter
@@ -76,7 +76,7 @@ def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any
             now[0] += dt.timedelta(hours=7)
             for change, count in changes.items():
                 getattr(account, change)(count)
-            with serve(account, Trouble(latency=0.002), **KEYS) as box:
+            with serve(account, FaultConfig(latency=0.002), **KEYS) as box:
                 output = sync(box, state=state, max_parallel_requests=max_concurrency, **options)
                 state = output.state
                 seen.append((asked(box), without_times(output)))
@@ -91,19 +91,19 @@ def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "trouble",
+    "faults",
     [
-        Trouble(refuse={"eventspot", "library"}),
-        Trouble(extra_row=True, lose_filter=True, no_schedules_is_404=True),
-        Trouble(clock_shift_hours=5, library_info_array=True),
+        FaultConfig(refuse={"eventspot", "library"}),
+        FaultConfig(extra_row=True, lose_filter=True, no_schedules_is_404=True),
+        FaultConfig(clock_shift_hours=5, library_info_array=True),
     ],
     ids=["closed areas", "odd pages", "odd clocks"],
 )
-def test_quirks_change_nothing(trouble: Trouble) -> None:
+def test_quirks_change_nothing(faults: FaultConfig) -> None:
     seen = []
     for max_concurrency in (1, 8):
-        trouble.latency = 0.002
-        with serve(made([NOON]), trouble, **KEYS) as box:
+        faults.latency = 0.002
+        with serve(made([NOON]), faults, **KEYS) as box:
             output = sync(box, max_parallel_requests=max_concurrency)
             seen.append((asked(box), without_times(output)))
     assert seen[0] == seen[1]
@@ -116,7 +116,7 @@ def test_vanished_parents_are_not_requested_again(serving: Serving) -> None:
         box = serving(seed=3, contacts=30, campaigns=20, events=4)
         sent = sorted(key[0] for key in box.account.ids("campaign_sends"))
         events = sorted(box.account.ids("events"))
-        box.trouble = Trouble(vanish={sent[0], sent[-1], events[1]}, latency=0.002)
+        box.faults = FaultConfig(vanish={sent[0], sent[-1], events[1]}, latency=0.002)
         output = sync(box, max_parallel_requests=max_concurrency)
         seen.append((asked(box), without_times(output)))
     assert seen[0] == seen[1]
@@ -146,7 +146,7 @@ FAMILY = ["campaigns", *(f"campaign_{kind}" for kind in ("sends", "opens", "clic
 @pytest.mark.slow
 def test_prefetched_responses_are_used(serving: Serving) -> None:
     """A backfill in slices takes the calls that it takes without reading ahead."""
-    box = serving(contacts=900, campaigns=40, recipients=30, trouble=Trouble(latency=0.002))
+    box = serving(contacts=900, campaigns=40, recipients=30, faults=FaultConfig(latency=0.002))
     whole = sync(box, *FAMILY)
     made = {}
     for max_concurrency in (1, 8):
@@ -178,7 +178,7 @@ def texts(output: Output, stream: str) -> frozenset[str]:
 
 def test_nothing_leaves_behind_an_answer_that_failed(serving: Serving) -> None:
     """Only what was under way arrives before the repeat, and the repeat is the next to leave."""
-    box = serving(contacts=30, campaigns=20, trouble=Trouble(latency=0.002))
+    box = serving(contacts=30, campaigns=20, faults=FaultConfig(latency=0.002))
     failed: list[int] = []
     arrived: list[str] = []
 
@@ -201,7 +201,7 @@ def test_nothing_leaves_behind_an_answer_that_failed(serving: Serving) -> None:
 
 
 def test_no_request_after_the_quota_is_exhausted(serving: Serving) -> None:
-    box = serving(contacts=30, campaigns=20, trouble=Trouble(quota=60, latency=0.002))
+    box = serving(contacts=30, campaigns=20, faults=FaultConfig(quota=60, latency=0.002))
     with pytest.raises(FatalAPIError, match="quota is exhausted"):
         sync(box, max_parallel_requests=4)
     assert len(box.calls) <= 60 + 4
@@ -216,12 +216,12 @@ def test_a_signal_ends_a_run_with_many_calls_under_way(
     serving: Serving, tmp_path: Path, calls: int
 ) -> None:
     box = serving(contacts=3000, campaigns=20)
-    box.trouble.latency = 0.001
+    box.faults.latency = 0.001
     slow = threading.Event()
 
     def interfere(_: Any, __: Callable[[], Reply]) -> Reply | None:
         if len(box.calls) >= calls:
-            box.trouble.latency = 20.0
+            box.faults.latency = 20.0
             slow.set()
         return None
 
@@ -238,7 +238,7 @@ def test_a_signal_ends_a_run_with_many_calls_under_way(
         # Its calls would take 20 seconds more.
         assert process.wait(15) == 0, log
         reading.join()
-    box.trouble.latency = 0
+    box.faults.latency = 0
     assert "Stopped by SIGTERM" in log
     assert Output([json.loads(line) for line in lines]).messages[-1]["type"] == "STATE"
 
@@ -343,7 +343,7 @@ def test_request_without_forecast_is_sent_once() -> None:
 def asking_while_two_outlooks_wait(
     line: Line,
 ) -> tuple[PendingRequest, list[PendingRequest | None]]:
-    """Ask for two calls of an outlook that says nothing more until the second has arrived."""
+    """Request two responses of a forecast that continues only after the second has arrived."""
     first, second = PendingRequest(request(0)), PendingRequest(request(1))
     said: list[PendingRequest | None] = []
 

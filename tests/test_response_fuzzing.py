@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from singer_sdk.exceptions import FatalAPIError
 from test_schemas import KEYS
 
-from sandbox import Account, Reply, Trouble, serve
+from sandbox import Account, FaultConfig, Reply, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ ALWAYS_THERE = {
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
     account = Account(contacts=6, campaigns=8, recipients=2, events=1, activities=4, files=6)
-    with serve(account, Trouble(), api_key=KEY, access_token=TOKEN) as running:
+    with serve(account, FaultConfig(), api_key=KEY, access_token=TOKEN) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helpers.runner import Output, command, config, started, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,10 +49,10 @@ def go_on(folder: Path, box: Sandbox, state: dict[str, Any] | None) -> Output:
 def test_nothing_is_missing_after_a_signal(
     serving: Serving, tmp_path: Path, how: signal.Signals, after: int
 ) -> None:
-    box = serving(contacts=3000, trouble=Trouble(latency=0.05))
+    box = serving(contacts=3000, faults=FaultConfig(latency=0.05))
 
     code, first = cut_off(tmp_path, box, after, how)
-    box.trouble.latency = 0
+    box.faults.latency = 0
     second = sync(box, state=first.states[-1] if first.states else None)
 
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
@@ -67,11 +67,11 @@ def test_change_before_an_interrupted_run_arrives(serving: Serving, tmp_path: Pa
     box = serving(contacts=3000)
     state = go_on(tmp_path, box, None).state
     changed = set(box.account.edit_contacts(1200))
-    box.trouble.quota = len(box.calls) + 5
+    box.faults.quota = len(box.calls) + 5
 
     (tmp_path / "state.json").write_text(json.dumps(state))
     run = command(tmp_path, config(box), "--state", str(tmp_path / "state.json"))
-    box.trouble.quota = None
+    box.faults.quota = None
     second = go_on(tmp_path, box, run.output.state)
 
     assert run.code == 75
@@ -82,7 +82,7 @@ def test_change_before_an_interrupted_run_arrives(serving: Serving, tmp_path: Pa
 def test_a_stream_that_was_through_starts_at_its_new_bookmark(
     serving: Serving, tmp_path: Path
 ) -> None:
-    box = serving(contacts=700, activities=30, trouble=Trouble(quota=6))
+    box = serving(contacts=700, activities=30, faults=FaultConfig(quota=6))
 
     run = command(tmp_path, config(box, max_parallel_requests=1))
 

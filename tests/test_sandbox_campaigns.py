@@ -179,14 +179,14 @@ class TestDetail:
                 assert schedule["scheduled_date"] > NOW.isoformat()
                 assert get(f"{path}/{schedule['id']}").json() == schedule
             assert get(f"{path}/0").status_code == 404
-            box.trouble.no_schedules_is_404 = True
+            box.faults.no_schedules_is_404 = True
             assert get(path).status_code == (200 if schedules else 404)
-            box.trouble.no_schedules_is_404 = False
+            box.faults.no_schedules_is_404 = False
 
     def test_one_may_vanish_after_it_was_listed(self, box: Sandbox, read: Read, get: Get) -> None:
         rows = read(CAMPAIGNS, status="SENT")
         gone = rows[3]["id"]
-        box.trouble.vanish.add(gone)
+        box.faults.vanish.add(gone)
         assert read(CAMPAIGNS, status="SENT") == rows
         for path in ("", "/preview", "/schedules", "/tracking/opens", "/tracking/reports/summary"):
             assert get(f"{CAMPAIGNS}/{gone}{path}").status_code == 404
@@ -265,7 +265,7 @@ class TestReports:
 
     def test_a_clock_may_be_five_hours_behind(self, box: Sandbox, read: Read) -> None:
         right = self.reports(read)
-        box.trouble.clock_shift_hours = 5
+        box.faults.clock_shift_hours = 5
         behind = self.reports(read)
         assert behind["sends"] == right["sends"]
         for kind in ("opens", "clicks", "forwards", "bounces", "unsubscribes"):
@@ -348,7 +348,7 @@ class TestContacts:
     def test_its_clock_may_be_twice_as_far_behind(self, box: Sandbox, read: Read) -> None:
         path = f"/contacts/{self.busiest(read)}/tracking/sends"
         right = datetime.fromisoformat(date_of(read(path)[0]))
-        box.trouble.clock_shift_hours = 5
+        box.faults.clock_shift_hours = 5
         behind = datetime.fromisoformat(date_of(read(path)[0]))
         assert right - behind == timedelta(hours=10)
 
@@ -413,7 +413,7 @@ class TestChanges:
         assert counts["campaigns"] + counts["deleted_campaigns"] == 61
 
     def test_reports_of_deleted_ones_go_with_them(self, account: Account, read: Read) -> None:
-        contact = account.people.mailable()[0].id
+        contact = account.contacts.mailable()[0].id
         assert read(f"/contacts/{contact}/tracking")
         account.delete_campaigns(1000)
         left = {row["id"] for row in read(CAMPAIGNS)}

@@ -62,10 +62,10 @@ class TestCommand:
             "--lack account:read --slow-pages 250"
         )
         with command(*flags.split()) as (_, said):
-            trouble = requests.get(said["control"], timeout=5).json()["trouble"]
+            faults = requests.get(said["control"], timeout=5).json()["faults"]
         assert {
             name: sorted(value) if isinstance(value, list) else value
-            for name, value in trouble.items()
+            for name, value in faults.items()
         } == {
             "throttle": 4,
             "quota": 10000,
@@ -151,12 +151,12 @@ class TestControl:
         assert all(done.json().values())
 
     def test_it_makes_things_go_wrong(self, box: Sandbox) -> None:
-        url = f"{box.origin}/sandbox/trouble"
-        trouble = requests.put(url, json={"throttle": 4, "vanish": ["17"]}, timeout=5).json()
-        assert trouble["throttle"] == box.trouble.throttle == 4
-        assert box.trouble.vanish == {"17"}
+        url = f"{box.origin}/sandbox/faults"
+        faults = requests.put(url, json={"throttle": 4, "vanish": ["17"]}, timeout=5).json()
+        assert faults["throttle"] == box.faults.throttle == 4
+        assert box.faults.vanish == {"17"}
         requests.put(url, json={"throttle": None, "vanish": []}, timeout=5)
-        assert box.trouble.throttle is None
+        assert box.faults.throttle is None
 
     def test_it_begins_a_new_day(self, box: Sandbox) -> None:
         requests.get(f"{box.url}/lists", params={"api_key": "key"}, timeout=5)
@@ -170,9 +170,9 @@ class TestControl:
             ("POST", "change", {"explode": 1}),
             ("POST", "change", {"edit": "many"}),
             ("POST", "change", [1]),
-            ("PUT", "trouble", {"explode": 1}),
-            ("PUT", "trouble", {"throttle": -1}),
-            ("PUT", "trouble", {"refuse": ["lists"]}),
+            ("PUT", "faults", {"explode": 1}),
+            ("PUT", "faults", {"throttle": -1}),
+            ("PUT", "faults", {"refuse": ["lists"]}),
         ],
     )
     def test_unknown_options_are_rejected(

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from sandbox import Account, Sandbox, Trouble, serve
+from sandbox import Account, FaultConfig, Sandbox, serve
 
 pytestmark = pytest.mark.slow
 
@@ -212,11 +212,11 @@ def test_there_are_no_other_streams(box: Sandbox) -> None:
 
 @pytest.mark.parametrize("stream", ["campaign_opens", "campaign_sends", "contact_activity"])
 def test_ids_follow_a_clock_that_is_behind(box: Sandbox, reader: Reader, stream: str) -> None:
-    box.trouble.clock_shift_hours = 5
+    box.faults.clock_shift_hours = 5
     try:
         found = set(STREAMS[stream](reader))
     finally:
-        box.trouble = Trouble()
+        box.faults = FaultConfig()
     assert found == box.account.ids(stream, clock_shift_hours=5)
     same = found == box.account.ids(stream)
     assert same == (stream == "campaign_sends")
@@ -224,10 +224,10 @@ def test_ids_follow_a_clock_that_is_behind(box: Sandbox, reader: Reader, stream:
 
 @pytest.mark.parametrize("stream", ["campaigns", "campaign_opens", "events", "library_files"])
 def test_a_row_too_many_loses_nothing(box: Sandbox, reader: Reader, stream: str) -> None:
-    box.trouble.extra_row = True
+    box.faults.extra_row = True
     try:
         found = list(STREAMS[stream](reader))
     finally:
-        box.trouble = Trouble()
+        box.faults = FaultConfig()
     assert set(found) == box.account.ids(stream)
     assert len(found) > len(set(found))

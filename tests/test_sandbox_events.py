@@ -99,7 +99,7 @@ class TestEvents:
         assert guests
 
     def test_it_may_be_refused_as_a_whole(self, box: Sandbox, get: Get) -> None:
-        box.trouble.refuse.add("eventspot")
+        box.faults.refuse.add("eventspot")
         response = get(EVENTS)
         assert response.status_code == 403
         assert "mashery" not in response.text
@@ -156,7 +156,7 @@ class TestLibrary:
         assert summary["image_count"] == sum(file["is_image"] for file in files)
         assert summary["total_bytes_used"] == sum(file["size"] for file in files)
         assert summary["total_bytes_remaining"] > 2**32
-        box.trouble.library_info_array = True
+        box.faults.library_info_array = True
         assert get("/library/info").json() == [usage]
 
     def test_folders_are_nested(self, read: Read, get: Get) -> None:
@@ -234,7 +234,7 @@ class TestLibrary:
         assert get("/library/files/uploadstatus/0").json() == []
 
     def test_it_may_be_refused_as_a_whole(self, box: Sandbox, get: Get) -> None:
-        box.trouble.refuse.add("library")
+        box.faults.refuse.add("library")
         assert get("/library/files").status_code == 403
         assert get(EVENTS).status_code == 200
 

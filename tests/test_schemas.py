@@ -139,7 +139,7 @@ FITTING = {
 
 # Bodies that no stream reads.
 NOT_READ = {
-    "errors.*json": "refusals",
+    "errors.*json": "throttled",
     "token_info.json": "about the access token, not about the account",
     "library_files_upload_status.json": "about files by id; library_files has their status",
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from helpers.runner import Output, command, config, started, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.terminal.logs import ProgressLineFilter
 from tap_constantcontact.terminal.progress import Progress
@@ -56,7 +56,7 @@ def test_the_smallest_budget_is_kept(serving: Serving, requests: int) -> None:
 
 
 def test_repeats_count_against_max_calls(serving: Serving) -> None:
-    box = serving(contacts=3000, trouble=Trouble(fail_every=2))
+    box = serving(contacts=3000, faults=FaultConfig(fail_every=2))
     sync(box, "contacts", max_requests=5)
     assert len(box.calls) == 5
 
@@ -95,7 +95,7 @@ def test_every_run_ends_with_a_summary(serving: Serving, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_refused_run_ends_with_a_summary_too(serving: Serving, tmp_path: Path) -> None:
     # With several calls under way, how many are refused is a matter of luck.
-    box = serving(trouble=Trouble(quota=3))
+    box = serving(faults=FaultConfig(quota=3))
     run = command(tmp_path, config(box, max_parallel_requests=1))
     assert run.code == 75
     assert re.search(r"total +\d+ +4 ", run.log)
@@ -117,7 +117,7 @@ def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
         assert process.stdout
         assert process.stderr
         lines = [process.stdout.readline()]
-        box.trouble.latency = 0.5
+        box.faults.latency = 0.5
         while '"contacts"' not in lines[-1] or '"RECORD"' not in lines[-1]:
             lines.append(process.stdout.readline())
             if len(box.calls) > 3:
@@ -130,7 +130,7 @@ def test_a_signal_while_a_call_is_under_way_ends_the_run_at_once(
     assert f"Stopped by {how.name}. The next run resumes from here." in log
     assert "Traceback" not in log
     assert Output([json.loads(line) for line in lines]).messages[-1]["type"] == "STATE"
-    box.trouble.latency = 0
+    box.faults.latency = 0
 
 
 def test_signals_that_arrive_together_are_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from helpers.fake_server import Answer, Scripted
 from helpers.runner import Collector
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
-from sandbox import Account, Sandbox, Trouble
+from sandbox import Account, FaultConfig, Sandbox
 from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v3.auth import login, oauth
 from tap_constantcontact.v3.auth.token_store.file import FileStore
@@ -119,7 +119,7 @@ def test_log_in_run_look_log_out(person: Person) -> None:
 def test_status_lists_missing_privileges(person: Person) -> None:
     person.box.oauth.agrees = True
     person.types("--login")
-    person.box.trouble = Trouble(lack={"customer-journey:read"})
+    person.box.faults = FaultConfig(lack={"customer-journey:read"})
     said = person.types("--status").output
     assert "all except those below" in said
     assert re.search(r"Lacking customer-journey:read +automations", said)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helpers.runner import Collector, catalog, config, selected_by_default, sync
 
-from sandbox import Trouble
+from sandbox import FaultConfig
 from tap_constantcontact.http.retries import APIError
 from tap_constantcontact.settings import VERSIONS
 from tap_constantcontact.tap import TapConstantContact
@@ -85,7 +85,7 @@ def test_no_contact_is_missing_at_the_edges_of_pages(serving: Serving, contacts:
 
 
 def test_pages_with_one_row_too_many_lose_nothing_and_end(serving: Serving) -> None:
-    box = serving(contacts=1600, trouble=Trouble(extra_row=True))
+    box = serving(contacts=1600, faults=FaultConfig(extra_row=True))
 
     output = sync(box, "contacts")
 
@@ -186,7 +186,7 @@ def test_a_filter_that_gets_lost_lets_no_old_row_through(serving: Serving) -> No
     box = serving(contacts=1500)
     state = sync(box, "contacts").state
     box.account.edit_contacts(600)
-    box.trouble.lose_filter = True
+    box.faults.lose_filter = True
 
     output = sync(box, "contacts", state=state)
 
@@ -296,7 +296,7 @@ def test_a_job_that_vanishes_keeps_its_row(
 ) -> None:
     box = serving(activities=30)
     faulty = [row["id"] for row in sync(box, "activities").rows("activities") if row["error_count"]]
-    box.trouble.vanish = {faulty[0]}
+    box.faults.vanish = {faulty[0]}
 
     output = sync(box, "activities")
 
@@ -310,7 +310,7 @@ def test_a_detail_that_is_refused_ends_the_run_with_its_state(serving: Serving) 
     box = serving(activities=30)
     done = sync(box, "contacts", "activities")
     calls = len(box.calls)
-    box.trouble.quota = calls + 4  # Two passes over contacts, the jobs, and one detail.
+    box.faults.quota = calls + 4  # Two passes over contacts, the jobs, and one detail.
     writer = Collector()
 
     with pytest.raises(APIError, match="quota is exhausted"):

@@ -240,7 +240,7 @@ values = st.recursive(
     lambda children: st.lists(children, max_size=4) | st.dictionaries(texts, children, max_size=4),
     max_leaves=12,
 )
-moments = st.datetimes(
+timestamps = st.datetimes(
     dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30),  # noqa: DTZ001 - zones come below
     timezones=st.just(dt.UTC) | st.integers(-14 * 60, 14 * 60).map(
         lambda minutes: dt.timezone(dt.timedelta(minutes=minutes))
@@ -258,7 +258,7 @@ moments = st.datetimes(
                 "number": st.none() | numbers,
                 "boolean": st.none() | st.booleans(),
                 "anything": values,
-                "moment": st.none() | moments.map(dt.datetime.isoformat),
+                "moment": st.none() | timestamps.map(dt.datetime.isoformat),
                 "date": st.none() | st.dates().map(dt.date.isoformat),
                 "time": st.none() | st.times().map(dt.time.isoformat),
             }

@@ -69,7 +69,7 @@ def test_summary_on_a_terminal_is_a_table_that_fits(
 
 def test_live_line_has_the_width_of_its_terminal(serving: Serving, tmp_path: Path) -> None:
     box = serving(campaigns=8)
-    box.trouble.latency = 0.1
+    box.faults.latency = 0.1
     shown = run_at_terminal(tmp_path, config(box), 200)
     live = [part.split("\r\n")[0] for part in shown.split("\r\x1b[K") if "remaining;" in part]
     assert max(map(len, live)) > 80, "the line is not cut at 80 columns"

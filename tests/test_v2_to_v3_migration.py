@@ -14,7 +14,7 @@ from helpers.runner import KEY, TOKEN, sync
 from helpers.v3 import TRACKING
 from target_duckdb_file import TargetDuckDBFile
 
-from sandbox import Account, Trouble, serve
+from sandbox import Account, FaultConfig, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def db(
     """Both schemas in one file, and the views of the page."""
     folder = tmp_path_factory.mktemp("bridge")
     path = folder / "warehouse.duckdb"
-    with serve(account, Trouble(), api_key=KEY, access_token=TOKEN) as box:
+    with serve(account, FaultConfig(), api_key=KEY, access_token=TOKEN) as box:
         load(path, "v2", sync(box, "contacts", "lists", "campaigns", *TRACKING).messages)
         with duckdb.connect(path) as found:
             copy = next(query for query in QUERIES if query.startswith("copy"))
@@ -77,7 +77,7 @@ def test_page_contains_the_queries_of_the_tests() -> None:
 
 def test_people_are_the_same(db: duckdb.DuckDBPyConnection, account: Account) -> None:
     found = {(v2, v3, address) for v2, v3, address in rows(db, "from people")}
-    assert found == {(row.id, row.uuid, row.email) for row in account.people.rows}
+    assert found == {(row.id, row.uuid, row.email) for row in account.contacts.rows}
     assert not rows(
         db,
         """
@@ -134,7 +134,7 @@ def test_lists_are_the_same(db: duckdb.DuckDBPyConnection, account: Account) -> 
 
 def test_campaigns_find_their_activities(db: duckdb.DuckDBPyConnection, account: Account) -> None:
     found = {(v2, activity) for v2, _, activity, _ in rows(db, "from same_campaigns")}
-    campaigns = account.mailings.by_id.values()
+    campaigns = account.campaigns.by_id.values()
     kept = [each for each in campaigns if each.status != "DELETED"]
     assert found == {(each.id, each.activity_uuid) for each in kept}
 

@@ -15,7 +15,7 @@ from helpers.v3 import STREAMS, ids_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox import Account, Trouble, serve
+from sandbox import Account, FaultConfig, serve
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ ODD: list[Any] = [
 def box() -> Iterator[Sandbox]:
     """Serves a small account with something of everything."""
     account = Account(contacts=4, campaigns=5, recipients=2, events=1, activities=3)
-    with serve(account, Trouble(), api_key=KEY, access_token=TOKEN) as running:
+    with serve(account, FaultConfig(), api_key=KEY, access_token=TOKEN) as running:
         yield running
 
 

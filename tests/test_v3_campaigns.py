@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from singer_sdk.exceptions import FatalAPIError
 
-from sandbox import Account, Call, Sandbox, Trouble, moments
+from sandbox import Account, Call, FaultConfig, Sandbox, timestamps
 from sandbox.world.tracking import OPENS, SENDS, Hit
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.tap import TapConstantContact
@@ -63,7 +63,7 @@ def test_deselected_children_are_never_requested(serving: Serving, selected: lis
 
 
 def test_sums_in_the_forms_of_the_guide(serving: Serving) -> None:
-    box = serving(contacts=60, campaigns=10, recipients=10, trouble=Trouble(guide_forms=True))
+    box = serving(contacts=60, campaigns=10, recipients=10, faults=FaultConfig(guide_forms=True))
     box.observe = None  # The guide's forms are not the contract's.
     found = read(box, *FAMILY)
     (row, *_) = found.rows("campaign_summaries")
@@ -82,7 +82,7 @@ def test_ids_that_the_stats_do_not_know_are_left_out(
 
     def interfere(call: Call, _: Callable[[], Reply]) -> None:
         is_stats = call.path.startswith("/v3/reports/stats/email_campaigns/")
-        box.trouble.vanish = {gone} if is_stats else set()
+        box.faults.vanish = {gone} if is_stats else set()
 
     box.interfere = interfere
     into = Collector()
@@ -98,7 +98,7 @@ def test_ids_that_the_stats_do_not_know_are_left_out(
 def test_removed_campaigns_are_listed_and_cost_nothing(serving: Serving) -> None:
     box = serving(contacts=60, campaigns=20, recipients=10)
     first = read(box, *FAMILY)
-    gone = {box.account.mailings.by_id[each].uuid for each in box.account.delete_campaigns(2)}
+    gone = {box.account.campaigns.by_id[each].uuid for each in box.account.delete_campaigns(2)}
     box.calls.clear()
     again = read(box, *FAMILY, state=first.state)
     removed = {
@@ -110,14 +110,14 @@ def test_removed_campaigns_are_listed_and_cost_nothing(serving: Serving) -> None
 
 def test_without_the_right_to_reports_campaigns_are_read_all_the_same(serving: Serving) -> None:
     box = serving(
-        contacts=60, campaigns=20, recipients=10, trouble=Trouble(lack={"ui:campaign:metrics"})
+        contacts=60, campaigns=20, recipients=10, faults=FaultConfig(lack={"ui:campaign:metrics"})
     )
     found = read(box, *FAMILY)
     for stream in ("campaigns", "campaign_activities", "campaign_send_history", "events"):
         assert set(keys_of(found, stream)) == box.account.v3_ids(stream), stream
     assert not found.rows("campaign_opens")
     assert {call.status for call in box.calls} <= {200, 404, 409}
-    box.trouble.lack = set()
+    box.faults.lack = set()
     again = read(box, *FAMILY, state=found.state)
     for stream in TRACKING:
         assert set(keys_of(again, stream)) == box.account.v3_ids(stream), "marks stood still"
@@ -150,7 +150,7 @@ class Days:
 
     def missing(self, stream: str, until: dt.datetime | None = None) -> set[Any]:
         """What was there up to a moment, and has not arrived."""
-        text = moments.text(moments.millis(until or self.now))
+        text = timestamps.text(timestamps.millis(until or self.now))
         there = self.box.account.v3_ids(stream)
         return {key for key in there - set(self.found[stream]) if key[-2] < text}
 
@@ -171,7 +171,7 @@ def test_day_with_few_opens_needs_few_requests(days: Callable[..., Days]) -> Non
     )
     at.run(*by_default)
     at.now += dt.timedelta(days=1)
-    campaign = next(iter(at.box.account.mailings.tracked()))
+    campaign = next(iter(at.box.account.campaigns.tracked()))
     before = len(at.box.account.v3_ids("campaign_opens"))
     open_mails(at.box.account, campaign, 5, at.now)
     assert len(at.box.account.v3_ids("campaign_opens")) == before + 5
@@ -184,7 +184,7 @@ def test_day_with_few_opens_needs_few_requests(days: Callable[..., Days]) -> Non
 def open_mails(account: Account, campaign: Any, count: int, now: dt.datetime) -> None:
     """Let some recipients open a mail at a moment."""
     reports = account.tracking.of(campaign)
-    at = moments.millis(now)
+    at = timestamps.millis(now)
     for send in list(reports[SENDS])[:count]:
         reports.add(OPENS, Hit(send.contact_id, send.email, at))
 
@@ -205,7 +205,7 @@ def test_counters_that_lag_behind_rows_lose_nothing(days: Callable[..., Days]) -
     """The counter moves two days after the rows: they are read down to when it was true."""
     at = days(contacts=100, campaigns=6, recipients=20)
     at.run(*TRACKING)
-    at.box.trouble.stats_lag_hours = 50
+    at.box.faults.stats_lag_hours = 50
     at.now += dt.timedelta(hours=1)
     at.box.account.add_tracking(40)
     for _ in range(4):
@@ -252,7 +252,7 @@ def test_a_campaign_is_read_once_more_when_it_leaves_the_window(days: Callable[.
     at.now += dt.timedelta(days=80)
     at.box.account.add_tracking(24)
     # The counters never show it.
-    at.box.trouble.stats_lag_hours = 24 * 120
+    at.box.faults.stats_lag_hours = 24 * 120
     at.run(*TRACKING)
     at.now += dt.timedelta(days=30)
     calls = at.run(*TRACKING)
@@ -269,7 +269,7 @@ def test_a_month_of_days(days: Callable[..., Days]) -> None:
     dice = random.Random(2)  # noqa: S311 - what happens is of no matter
     at = days(contacts=150, campaigns=12, recipients=20)
     lag = dt.timedelta(hours=5)
-    at.box.trouble.stats_lag_hours = 5
+    at.box.faults.stats_lag_hours = 5
     at.run(*TRACKING)
     calls = []
     for day in range(30):
@@ -291,7 +291,7 @@ def test_a_month_of_days(days: Callable[..., Days]) -> None:
         calls.append(at.run(*TRACKING))
         for stream in TRACKING:
             assert not at.missing(stream, at.now - lag), (day, stream)
-    at.box.trouble.stats_lag_hours = 0
+    at.box.faults.stats_lag_hours = 0
     at.run(*TRACKING)
     for stream in TRACKING:
         assert not at.missing(stream), stream
@@ -332,7 +332,7 @@ def test_rows_that_arrive_while_a_report_is_paged(serving: Serving, arrive: int)
     later = NOON + dt.timedelta(hours=1)
     box = serving(contacts=3000, campaigns=1, recipients=2500, now=NOON, clock=lambda: later)
     account = box.account
-    (campaign,) = account.mailings.tracked()
+    (campaign,) = account.campaigns.tracked()
     pages = 0
 
     def interfere(call: Call, _: Callable[[], Reply]) -> None:
@@ -355,11 +355,11 @@ def test_rows_that_arrive_while_a_report_is_paged(serving: Serving, arrive: int)
 
 def test_equal_rows_at_the_edge_of_a_page_are_two(serving: Serving) -> None:
     box = serving(contacts=3000, campaigns=1, recipients=2500)
-    (campaign,) = box.account.mailings.tracked()
+    (campaign,) = box.account.campaigns.tracked()
     reports = box.account.tracking.of(campaign)
     edge = list(reports[OPENS])[499]
-    minute = edge.at - edge.at % moments.MINUTE
-    others = [hit for hit in reports[OPENS] if hit.at - hit.at % moments.MINUTE == minute]
+    minute = edge.at - edge.at % timestamps.MINUTE
+    others = [hit for hit in reports[OPENS] if hit.at - hit.at % timestamps.MINUTE == minute]
     twin = Hit(edge.contact_id, edge.email, edge.at - 1000 if edge.at > minute else edge.at + 1000)
     reports.fill(OPENS, [*reports[OPENS], twin])
     assert others
@@ -401,8 +401,8 @@ def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving, lacki
     def of(at_once: int) -> list[tuple[Counter[str], list[str]]]:
         now = [NOON]
         box = serving(contacts=40, campaigns=20, recipients=20, now=NOON, clock=lambda: now[0])
-        box.trouble = Trouble(lack={lacking}, latency=0.002)
-        pages = [box.account.gatherings.page.uuid]
+        box.faults = FaultConfig(lack={lacking}, latency=0.002)
+        pages = [box.account.v3_events.page.uuid]
         options = {"max_parallel_requests": at_once, "landing_page_ids": pages}
         state, seen = None, []
         for change in (box.account.resend_campaigns, box.account.edit_contacts):

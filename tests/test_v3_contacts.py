@@ -11,7 +11,7 @@ from helpers.runner import Collector, catalog, config, sync
 from helpers.v3 import STREAMS, ids_of, keys_of, paths, read
 from singer_sdk.exceptions import FatalAPIError
 
-from sandbox import Account, Call, Sandbox, Trouble
+from sandbox import Account, Call, FaultConfig, Sandbox
 from tap_constantcontact import settings
 from tap_constantcontact.tap import TapConstantContact
 
@@ -69,7 +69,7 @@ def test_deselected_stream_sends_no_request(serving: Serving) -> None:
 def test_unsubscribes_arrive_with_the_next_run_although_they_move_no_date(serving: Serving) -> None:
     box = serving(contacts=60)
     first = read(box, "contacts")
-    gone = {box.account.people.by_id[each].uuid for each in box.account.unsubscribe(4)}
+    gone = {box.account.contacts.by_id[each].uuid for each in box.account.unsubscribe(4)}
     again = read(box, "contacts", state=first.state)
     rows = {row["contact_id"]: row for row in again.rows("contacts")}
     assert gone <= rows.keys()
@@ -82,7 +82,7 @@ def test_unsubscribes_arrive_with_the_next_run_although_they_move_no_date(servin
 def test_edits_arrivals_and_deletions_arrive_with_the_next_run(serving: Serving) -> None:
     box = serving(contacts=60)
     first = read(box, "contacts")
-    people = box.account.people
+    people = box.account.contacts
     changed = box.account.edit_contacts(3) + box.account.add_contacts(2)
     removed = {people.by_id[each].uuid for each in box.account.remove_contacts(2)}
     again = {
@@ -131,7 +131,7 @@ def test_changes_between_pages_lose_no_contact(serving: Serving) -> None:
     again = read(box, "contacts", state=first.state)
     assert ids_of(first, "contacts") | ids_of(again, "contacts") == account.v3_ids("contacts")
     latest = {row["contact_id"]: row for out in (first, again) for row in out.rows("contacts")}
-    for row in account.people.rows:
+    for row in account.contacts.rows:
         assert ("deleted_at" in latest[row.uuid]) == (row.status == "REMOVED")
         email = latest[row.uuid]["email_address"]
         assert (email["permission_to_send"] == "unsubscribed") == (row.status == "OPTOUT")
@@ -245,7 +245,7 @@ def test_equal_rows_are_numbered(serving: Serving) -> None:
 def test_a_segment_that_is_being_worked_out_is_waited_for(
     serving: Serving, waits: list[float]
 ) -> None:
-    box = serving(trouble=Trouble(slow_segments=8))
+    box = serving(faults=FaultConfig(slow_segments=8))
     found = read(box, "segment_members")
     assert ids_of(found, "segment_members") == box.account.v3_ids("segment_members")
     assert len(waits) == 8, "longer than a fault is waited for"
@@ -255,9 +255,9 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
     box = serving(contacts=600, campaigns=60)
     account = box.account
     old = [
-        *(("contact", each) for each in account.people.by_id),
+        *(("contact", each) for each in account.contacts.by_id),
         *(("list", each) for each in account.contact_lists.by_id),
-        *(("campaign", each) for each in account.mailings.by_id),
+        *(("campaign", each) for each in account.campaigns.by_id),
         ("contact", "77"),
     ]
     source = tmp_path / "ids.csv"
@@ -265,9 +265,9 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
     rows = read(box, "id_map", id_map_file=str(source)).rows("id_map")
     found = {(row["kind"], row["v2_id"]): row for row in rows}
     assert found.keys() == set(old) - {("contact", "77")}, "what v3 does not know is left out"
-    for each in account.people.rows:
+    for each in account.contacts.rows:
         assert found["contact", each.id]["v3_id"] == each.uuid
-    for campaign in account.mailings.by_id.values():
+    for campaign in account.campaigns.by_id.values():
         row = found["campaign", campaign.id]
         assert (row["v3_id"], row["campaign_activity_id"]) == (
             campaign.uuid,
@@ -285,7 +285,7 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
 def test_missing_privilege_skips_streams_with_one_warning(
     serving: Serving, privilege: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(trouble=Trouble(lack={privilege}), campaigns=3)
+    box = serving(faults=FaultConfig(lack={privilege}), campaigns=3)
     closed = [name for name in READ if privilege in STREAMS[name].privileges]
     found = read(box, *READ)
     assert not set(closed) & found.counts.keys()
@@ -314,7 +314,7 @@ def test_a_scope_that_was_not_granted_closes_its_streams(
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "faults",
     [
         {"fail_every": 3},
         {"drop_every": 3},
@@ -323,19 +323,19 @@ def test_a_scope_that_was_not_granted_closes_its_streams(
     ],
     ids=str,
 )
-def test_trouble_loses_nothing(serving: Serving, trouble: dict[str, Any]) -> None:
-    box = serving(contacts=1200, trouble=Trouble(**trouble))
+def test_trouble_loses_nothing(serving: Serving, faults: dict[str, Any]) -> None:
+    box = serving(contacts=1200, faults=FaultConfig(**faults))
     found = read(box, *BY_DEFAULT, max_parallel_requests=2)
     for stream in ("contacts", "lists", "tags", "activities"):
         assert ids_of(found, stream) == box.account.v3_ids(stream)
 
 
 def test_the_days_calls_are_used_up(serving: Serving) -> None:
-    box = serving(contacts=3000, trouble=Trouble(quota=12))
+    box = serving(contacts=3000, faults=FaultConfig(quota=12))
     writer = Collector()
     with pytest.raises(Exception, match="resets it at 00:00 UTC"):
         read(box, *BY_DEFAULT, into=writer)
-    box.trouble.quota = None
+    box.faults.quota = None
     rest = read(box, *BY_DEFAULT, state=writer.output.state)
     both = ids_of(writer.output, "contacts") | ids_of(rest, "contacts")
     assert both == box.account.v3_ids("contacts")
@@ -344,7 +344,7 @@ def test_the_days_calls_are_used_up(serving: Serving) -> None:
 def test_pages_that_take_the_api_too_long_are_made_smaller(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(contacts=700, trouble=Trouble(slow_pages=130))
+    box = serving(contacts=700, faults=FaultConfig(slow_pages=130))
     first = read(box, "contacts")
     assert ids_of(first, "contacts") == box.account.v3_ids("contacts")
     assert "Starting over with pages of 125" in caplog.text
@@ -360,7 +360,7 @@ def test_pages_that_take_the_api_too_long_are_made_smaller(
 def test_a_pass_is_begun_again_where_a_page_takes_too_long_at_last(serving: Serving) -> None:
     box = serving(contacts=1300)
     first = read(box, "contacts", max_requests=2)
-    box.trouble.slow_pages = 400
+    box.faults.slow_pages = 400
     rest = read(box, "contacts", state=first.state, max_requests=8)
     last = read(box, "contacts", state=rest.state)
     assert first.state["bookmarks"]["contacts"]["cursor"]
@@ -370,7 +370,7 @@ def test_a_pass_is_begun_again_where_a_page_takes_too_long_at_last(serving: Serv
 
 
 def test_pages_are_not_made_smaller_for_ever(serving: Serving) -> None:
-    box = serving(contacts=100, trouble=Trouble(slow_pages=20))
+    box = serving(contacts=100, faults=FaultConfig(slow_pages=20))
     with pytest.raises(FatalAPIError, match="Giving up after 6 attempts"):
         read(box, "contacts")
     asked = {call.params["limit"] for call in box.calls if call.path.endswith("/contacts")}

@@ -13,7 +13,7 @@ from helpers.v3 import TRACKING, ids_of, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox import moments
+from sandbox import timestamps
 from sandbox.world.tracking import OPENS, SENDS, Hit
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Days:
 def test_counter_that_falls_and_rises_hides_nothing(serving: Serving) -> None:
     """Day 0: two opens. Day 3: one is taken away, another comes. Day 6: a fourth comes."""
     days = Days(serving, ["campaigns", "campaign_opens"], contacts=60, campaigns=1, recipients=20)
-    (campaign,) = days.box.account.mailings.tracked()
+    (campaign,) = days.box.account.campaigns.tracked()
     reports = days.box.account.tracking.of(campaign)
     sends = reports[SENDS]
     one, two, three, four = (
         Hit(
             sends[number].contact_id,
             sends[number].email,
-            moments.millis(NOON + dt.timedelta(days=day)),
+            timestamps.millis(NOON + dt.timedelta(days=day)),
         )
         for number, day in enumerate((-2, -3, 1, 5))
     )
@@ -121,7 +121,7 @@ def test_resend_that_does_not_move_the_date_of_its_campaign_is_read(serving: Ser
     days = Days(serving, STREAMS, contacts=60, campaigns=6, recipients=20)
     days.run()
     before = {
-        row.uuid: moments.text(row.changed) for row in days.box.account.mailings.by_id.values()
+        row.uuid: timestamps.text(row.changed) for row in days.box.account.campaigns.by_id.values()
     }
     days.now += dt.timedelta(days=100)
     days.box.account.resend_campaigns(2)
@@ -215,7 +215,7 @@ def test_any_counters_lose_no_records(serving: Serving, seed: int) -> None:
 
     for _ in range(10):
         rewrite(days.box, edit)
-        days.box.trouble.stats_lag_hours = dice.choice([0, 0, 30])
+        days.box.faults.stats_lag_hours = dice.choice([0, 0, 30])
         days.run(**window)
         days.now += dt.timedelta(hours=dice.randrange(4, 30))
         days.box.account.add_tracking(dice.randrange(0, 12))

@@ -76,7 +76,7 @@ def test_report_that_always_fails_is_skipped_and_read_later(
 def test_other_activities_of_a_campaign_are_read_where_one_fails(serving: Serving) -> None:
     box = serving(contacts=60, campaigns=6, recipients=20)
     box.account.resend_campaigns(1)
-    (resent,) = (each for each in box.account.mailings.by_id.values() if each.resends)
+    (resent,) = (each for each in box.account.campaigns.by_id.values() if each.resends)
     respond(box, ends_with(f"/{resent.activity_uuid}/tracking/sends"), 500, b"")
     output, error = sync_or_fail(box, "campaigns", "campaign_sends")
     assert error
@@ -166,7 +166,7 @@ def test_endpoint_that_is_down_skips_its_stream(
 
 def test_objects_that_failed_before_do_not_stop_those_behind_them(serving: Serving) -> None:
     box = serving(contacts=60, campaigns=40, recipients=4)
-    campaigns = [each.activity_uuid for each in box.account.mailings.tracked()][:12]
+    campaigns = [each.activity_uuid for each in box.account.campaigns.tracked()][:12]
     bad = {f"/v3/reports/email_reports/{each}/tracking/sends" for each in campaigns}
     respond(box, lambda call: call.path in bad, 503, b"")
     state: dict[str, Any] | None = None

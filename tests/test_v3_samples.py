@@ -126,7 +126,7 @@ NO_ROWS = {
     "campaign_id_xrefs": "the same",
     "device_authorize": "signing in",
     "token_": "signing in",
-    "error_": "refusals",
+    "error_": "throttled",
     "partner_": "for partners alone",
     "social_connections": "about access, not about the account's data",
     "social_hashtag_groups": "for writing posts",

@@ -11,7 +11,7 @@ import pytest
 import requests
 from helpers.contracts import CONTRACT, DEVIATIONS, faults_of, template_of
 
-from sandbox import Account, Sandbox, Trouble
+from sandbox import Account, FaultConfig, Sandbox
 from sandbox.v3.campaigns import is_tested
 from sandbox.v3.routes import ROUTES
 from sandbox.world.tracking import OPENS
@@ -38,9 +38,9 @@ def ask(box: Sandbox, session: requests.Session) -> Asking:
 
 def ids(account: Account) -> dict[str, str]:
     """One of each thing that a path can name; the contact is one that got mail."""
-    mailed = account.tracking.of(account.mailings.tracked()[0])[OPENS][0]
-    tested = next(each for each in account.mailings.tracked() if is_tested(each))
-    event = next(iter(account.gatherings.events.values()))
+    mailed = account.tracking.of(account.campaigns.tracked()[0])[OPENS][0]
+    tested = next(each for each in account.campaigns.tracked() if is_tested(each))
+    event = next(iter(account.v3_events.events.values()))
     return {
         "campaign_id": tested.uuid,
         "campaign_ids": tested.uuid,
@@ -48,7 +48,7 @@ def ids(account: Account) -> dict[str, str]:
         "campaign_activity_ids": tested.activity_uuid,
         "event_id": event.uuid,
         "track_id": event.track,
-        "contact_id": account.people.by_id[mailed.contact_id].uuid,
+        "contact_id": account.contacts.by_id[mailed.contact_id].uuid,
         "segment_id": "1",
         "activity_id": next(iter(account.v3_ids("activities"))),
         "automation_flow_id": account.outreach.automations[0].uuid,
@@ -88,7 +88,7 @@ FULL = {
 def test_answers_are_as_the_contract_says(route: Any, box: Sandbox, ask: Asking) -> None:
     things = ids(box.account)
     if "landing_pages" in route.path:
-        things["campaign_activity_id"] = box.account.gatherings.page.uuid
+        things["campaign_activity_id"] = box.account.v3_events.page.uuid
     path = route.path.format(**things)
     for query in {NEEDED.get(route.path, ""), FULL.get(route.path, NEEDED.get(route.path, ""))}:
         answer = ask(f"{path}?{query}")
@@ -195,7 +195,7 @@ def test_deleted_contacts_show_only_if_they_are_asked_for(ask: Asking, account: 
             for row in page["contacts"]
         }
 
-    (removed,) = (account.people.by_id[each].uuid for each in account.remove_contacts(1))
+    (removed,) = (account.contacts.by_id[each].uuid for each in account.remove_contacts(1))
     assert removed not in people()
     assert len(people(status="all")[removed]["deleted_at"]) == len("2026-01-01")
     assert removed in people(status="deleted")
@@ -205,7 +205,7 @@ def test_an_unsubscribe_moves_the_address_and_not_the_contact(
     ask: Asking, account: Account
 ) -> None:
     (number,) = account.unsubscribe(1)
-    uuid = account.people.by_id[number].uuid
+    uuid = account.contacts.by_id[number].uuid
     row = ask(f"/contacts/{uuid}").json()
     assert row["email_address"]["updated_at"] == row["email_address"]["opt_out_date"]
     assert row["updated_at"] < row["email_address"]["updated_at"]
@@ -219,7 +219,7 @@ def test_an_activity_links_to_the_last_of_its_page(ask: Asking) -> None:
 
 
 def test_a_segment_takes_its_time_and_no_other_parameters(ask: Asking, box: Sandbox) -> None:
-    box.trouble.slow_segments = 1
+    box.faults.slow_segments = 1
     assert ask("/contacts", segment_id=1).status_code == 202
     assert ask("/contacts", segment_id=1).status_code == 200
     assert ask("/contacts", segment_id=1, status="all").status_code == 400
@@ -246,16 +246,16 @@ def test_a_token_is_good_or_not(box: Sandbox, header: str) -> None:
 
 
 def test_two_kinds_of_too_much(ask: Asking, box: Sandbox) -> None:
-    box.trouble = Trouble(throttle=1)
+    box.faults = FaultConfig(throttle=1)
     keys = {ask("/account/summary").json().get("error_key") for _ in range(4)}
-    box.trouble = Trouble(quota=1)
+    box.faults = FaultConfig(quota=1)
     assert keys <= {None, "throttled"}
     assert "throttled" in keys
     assert ask("/account/summary").json()["error_key"] == "quota_exceeded"
 
 
 def test_privileges_and_scopes(ask: Asking, box: Sandbox) -> None:
-    box.trouble = Trouble(lack={"contacts:read"})
+    box.faults = FaultConfig(lack={"contacts:read"})
     assert ask("/contacts").status_code == 403
     assert ask("/contacts").json()["error_key"] == "access_denied"
     names = {row["privilege_name"] for row in ask("/account/user/privileges").json()}

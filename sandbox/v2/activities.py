@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sandbox.checks import one_of
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.activities import TYPES, Activity
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.world import World
 
 STATUS_FILTER: Final = one_of(
@@ -29,11 +29,11 @@ def _as_listed(job: Activity) -> dict[str, Any]:
     if job.file_name is not None:
         row["file_name"] = job.file_name
     if job.started is not None:
-        row["start_date"] = moments.text(job.started)
+        row["start_date"] = timestamps.text(job.started)
     if job.finished is not None:
-        row["finish_date"] = moments.text(job.finished)
+        row["finish_date"] = timestamps.text(job.finished)
     return row | {
-        "created_date": moments.text(job.created),
+        "created_date": timestamps.text(job.created),
         "error_count": len(job.faults),
         "contact_count": job.contacts,
     }
@@ -56,20 +56,20 @@ def _in_full(job: Activity) -> dict[str, Any]:
     }
 
 
-def all_activities(world: "World", ask: "Ask") -> bytes:
+def all_activities(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/activities`: a bare array, newest first."""
-    status = ask.text("status", "ALL")
-    type_ = ask.text("type", "")
+    status = request.text("status", "ALL")
+    type_ = request.text("type", "")
     return msgspec.json.encode(
         [
             _as_listed(job)
-            for job in world.jobs.kept()
+            for job in world.activities.kept()
             if status in ("ALL", job.status) and type_ in ("", job.type)
         ],
     )
 
 
-def one_activity(world: "World", ask: "Ask") -> bytes:
+def one_activity(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/activities/{activity_id}`; a job that is no longer listed is gone."""
-    kept = {job.id: job for job in world.jobs.kept()}
-    return msgspec.json.encode(_in_full(ask.find(kept, "activity_id")))
+    kept = {job.id: job for job in world.activities.kept()}
+    return msgspec.json.encode(_in_full(request.find(kept, "activity_id")))

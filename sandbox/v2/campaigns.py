@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from sandbox.checks import one_of
+from sandbox.v2.errors import missing
 from sandbox.v2.paging import page
-from sandbox.v2.refusals import missing
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.profile import Profile
     from sandbox.world.world import World
 
@@ -40,7 +40,7 @@ def _as_listed(campaign: Campaign) -> bytes:
             "id": campaign.id,
             "name": campaign.name,
             "status": campaign.status,
-            "modified_date": moments.text(campaign.modified),
+            "modified_date": timestamps.text(campaign.modified),
         },
     )
 
@@ -92,15 +92,15 @@ def _in_full(world: "World", campaign: Campaign) -> dict[str, Any]:
         "from_email": "news@example.com",
         "reply_to_email": "owner@example.com",
         "template_type": campaign.template,
-        "created_date": moments.text(campaign.created),
-        "modified_date": moments.text(campaign.modified),
+        "created_date": timestamps.text(campaign.created),
+        "modified_date": timestamps.text(campaign.modified),
     }
     if campaign.last_run is not None:
-        detail["last_run_date"] = moments.text(campaign.last_run)
+        detail["last_run_date"] = timestamps.text(campaign.last_run)
         if campaign.variant % 5:
             detail["permalink_url"] = f"https://campaign.example.com/{campaign.id}.html"
     if campaign.schedules:
-        detail["next_run_date"] = moments.text(campaign.schedules[0][1])
+        detail["next_run_date"] = timestamps.text(campaign.schedules[0][1])
     detail |= {
         "is_permission_reminder_enabled": reminder,
         "permission_reminder_text": "You asked for our news." if reminder else "",
@@ -134,38 +134,38 @@ def _in_full(world: "World", campaign: Campaign) -> dict[str, Any]:
     return detail
 
 
-def readable(world: "World", ask: "Ask") -> Campaign:
+def readable(world: "World", request: "ApiRequest") -> Campaign:
     """Find the campaign of a path; a deleted one is only ever listed."""
-    found = ask.find(world.mailings.by_id, "campaign_id")
+    found = request.find(world.campaigns.by_id, "campaign_id")
     if found.status == "DELETED":
         raise missing(found.id, "campaign_id")
     return found
 
 
-def all_campaigns(world: "World", ask: "Ask") -> bytes:
+def all_campaigns(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns`: four fields a row, deleted ones only on demand."""
-    status = ask.text("status", "ALL")
-    since = ask.since("modified_since")
+    status = request.text("status", "ALL")
+    since = request.since("modified_since")
     found = [
         campaign
-        for campaign in world.mailings.by_id.values()
+        for campaign in world.campaigns.by_id.values()
         if (campaign.status == status or (status == "ALL" and campaign.status != "DELETED"))
         and (since is None or campaign.modified >= since)
     ]
-    return page(ask, _in_order(found, status), _as_listed)
+    return page(request, _in_order(found, status), _as_listed)
 
 
-def one_campaign(world: "World", ask: "Ask") -> bytes:
+def one_campaign(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}`; its statistics may be of last night."""
-    detail = _in_full(world, readable(world, ask))
-    if ask.trouble.stale_counters and not ask.flag("updateSummary"):
+    detail = _in_full(world, readable(world, request))
+    if request.faults.stale_counters and not request.flag("updateSummary"):
         detail["tracking_summary"] = dict.fromkeys(detail["tracking_summary"], 0)
     return msgspec.json.encode(detail)
 
 
-def preview(world: "World", ask: "Ask") -> bytes:
+def preview(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/preview`."""
-    campaign = readable(world, ask)
+    campaign = readable(world, request)
     footer = "This email was sent to {Email Address} by news@example.com."
     return msgspec.json.encode(
         {
@@ -179,18 +179,18 @@ def preview(world: "World", ask: "Ask") -> bytes:
 
 
 def _schedule(id_: str, at: int) -> dict[str, str]:
-    return {"id": id_, "scheduled_date": moments.text(at)}
+    return {"id": id_, "scheduled_date": timestamps.text(at)}
 
 
-def schedules(world: "World", ask: "Ask") -> bytes:
+def schedules(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/schedules`: a bare array."""
-    campaign = readable(world, ask)
-    if not campaign.schedules and ask.trouble.no_schedules_is_404:
+    campaign = readable(world, request)
+    if not campaign.schedules and request.faults.no_schedules_is_404:
         raise missing(campaign.id, "schedule_id")
     return msgspec.json.encode([_schedule(*schedule) for schedule in campaign.schedules])
 
 
-def one_schedule(world: "World", ask: "Ask") -> bytes:
+def one_schedule(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/schedules/{schedule_id}`."""
-    known = {id_: (id_, at) for id_, at in readable(world, ask).schedules}
-    return msgspec.json.encode(_schedule(*ask.find(known, "schedule_id")))
+    known = {id_: (id_, at) for id_, at in readable(world, request).schedules}
+    return msgspec.json.encode(_schedule(*request.find(known, "schedule_id")))

@@ -11,7 +11,7 @@ from sandbox.v2.paging import envelope, next_link, rows_sent
 from sandbox.world.contacts import Contact
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.world import World
 
 STATUS_FILTER: Final = one_of("ALL", "ACTIVE", "UNCONFIRMED", "OPTOUT", "REMOVED")
@@ -21,10 +21,10 @@ LOST_FILTERS: Final = ("modified_since", "status")
 """What may be forgotten after the first page of contacts."""
 
 
-def _filter(ask: "Ask", list_id: str | None) -> Callable[[Contact], bool] | None:
+def _filter(request: "ApiRequest", list_id: str | None) -> Callable[[Contact], bool] | None:
     """Put the call's filters together; none at all is worth knowing, since it saves looking."""
-    since = ask.since("modified_since")
-    status = ask.text("status", "ALL")
+    since = request.since("modified_since")
+    status = request.text("status", "ALL")
     if since is None and status == "ALL":
         return None if list_id is None else lambda row: list_id in row.lists
     return lambda row: (
@@ -34,49 +34,49 @@ def _filter(ask: "Ask", list_id: str | None) -> Callable[[Contact], bool] | None
     )
 
 
-def _page(world: "World", ask: "Ask", list_id: str | None = None) -> bytes:
+def _page(world: "World", request: "ApiRequest", list_id: str | None = None) -> bytes:
     """Cut a page by id: it begins with the contact that the token names.
 
     Contacts that come or go elsewhere while somebody is paging thus shift nothing.
     """
-    rows = world.people.rows
-    begin = bisect_left(rows, ask.position, key=attrgetter("number"))
-    wanted = _filter(ask, list_id)
+    rows = world.contacts.rows
+    begin = bisect_left(rows, request.position, key=attrgetter("number"))
+    wanted = _filter(request, list_id)
     if wanted is None:
-        found = rows[begin : begin + ask.limit + 1]
+        found = rows[begin : begin + request.limit + 1]
     else:
-        found = list(islice(filter(wanted, islice(rows, begin, None)), ask.limit + 1))
-    more = len(found) > ask.limit
+        found = list(islice(filter(wanted, islice(rows, begin, None)), request.limit + 1))
+    more = len(found) > request.limit
     link = None
     if more:
-        lost = LOST_FILTERS if ask.trouble.lose_filter else ()
-        link = next_link(ask, found[ask.limit].number, lost)
-    return envelope(_as_sent(ask, found[: rows_sent(ask, more=more)]), link)
+        lost = LOST_FILTERS if request.faults.lose_filter else ()
+        link = next_link(request, found[request.limit].number, lost)
+    return envelope(_as_sent(request, found[: rows_sent(request, more=more)]), link)
 
 
-def _as_sent(ask: "Ask", rows: Iterable[Contact]) -> list[bytes]:
-    if ask.flag("include_contact_id"):
+def _as_sent(request: "ApiRequest", rows: Iterable[Contact]) -> list[bytes]:
+    if request.flag("include_contact_id"):
         return [row.v3 + row.body for row in rows]
     return [b"{" + row.body for row in rows]
 
 
-def all_contacts(world: "World", ask: "Ask") -> bytes:
+def all_contacts(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts`: by id, removed ones included unless a status is asked for."""
-    email = ask.text("email", "")
+    email = request.text("email", "")
     if not email:
-        return _page(world, ask)
-    found = world.people.by_email.get(email.lower())
-    wanted = _filter(ask, None)
+        return _page(world, request)
+    found = world.contacts.by_email.get(email.lower())
+    wanted = _filter(request, None)
     if found is None or (wanted is not None and not wanted(found)):
         return envelope([], None)
-    return envelope(_as_sent(ask, [found]), None)
+    return envelope(_as_sent(request, [found]), None)
 
 
-def contacts_of_list(world: "World", ask: "Ask") -> bytes:
+def contacts_of_list(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/lists/{list_id}/contacts`."""
-    return _page(world, ask, ask.find(world.contact_lists.by_id, "list_id").id)
+    return _page(world, request, request.find(world.contact_lists.by_id, "list_id").id)
 
 
-def one_contact(world: "World", ask: "Ask") -> bytes:
+def one_contact(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts/{contact_id}`."""
-    return b"{" + ask.find(world.people.by_id, "contact_id").body
+    return b"{" + request.find(world.contacts.by_id, "contact_id").body

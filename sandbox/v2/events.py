@@ -8,7 +8,7 @@ from sandbox.v2.paging import page
 from sandbox.world.events import NO_ADDRESS, Document, Event
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.world import World
 
 _ROW_FIELDS: Final = (
@@ -39,77 +39,77 @@ def _as_listed(event: Event) -> bytes:
     return msgspec.json.encode(row)
 
 
-def _event(world: "World", ask: "Ask") -> Event:
-    return ask.find(world.happenings.by_id, "event_id")
+def _event(world: "World", request: "ApiRequest") -> Event:
+    return request.find(world.events.by_id, "event_id")
 
 
 def _by_id(documents: list[Document]) -> dict[str, Document]:
     return {document["id"]: document for document in documents}
 
 
-def all_events(world: "World", ask: "Ask") -> bytes:
+def all_events(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events`: newest first, no filter of any kind."""
-    return page(ask, list(world.happenings.by_id.values()), _as_listed)
+    return page(request, list(world.events.by_id.values()), _as_listed)
 
 
-def one_event(world: "World", ask: "Ask") -> bytes:
+def one_event(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}`: whatever is null is left out."""
-    return msgspec.json.encode(_event(world, ask).detail)
+    return msgspec.json.encode(_event(world, request).detail)
 
 
-def fees(world: "World", ask: "Ask") -> bytes:
+def fees(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/fees`: a bare array."""
-    return msgspec.json.encode(_event(world, ask).fees)
+    return msgspec.json.encode(_event(world, request).fees)
 
 
-def one_fee(world: "World", ask: "Ask") -> bytes:
+def one_fee(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/fees/{fee_id}`."""
-    return msgspec.json.encode(ask.find(_by_id(_event(world, ask).fees), "fee_id"))
+    return msgspec.json.encode(request.find(_by_id(_event(world, request).fees), "fee_id"))
 
 
-def registrants(world: "World", ask: "Ask") -> bytes:
+def registrants(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/registrants`."""
-    found = _event(world, ask).registrants.values()
-    return page(ask, [registrant.row for registrant in found], msgspec.json.encode)
+    found = _event(world, request).registrants.values()
+    return page(request, [registrant.row for registrant in found], msgspec.json.encode)
 
 
-def one_registrant(world: "World", ask: "Ask") -> bytes:
+def one_registrant(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/registrants/{registrant_id}`."""
-    found = ask.find(_event(world, ask).registrants, "registrant_id")
+    found = request.find(_event(world, request).registrants, "registrant_id")
     return msgspec.json.encode(found.detail)
 
 
-def items(world: "World", ask: "Ask") -> bytes:
+def items(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/items`: a bare array."""
-    return msgspec.json.encode(_event(world, ask).items)
+    return msgspec.json.encode(_event(world, request).items)
 
 
-def _one_item(world: "World", ask: "Ask") -> Document:
-    return ask.find(_by_id(_event(world, ask).items), "item_id")
+def _one_item(world: "World", request: "ApiRequest") -> Document:
+    return request.find(_by_id(_event(world, request).items), "item_id")
 
 
-def one_item(world: "World", ask: "Ask") -> bytes:
+def one_item(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/items/{item_id}`."""
-    return msgspec.json.encode(_one_item(world, ask))
+    return msgspec.json.encode(_one_item(world, request))
 
 
-def attributes(world: "World", ask: "Ask") -> bytes:
+def attributes(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/items/{item_id}/attributes`: a bare array."""
-    return msgspec.json.encode(_one_item(world, ask)["attributes"])
+    return msgspec.json.encode(_one_item(world, request)["attributes"])
 
 
-def one_attribute(world: "World", ask: "Ask") -> bytes:
+def one_attribute(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/items/{item_id}/attributes/{attribute_id}`."""
-    known = _by_id(_one_item(world, ask)["attributes"])
-    return msgspec.json.encode(ask.find(known, "attribute_id"))
+    known = _by_id(_one_item(world, request)["attributes"])
+    return msgspec.json.encode(request.find(known, "attribute_id"))
 
 
-def promocodes(world: "World", ask: "Ask") -> bytes:
+def promocodes(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/promocodes`: a bare array."""
-    return msgspec.json.encode(_event(world, ask).promocodes)
+    return msgspec.json.encode(_event(world, request).promocodes)
 
 
-def one_promocode(world: "World", ask: "Ask") -> bytes:
+def one_promocode(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/eventspot/events/{event_id}/promocodes/{promocode_id}`."""
-    known = _by_id(_event(world, ask).promocodes)
-    return msgspec.json.encode(ask.find(known, "promocode_id"))
+    known = _by_id(_event(world, request).promocodes)
+    return msgspec.json.encode(request.find(known, "promocode_id"))

@@ -7,11 +7,11 @@ import msgspec
 
 from sandbox.checks import one_of
 from sandbox.v2.paging import page
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.library import File, Folder, Library
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.world import World
 
 _FOLDER_ORDERS: Final = (
@@ -36,8 +36,8 @@ FILE_SOURCE: Final = one_of(
 FILE_TYPE: Final = one_of("ALL", "IMAGES", "DOCUMENTS")
 
 
-def _folder_date(moment: int | None) -> str:
-    return moments.EPOCH if moment is None else moments.eastern(moment)
+def _folder_date(timestamp: int | None) -> str:
+    return timestamps.EPOCH if timestamp is None else timestamps.eastern(timestamp)
 
 
 def _folder(library: Library, folder: Folder) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def _file(file: File) -> bytes:
                 "height": 150 if file.is_image else 200,
                 "width": 200 if file.is_image else 178,
             },
-            "created_date": moments.eastern(file.created),
-            "modified_date": moments.eastern(file.modified),
+            "created_date": timestamps.eastern(file.created),
+            "modified_date": timestamps.eastern(file.modified),
             "folder_id": file.folder.id if file.folder else None,
             "is_image": file.is_image,
         },
@@ -100,10 +100,10 @@ _FOLDER_KEYS: Final[dict[str, Callable[[Folder], Any]]] = {
 }
 
 
-def _files(ask: "Ask", files: Iterable[File]) -> bytes:
-    order = ask.text("sort_by", "CREATED_DATE_DESC")
-    source = ask.text("source", "ALL")
-    type_ = ask.text("type", "ALL")
+def _files(request: "ApiRequest", files: Iterable[File]) -> bytes:
+    order = request.text("sort_by", "CREATED_DATE_DESC")
+    source = request.text("source", "ALL")
+    type_ = request.text("type", "ALL")
     found = [
         file
         for file in files
@@ -111,65 +111,65 @@ def _files(ask: "Ask", files: Iterable[File]) -> bytes:
         and type_ in ("ALL", "IMAGES" if file.is_image else "DOCUMENTS")
     ]
     found.sort(key=_FILE_KEYS[order.removesuffix("_DESC")], reverse=order.endswith("_DESC"))
-    return page(ask, found, _file)
+    return page(request, found, _file)
 
 
-def info(world: "World", ask: "Ask") -> bytes:
+def info(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/info`: one object, by some accounts of it in an array."""
     usage = world.library.usage()
-    return msgspec.json.encode([usage] if ask.trouble.library_info_array else usage)
+    return msgspec.json.encode([usage] if request.faults.library_info_array else usage)
 
 
-def folders(world: "World", ask: "Ask") -> bytes:
+def folders(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/folders`: those at the top, with the others inside them."""
     library = world.library
-    order = ask.text("sort_by", "CREATED_DATE_DESC")
+    order = request.text("sort_by", "CREATED_DATE_DESC")
     found = sorted(
         library.folders,
         key=_FOLDER_KEYS[order.removesuffix("_DESC")],
         reverse=order.endswith("_DESC"),
     )
-    return page(ask, found, lambda folder: msgspec.json.encode(_folder(library, folder)))
+    return page(request, found, lambda folder: msgspec.json.encode(_folder(library, folder)))
 
 
-def _one_folder(world: "World", ask: "Ask") -> Folder:
+def _one_folder(world: "World", request: "ApiRequest") -> Folder:
     known = {folder.id: folder for folder in world.library.all_folders()}
-    return ask.find(known, "folder_id")
+    return request.find(known, "folder_id")
 
 
-def one_folder(world: "World", ask: "Ask") -> bytes:
+def one_folder(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/folders/{folder_id}`."""
-    return msgspec.json.encode(_folder(world.library, _one_folder(world, ask)))
+    return msgspec.json.encode(_folder(world.library, _one_folder(world, request)))
 
 
-def all_files(world: "World", ask: "Ask") -> bytes:
+def all_files(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/files`."""
-    return _files(ask, world.library.kept())
+    return _files(request, world.library.kept())
 
 
-def files_of_folder(world: "World", ask: "Ask") -> bytes:
+def files_of_folder(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/folders/{folder_id}/files`."""
-    folder = _one_folder(world, ask)
-    return _files(ask, (file for file in world.library.kept() if file.folder is folder))
+    folder = _one_folder(world, request)
+    return _files(request, (file for file in world.library.kept() if file.folder is folder))
 
 
-def trash(world: "World", ask: "Ask") -> bytes:
+def trash(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/folders/trash/files`."""
-    return _files(ask, world.library.trashed())
+    return _files(request, world.library.trashed())
 
 
-def one_file(world: "World", ask: "Ask") -> bytes:
+def one_file(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/files/{file_id}`; a file in the trash is not found here."""
-    return _file(ask.find({file.id: file for file in world.library.kept()}, "file_id"))
+    return _file(request.find({file.id: file for file in world.library.kept()}, "file_id"))
 
 
-def upload_status(world: "World", ask: "Ask") -> bytes:
+def upload_status(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/library/files/uploadstatus/{file_ids}`: what is not known is left out."""
     files = world.library.files
     return msgspec.json.encode(
         [
             {"file_id": id_, "status": files[id_].status, "description": files[id_].status}
-            for id_ in ask.ids["file_ids"].split(",")
+            for id_ in request.ids["file_ids"].split(",")
             if id_ in files
         ],
     )

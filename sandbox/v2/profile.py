@@ -7,20 +7,20 @@ import msgspec
 from sandbox.checks import one_of
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.world import World
 
 STATUS_FILTER: Final = one_of("ALL", "CONFIRMED", "UNCONFIRMED")
 
 
-def account_info(world: "World", _ask: "Ask") -> bytes:
+def account_info(world: "World", _request: "ApiRequest") -> bytes:
     """Answer `/account/info`: one object."""
     return msgspec.json.encode(world.profile.info)
 
 
-def verified_emails(world: "World", ask: "Ask") -> bytes:
+def verified_emails(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/account/verifiedemailaddresses`: a bare array."""
-    status = ask.text("status", "ALL")
+    status = request.text("status", "ALL")
     return msgspec.json.encode(
         [email for email in world.profile.emails if status in ("ALL", email["status"])],
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
 
-from sandbox.checks import Check, any_text, flag, moment
+from sandbox.checks import Check, any_text, flag, timestamp
 from sandbox.paths import matcher
 from sandbox.v2 import (
     activities,
@@ -18,7 +18,7 @@ from sandbox.v2 import (
     profile,
     tracking,
 )
-from sandbox.v2.asking import (
+from sandbox.v2.request import (
     BY_CAMPAIGN_PAGE,
     BY_CONTACT,
     BY_EVENT,
@@ -28,13 +28,13 @@ from sandbox.v2.asking import (
     BY_REPORT_ROW,
     BY_TRASHED_FILE,
     NOT_PAGED,
-    Ask,
+    ApiRequest,
     Paging,
 )
 from sandbox.world.tracking import KINDS, Kind
 from sandbox.world.world import World
 
-Answer: TypeAlias = "Callable[[World, Ask], bytes]"
+Answer: TypeAlias = "Callable[[World, ApiRequest], bytes]"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ _CAMPAIGN: Final = "/emailmarketing/campaigns/{campaign_id}"
 _CONTACT: Final = "/contacts/{contact_id}"
 _EVENT: Final = "/eventspot/events/{event_id}"
 
-_SINCE: Final = {"created_since": moment}
+_SINCE: Final = {"created_since": timestamp}
 _FILES: Final = {
     "sort_by": library.FILE_ORDER,
     "source": library.FILE_SOURCE,
@@ -79,7 +79,7 @@ _TRASH: Final = {"sort_by": library.FILE_ORDER, "type": library.FILE_TYPE}
 
 
 def _tracking(
-    owner: str, activity: Answer, report: Callable[[Kind, World, Ask], bytes], link: Answer
+    owner: str, activity: Answer, report: Callable[[Kind, World, ApiRequest], bytes], link: Answer
 ) -> Iterator[Route]:
     """Return the reports of a campaign or a contact: complete, by type, by link."""
     yield Route(f"{owner}/tracking", activity, _SINCE, BY_REPORT_ROW)
@@ -101,19 +101,19 @@ ROUTES: Final = (
         contacts.all_contacts,
         {
             "status": contacts.STATUS_FILTER,
-            "modified_since": moment,
+            "modified_since": timestamp,
             "email": any_text,
             "include_contact_id": flag,
         },
         BY_CONTACT,
     ),
     Route("/contacts/{contact_id}", contacts.one_contact),
-    Route("/lists", lists.all_lists, {"modified_since": moment, "include_list_id": flag}),
+    Route("/lists", lists.all_lists, {"modified_since": timestamp, "include_list_id": flag}),
     Route("/lists/{list_id}", lists.one_list),
     Route(
         "/lists/{list_id}/contacts",
         contacts.contacts_of_list,
-        {"modified_since": moment},
+        {"modified_since": timestamp},
         BY_CONTACT,
     ),
     Route(
@@ -125,7 +125,7 @@ ROUTES: Final = (
     Route(
         "/emailmarketing/campaigns",
         campaigns.all_campaigns,
-        {"status": campaigns.STATUS_FILTER, "modified_since": moment},
+        {"status": campaigns.STATUS_FILTER, "modified_since": timestamp},
         BY_CAMPAIGN_PAGE,
     ),
     Route(_CAMPAIGN, campaigns.one_campaign, {"updateSummary": flag}),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sandbox.v2.campaigns import readable
+from sandbox.v2.errors import missing
 from sandbox.v2.paging import page
-from sandbox.v2.refusals import missing
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
 from sandbox.world.tracking import CLICKS, KINDS, SENDS, Hit, Kind, Row, rows_of
 
 if TYPE_CHECKING:
-    from sandbox.v2.asking import Ask
+    from sandbox.v2.request import ApiRequest
     from sandbox.world.world import World
 
 
@@ -42,7 +42,7 @@ def stamp(row: Row, hours: int, *, of_contact: bool = False) -> str:
         of_contact: Whether it is a contact's report; its clock is twice as far behind, and stamps
             sends too.
     """
-    return moments.text(_shown(row, hours, of_contact=of_contact))
+    return timestamps.text(_shown(row, hours, of_contact=of_contact))
 
 
 def _shown(row: Row, hours: int, *, of_contact: bool) -> int:
@@ -50,7 +50,7 @@ def _shown(row: Row, hours: int, *, of_contact: bool) -> int:
         hours *= 2
     elif not shifted(row.kind):
         hours = 0
-    return row.hit.at - hours * moments.HOUR
+    return row.hit.at - hours * timestamps.HOUR
 
 
 def _as_sent(row: Row, hours: int, *, of_contact: bool) -> bytes:
@@ -69,88 +69,94 @@ def _as_sent(row: Row, hours: int, *, of_contact: bool) -> bytes:
     return msgspec.json.encode(sent)
 
 
-def _answer(ask: "Ask", rows: Sequence[Row], *, of_contact: bool) -> bytes:
+def _answer(request: "ApiRequest", rows: Sequence[Row], *, of_contact: bool) -> bytes:
     """Answer with rows of all kinds; the filter goes by the time that is shown."""
-    hours = ask.trouble.clock_shift_hours
-    since = ask.since("created_since")
+    hours = request.faults.clock_shift_hours
+    since = request.since("created_since")
     if since is not None:
         rows = [row for row in rows if _shown(row, hours, of_contact=of_contact) >= since]
-    return page(ask, rows, lambda row: _as_sent(row, hours, of_contact=of_contact))
+    return page(request, rows, lambda row: _as_sent(row, hours, of_contact=of_contact))
 
 
-def _answer_one_kind(ask: "Ask", kind: Kind, campaign: Campaign, hits: Sequence[Hit]) -> bytes:
+def _answer_one_kind(
+    request: "ApiRequest", kind: Kind, campaign: Campaign, hits: Sequence[Hit]
+) -> bytes:
     """Answer with rows of one report, which may be long: only those on the page are looked at."""
-    hours = ask.trouble.clock_shift_hours
-    since = ask.since("created_since")
+    hours = request.faults.clock_shift_hours
+    since = request.since("created_since")
     if since is not None:
-        behind = hours * moments.HOUR if shifted(kind) else 0
+        behind = hours * timestamps.HOUR if shifted(kind) else 0
         hits = [hit for hit in hits if hit.at - behind >= since]
-    return page(ask, hits, lambda hit: _as_sent(Row(kind, campaign, hit), hours, of_contact=False))
+    return page(
+        request, hits, lambda hit: _as_sent(Row(kind, campaign, hit), hours, of_contact=False)
+    )
 
 
-def _tracked(world: "World", ask: "Ask") -> Campaign:
-    found = readable(world, ask)
+def _tracked(world: "World", request: "ApiRequest") -> Campaign:
+    found = readable(world, request)
     if not found.tracked:
         raise missing(found.id, "campaign_id")
     return found
 
 
-def campaign_report(kind: Kind, world: "World", ask: "Ask") -> bytes:
+def campaign_report(kind: Kind, world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/...`, one kind of row."""
-    campaign = _tracked(world, ask)
-    return _answer_one_kind(ask, kind, campaign, world.tracking.of(campaign)[kind])
+    campaign = _tracked(world, request)
+    return _answer_one_kind(request, kind, campaign, world.tracking.of(campaign)[kind])
 
 
-def campaign_activity(world: "World", ask: "Ask") -> bytes:
+def campaign_activity(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/tracking`: all kinds, newest first."""
-    rows = list(rows_of(world.tracking, _tracked(world, ask)))
+    rows = list(rows_of(world.tracking, _tracked(world, request)))
     rows.sort(key=lambda row: row.hit.at, reverse=True)
-    return _answer(ask, rows, of_contact=False)
+    return _answer(request, rows, of_contact=False)
 
 
-def campaign_link(world: "World", ask: "Ask") -> bytes:
+def campaign_link(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/clicks/{link_id}`."""
-    campaign = _tracked(world, ask)
-    link = ask.find({link.uid: link for link in campaign.links}, "link_id")
+    campaign = _tracked(world, request)
+    link = request.find({link.uid: link for link in campaign.links}, "link_id")
     hits = [hit for hit in world.tracking.of(campaign)[CLICKS] if hit.extra[0] == link.uid]
-    return _answer_one_kind(ask, CLICKS, campaign, hits)
+    return _answer_one_kind(request, CLICKS, campaign, hits)
 
 
-def campaign_summary(world: "World", ask: "Ask") -> bytes:
+def campaign_summary(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/reports/summary`."""
-    return msgspec.json.encode(world.tracking.summary(_tracked(world, ask)))
+    return msgspec.json.encode(world.tracking.summary(_tracked(world, request)))
 
 
-def _contact_rows(world: "World", ask: "Ask") -> list[Row]:
-    contact = ask.find(world.people.by_id, "contact_id")
-    return world.tracking.of_contact(contact.id, world.mailings.tracked())
+def _contact_rows(world: "World", request: "ApiRequest") -> list[Row]:
+    contact = request.find(world.contacts.by_id, "contact_id")
+    return world.tracking.of_contact(contact.id, world.campaigns.tracked())
 
 
-def contact_activity(world: "World", ask: "Ask") -> bytes:
+def contact_activity(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts/{contact_id}/tracking`: all kinds, newest first."""
-    return _answer(ask, _contact_rows(world, ask), of_contact=True)
+    return _answer(request, _contact_rows(world, request), of_contact=True)
 
 
-def contact_report(kind: Kind, world: "World", ask: "Ask") -> bytes:
+def contact_report(kind: Kind, world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts/{contact_id}/tracking/...`, one kind of row."""
-    rows = [row for row in _contact_rows(world, ask) if row.kind is kind]
-    return _answer(ask, rows, of_contact=True)
+    rows = [row for row in _contact_rows(world, request) if row.kind is kind]
+    return _answer(request, rows, of_contact=True)
 
 
-def contact_link(world: "World", ask: "Ask") -> bytes:
+def contact_link(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts/{contact_id}/tracking/clicks/{link_id}`."""
-    link = ask.ids["link_id"]
+    link = request.ids["link_id"]
     rows = [
-        row for row in _contact_rows(world, ask) if row.kind is CLICKS and row.hit.extra[0] == link
+        row
+        for row in _contact_rows(world, request)
+        if row.kind is CLICKS and row.hit.extra[0] == link
     ]
-    return _answer(ask, rows, of_contact=True)
+    return _answer(request, rows, of_contact=True)
 
 
-def contact_summary(world: "World", ask: "Ask") -> bytes:
+def contact_summary(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts/{contact_id}/tracking/reports/summary`: zeroes where nothing happened."""
-    counts = Counter(row.kind.name for row in _contact_rows(world, ask))
+    counts = Counter(row.kind.name for row in _contact_rows(world, request))
     sent: dict[str, int | str] = {name: counts[name] for name in KINDS}
-    return msgspec.json.encode(sent | {"contact_id": ask.ids["contact_id"]})
+    return msgspec.json.encode(sent | {"contact_id": request.ids["contact_id"]})
 
 
 _COUNTED_BY_CAMPAIGN: Final = ("opens", "clicks", "forwards", "bounces")
@@ -165,15 +171,15 @@ def by_campaign(rows: Iterable[Row]) -> dict[str, Counter[str]]:
     return counts
 
 
-def contact_summary_by_campaign(world: "World", ask: "Ask") -> bytes:
+def contact_summary_by_campaign(world: "World", request: "ApiRequest") -> bytes:
     """Answer `/contacts/{contact_id}/tracking/reports/summaryByCampaign`: a bare array."""
     return msgspec.json.encode(
         [
             {
                 "campaign_id": campaign_id,
-                "contact_id": ask.ids["contact_id"],
+                "contact_id": request.ids["contact_id"],
                 **{name: counts[name] for name in _COUNTED_BY_CAMPAIGN},
             }
-            for campaign_id, counts in by_campaign(_contact_rows(world, ask)).items()
+            for campaign_id, counts in by_campaign(_contact_rows(world, request)).items()
         ],
     )

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.v3.asking import Ask, by_key, seconds
-from sandbox.world import moments
+from sandbox.v3.request import ApiRequest, by_key, seconds
+from sandbox.world import timestamps
 from sandbox.world.activities import Activity
 from sandbox.world.world import World
 
@@ -16,12 +16,12 @@ _STATES: Final = {
     "RUNNING": "processing",
     "CANCELLED": "cancelled",
 }
-_KEPT_FOR: Final = 10 * moments.DAY
+_KEPT_FOR: Final = 10 * timestamps.DAY
 
 
 def kept(world: World) -> list[Activity]:
     """The jobs of the last ten days, the newest first."""
-    rows = world.jobs.kept()
+    rows = world.activities.kept()
     latest = max((job.created for job in rows), default=0)
     return [job for job in rows if job.created > latest - _KEPT_FOR]
 
@@ -54,14 +54,14 @@ def _as_sent(job: Activity, link: str) -> dict[str, Any]:
     return row
 
 
-def all_activities(world: World, ask: Ask) -> bytes:
+def all_activities(world: World, request: ApiRequest) -> bytes:
     """Answer `/activities`; each row links to the last one of its page, a fault of the API's."""
-    rows = [job for job in kept(world) if ask.text("state", _state(job)) == _state(job)]
+    rows = [job for job in kept(world) if request.text("state", _state(job)) == _state(job)]
     ids = [job.uuid for job in rows]
-    begin = ids.index(ask.position) + 1 if ask.position in ids else 0
-    last = (ids[begin : begin + ask.limit] or [""])[-1]
+    begin = ids.index(request.position) + 1 if request.position in ids else 0
+    last = (ids[begin : begin + request.limit] or [""])[-1]
     return by_key(
-        ask,
+        request,
         "activities",
         rows,
         lambda job: job.uuid,
@@ -69,7 +69,7 @@ def all_activities(world: World, ask: Ask) -> bytes:
     )
 
 
-def one_activity(world: World, ask: Ask) -> bytes:
+def one_activity(world: World, request: ApiRequest) -> bytes:
     """Answer `/activities/{activity_id}`."""
-    job = ask.find({job.uuid: job for job in kept(world)}, "activity_id")
+    job = request.find({job.uuid: job for job in kept(world)}, "activity_id")
     return msgspec.json.encode(_as_sent(job, job.uuid))

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sandbox.v3.asking import Ask, envelope
-from sandbox.v3.refusals import bad_cursor, conflict, missing
-from sandbox.world import moments
+from sandbox.v3.errors import bad_cursor, conflict, missing
+from sandbox.v3.request import ApiRequest, envelope
+from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
-from sandbox.world.making import stable_uuid
+from sandbox.world.fake_data import stable_uuid
 from sandbox.world.world import World
 
 _STATUSES: Final = {
@@ -34,42 +34,42 @@ _CODE_EVERY: Final = 3
 
 def hulls(world: World) -> list[Campaign]:
     """All campaigns, removed ones too, the newest first; a resend is inside another."""
-    found = [each for each in world.mailings.by_id.values() if each.resend_of is None]
+    found = [each for each in world.campaigns.by_id.values() if each.resend_of is None]
     return sorted(found, key=lambda each: (each.created, each.id), reverse=True)
 
 
 def activities(world: World) -> dict[str, Campaign]:
     """Return an activity by id, unless its campaign is removed."""
-    return {each.activity_uuid: each for each in world.mailings.by_id.values()}
+    return {each.activity_uuid: each for each in world.campaigns.by_id.values()}
 
 
 def _hull(each: Campaign) -> dict[str, Any]:
     is_code = each.variant % _CODE_EVERY == 0
     return {
         "campaign_id": each.uuid,
-        "created_at": moments.text(each.created),
+        "created_at": timestamps.text(each.created),
         "current_status": _STATUSES[each.status],
         "name": each.name,
         "type": "CUSTOM_CODE_EMAIL" if is_code else "NEWSLETTER",
         "type_code": _AB_TEST if is_tested(each) else 26 if is_code else 10,
-        "updated_at": moments.text(each.changed),
+        "updated_at": timestamps.text(each.changed),
     }
 
 
-def all_campaigns(world: World, ask: Ask) -> bytes:
+def all_campaigns(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails`: its links have parameters, and an offset with `*` for `=`."""
-    since = ask.moment("after_date")
+    since = request.timestamp("after_date")
     rows = [each for each in hulls(world) if since is None or each.changed >= since]
-    begin = _offset(ask.position)
+    begin = _offset(request.position)
     link = None
-    if len(rows) > begin + ask.limit:
-        after = base64.b64encode(str(begin + ask.limit).encode()).decode().replace("=", "*")
-        fields = {"limit": str(ask.limit), "next": after}
+    if len(rows) > begin + request.limit:
+        after = base64.b64encode(str(begin + request.limit).encode()).decode().replace("=", "*")
+        fields = {"limit": str(request.limit), "next": after}
         if since is not None:
-            fields["after_date"] = moments.text(since)
-        link = f"{ask.path}?{urlencode(fields, safe='*')}"
-    found = (msgspec.json.encode(_hull(each)) for each in rows[begin : begin + ask.limit])
-    return envelope(ask, "campaigns", found, link)
+            fields["after_date"] = timestamps.text(since)
+        link = f"{request.path}?{urlencode(fields, safe='*')}"
+    found = (msgspec.json.encode(_hull(each)) for each in rows[begin : begin + request.limit])
+    return envelope(request, "campaigns", found, link)
 
 
 def _offset(text: str) -> int:
@@ -81,9 +81,9 @@ def _offset(text: str) -> int:
         raise bad_cursor() from None
 
 
-def one_campaign(world: World, ask: Ask) -> bytes:
+def one_campaign(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails/{campaign_id}`: with its activities; the status in upper case."""
-    each = ask.find({each.uuid: each for each in hulls(world)}, "campaign_id")
+    each = request.find({each.uuid: each for each in hulls(world)}, "campaign_id")
     row = _hull(each)
     row["current_status"] = row["current_status"].upper()
     found = [{"campaign_activity_id": each.activity_uuid, "role": "primary_email"}]
@@ -99,16 +99,16 @@ def permalink_id(hull: Campaign) -> str:
     return stable_uuid("permalink", hull.id)
 
 
-def _activity(world: World, ask: Ask) -> Campaign:
-    found = ask.find(activities(world), "campaign_activity_id")
+def _activity(world: World, request: ApiRequest) -> Campaign:
+    found = request.find(activities(world), "campaign_activity_id")
     if found.hull.status == "DELETED":
         raise missing()
     return found
 
 
-def one_activity(world: World, ask: Ask) -> bytes:
+def one_activity(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails/activities/{campaign_activity_id}`; of a removed campaign there is none."""
-    each = _activity(world, ask)
+    each = _activity(world, request)
     lists = world.contact_lists.by_id
     is_code = each.hull.variant % _CODE_EVERY == 0
     row: dict[str, Any] = {
@@ -126,7 +126,7 @@ def one_activity(world: World, ask: Ask) -> bytes:
         "preheader": each.paragraphs[0],
         "document_id": stable_uuid("document", each.id),
     }
-    include = ask.words("include")
+    include = request.words("include")
     if "html_content" in include and is_code:
         row["html_content"] = (
             f"<html><body>{''.join(map(_paragraph, each.paragraphs))}</body></html>"
@@ -150,16 +150,16 @@ def _paragraph(text: str) -> str:
     return f"<p>{text}</p>"
 
 
-def schedules(world: World, ask: Ask) -> bytes:
+def schedules(world: World, request: ApiRequest) -> bytes:
     """Answer `…/schedules`: an array, empty unless it is scheduled."""
-    each = _activity(world, ask)
-    rows = [{"scheduled_date": moments.text(at)} for _, at in each.schedules]
+    each = _activity(world, request)
+    rows = [{"scheduled_date": timestamps.text(at)} for _, at in each.schedules]
     return msgspec.json.encode(rows)
 
 
-def preview(world: World, ask: Ask) -> bytes:
+def preview(world: World, request: ApiRequest) -> bytes:
     """Answer `…/previews`: one object."""
-    each = _activity(world, ask)
+    each = _activity(world, request)
     return msgspec.json.encode(
         {
             "campaign_activity_id": each.activity_uuid,
@@ -174,9 +174,9 @@ def preview(world: World, ask: Ask) -> bytes:
     )
 
 
-def send_history(world: World, ask: Ask) -> bytes:
+def send_history(world: World, request: ApiRequest) -> bytes:
     """Answer `…/send_history`: an array, one row a send."""
-    each = _activity(world, ask)
+    each = _activity(world, request)
     lists = world.contact_lists.by_id
     rows = []
     if each.last_run is not None:
@@ -185,7 +185,7 @@ def send_history(world: World, ask: Ask) -> bytes:
                 "send_id": 1,
                 "contact_list_ids": [lists[name].v3 for name in each.lists if name in lists],
                 "count": world.tracking.summary(each)["sends"],
-                "run_date": moments.text(each.last_run),
+                "run_date": timestamps.text(each.last_run),
                 "send_status": "COMPLETED",
                 "reason_code": 0,
             }
@@ -193,16 +193,16 @@ def send_history(world: World, ask: Ask) -> bytes:
     return msgspec.json.encode(rows)
 
 
-def resends(world: World, ask: Ask) -> bytes:
+def resends(world: World, request: ApiRequest) -> bytes:
     """Answer `…/non_opener_resends`: an array."""
-    each = _activity(world, ask)
+    each = _activity(world, request)
     rows = [
         {
             "delay_days": 3,
             "delay_minutes": 4320,
             "resend_subject": other.subject,
             "resend_request_id": other.id[-6:],
-            "resend_date": moments.text(other.last_run or other.modified),
+            "resend_date": timestamps.text(other.last_run or other.modified),
             "resend_status": "DONE",
         }
         for other in each.resends
@@ -215,9 +215,9 @@ def is_tested(each: Campaign) -> bool:
     return each.resend_of is None and each.variant % _TESTED_EVERY == 0
 
 
-def ab_test(world: World, ask: Ask) -> bytes:
+def ab_test(world: World, request: ApiRequest) -> bytes:
     """Answer `…/abtest`: one object, or a conflict where there was no test."""
-    each = _activity(world, ask)
+    each = _activity(world, request)
     if not is_tested(each):
         raise conflict() if each.variant % 2 else missing()
     said = {

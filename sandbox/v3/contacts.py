@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from sandbox.v3.asking import Ask, by_number, envelope, seconds
-from sandbox.v3.refusals import TIMED_OUT, missing, segment_with_others
-from sandbox.wire import Reply
-from sandbox.world import moments
+from sandbox.http import Reply
+from sandbox.v3.errors import TIMED_OUT, missing, segment_with_others
+from sandbox.v3.request import ApiRequest, by_number, envelope, seconds
+from sandbox.world import timestamps
 from sandbox.world.contacts import Contact, Document
-from sandbox.world.making import stable_uuid
+from sandbox.world.fake_data import stable_uuid
 from sandbox.world.outreach import TextContact
 from sandbox.world.world import World
 
@@ -90,9 +90,9 @@ def channel(uuid: str, number: str, created: int) -> Document:
 def _email(row: Contact, document: Document) -> Document:
     held = document["email_addresses"][0]
     opted_out = held.get("opt_out_date")
-    is_out = row.status == "OPTOUT" and opted_out and opted_out != moments.NEVER
+    is_out = row.status == "OPTOUT" and opted_out and opted_out != timestamps.NEVER
     granted = "explicit" if held["opt_in_source"] == "ACTION_BY_VISITOR" else "implicit"
-    changed = max(row.created, moments.read(opted_out)) if is_out else row.created
+    changed = max(row.created, timestamps.read(opted_out)) if is_out else row.created
     found = {
         "address": held["email_address"],
         "permission_to_send": _PERMISSIONS.get(row.status, granted),
@@ -105,7 +105,7 @@ def _email(row: Contact, document: Document) -> Document:
     if is_out:
         found |= {
             "opt_out_source": _WHO[held["opt_out_source"]],
-            "opt_out_date": seconds(moments.read(opted_out)),
+            "opt_out_date": seconds(timestamps.read(opted_out)),
         }
         if row.number % 2:
             found["opt_out_reason"] = "Too many mails"
@@ -194,7 +194,7 @@ def _document(world: World, row: Contact) -> Document:
         found["update_source"] = "Account"
     found |= {"created_at": seconds(row.created), "updated_at": seconds(row.modified)}
     if row.status == _DELETED:
-        found["deleted_at"] = moments.text(row.modified)[:10]
+        found["deleted_at"] = timestamps.text(row.modified)[:10]
     if is_texted(row):
         found["sms_channel"] = channel(row.uuid, f"555{row.number % 10**7:07d}", row.created)
     return found | _included(world, row, document)
@@ -237,14 +237,14 @@ def _as_sent(world: World, person: Person, includes: set[str]) -> bytes:
 def everybody(world: World) -> Sequence[Person]:
     """Return all contacts, newest first; those with only a phone number come last."""
     texted = sorted(world.outreach.contacts.values(), key=lambda each: each.created, reverse=True)
-    return [*world.people.newest_first(), *texted] if texted else world.people.newest_first()
+    return [*world.contacts.newest_first(), *texted] if texted else world.contacts.newest_first()
 
 
 def _opted_out(row: Person) -> int | None:
     if isinstance(row, TextContact) or row.status != "OPTOUT":
         return None
     when = row.document()["email_addresses"][0].get("opt_out_date")
-    return moments.read(when) if when and when != moments.NEVER else None
+    return timestamps.read(when) if when and when != timestamps.NEVER else None
 
 
 def _permission(row: Person) -> str:
@@ -253,26 +253,28 @@ def _permission(row: Person) -> str:
     return "deleted" if row.status == _DELETED else _PERMISSIONS.get(row.status, "active")
 
 
-def _wanted(ask: Ask) -> Sequence[Person]:
-    rows = everybody(ask.world)
-    before = ask.moment("created_before")
+def _wanted(request: ApiRequest) -> Sequence[Person]:
+    rows = everybody(request.world)
+    before = request.timestamp("created_before")
     if before is not None:
         texted = [row for row in rows if isinstance(row, TextContact) and row.created < before]
-        mailed = ask.world.people.newest_first()
+        mailed = request.world.contacts.newest_first()
         rows = [*mailed[bisect_right(mailed, -before, key=lambda row: -row.created) :], *texted]
-    statuses = ask.words("status")
+    statuses = request.words("status")
     if "all" not in statuses:
         shown = statuses or set(STATUSES) - {"deleted"}
         rows = [row for row in rows if _permission(row) in shown]
-    for name, moment in (("updated", "modified"), ("created", "created")):
-        if (after := ask.moment(f"{name}_after")) is not None:
-            rows = [row for row in rows if getattr(row, moment) >= after - after % moments.SECOND]
-    if (until := ask.moment("updated_before")) is not None:
+    for name, timestamp in (("updated", "modified"), ("created", "created")):
+        if (after := request.timestamp(f"{name}_after")) is not None:
+            rows = [
+                row for row in rows if getattr(row, timestamp) >= after - after % timestamps.SECOND
+            ]
+    if (until := request.timestamp("updated_before")) is not None:
         rows = [row for row in rows if row.modified < until]
-    if (since := ask.moment("optout_after")) is not None:
+    if (since := request.timestamp("optout_after")) is not None:
         rows = [row for row in rows if (_opted_out(row) or 0) >= since]
-    if wanted := ask.words("lists"):
-        lists = ask.world.contact_lists.by_id
+    if wanted := request.words("lists"):
+        lists = request.world.contact_lists.by_id
         rows = [
             row
             for row in rows
@@ -281,53 +283,55 @@ def _wanted(ask: Ask) -> Sequence[Person]:
     return rows
 
 
-def all_contacts(world: World, ask: Ask) -> bytes | Reply:
+def all_contacts(world: World, request: ApiRequest) -> bytes | Reply:
     """Answer `/contacts`."""
-    if ask.limit > (ask.trouble.slow_pages or ask.limit):
+    if request.limit > (request.faults.slow_pages or request.limit):
         return TIMED_OUT
-    if "segment_id" in ask.given:
-        return _of_segment(world, ask)
-    email = ask.text("email")
+    if "segment_id" in request.given:
+        return _of_segment(world, request)
+    email = request.text("email")
     if email:
-        found = world.people.by_email.get(email.lower())
+        found = world.contacts.by_email.get(email.lower())
         rows: Sequence[Person] = [found] if found else []
     else:
-        rows = _wanted(ask)
-    includes = ask.words("include")
-    beside = {"contacts_count": len(rows)} if ask.text("include_count") == "true" else {}
-    return by_number(ask, "contacts", rows, lambda row: _as_sent(world, row, includes), **beside)
+        rows = _wanted(request)
+    includes = request.words("include")
+    beside = {"contacts_count": len(rows)} if request.text("include_count") == "true" else {}
+    return by_number(
+        request, "contacts", rows, lambda row: _as_sent(world, row, includes), **beside
+    )
 
 
-def _of_segment(world: World, ask: Ask) -> bytes | Reply:
+def _of_segment(world: World, request: ApiRequest) -> bytes | Reply:
     """The members of a segment, which takes time to work out; it combines with `limit` alone."""
-    if ask.given.keys() - {"segment_id"}:
+    if request.given.keys() - {"segment_id"}:
         raise segment_with_others()
-    number = int(ask.given["segment_id"])
+    number = int(request.given["segment_id"])
     segment = next((each for each in world.groups.segments if each.number == number), None)
     if segment is None:
         raise missing()
-    if not ask.position and ask.trouble.slow_segments > 0:
-        ask.trouble.slow_segments -= 1
-        return Reply(202, envelope(ask, "contacts", [], None, status="processing"))
-    rows = [row for row in world.people.newest_first() if world.groups.is_in(row, segment)]
-    return by_number(ask, "contacts", rows, lambda row: _as_sent(world, row, set()))
+    if not request.position and request.faults.slow_segments > 0:
+        request.faults.slow_segments -= 1
+        return Reply(202, envelope(request, "contacts", [], None, status="processing"))
+    rows = [row for row in world.contacts.newest_first() if world.groups.is_in(row, segment)]
+    return by_number(request, "contacts", rows, lambda row: _as_sent(world, row, set()))
 
 
-def asked_for(world: World, ask: Ask) -> Person:
+def asked_for(world: World, request: ApiRequest) -> Person:
     """The contact that the path names."""
-    written: Mapping[str, Person] = world.people.by_uuid
+    written: Mapping[str, Person] = world.contacts.by_uuid
     texted: Mapping[str, Person] = world.outreach.contacts
-    return ask.find(texted if ask.ids["contact_id"] in texted else written, "contact_id")
+    return request.find(texted if request.ids["contact_id"] in texted else written, "contact_id")
 
 
-def one_contact(world: World, ask: Ask) -> bytes:
+def one_contact(world: World, request: ApiRequest) -> bytes:
     """Answer `/contacts/{contact_id}`; deleted ones too."""
-    return _as_sent(world, asked_for(world, ask), ask.words("include"))
+    return _as_sent(world, asked_for(world, request), request.words("include"))
 
 
-def counts(world: World, _ask: Ask) -> bytes:
+def counts(world: World, _request: ApiRequest) -> bytes:
     """Answer `/contacts/counts`."""
-    permissions = [row.status for row in world.people.rows if row.status != _DELETED]
+    permissions = [row.status for row in world.contacts.rows if row.status != _DELETED]
     active = permissions.count("ACTIVE")
     return msgspec.json.encode(
         {
@@ -342,18 +346,18 @@ def counts(world: World, _ask: Ask) -> bytes:
 
 def texting(world: World, uuid: str) -> list[Document]:
     """Return the SMS consent history of a contact, with three formats of timestamps."""
-    row = world.people.by_uuid.get(uuid)
+    row = world.contacts.by_uuid.get(uuid)
     person = world.outreach.contacts.get(uuid)
     if person is None and (row is None or not is_texted(row)):
         return []
     created = person.created if person else row.created if row else 0
-    day = moments.text(created)[:10]
+    day = timestamps.text(created)[:10]
     return [
         {
             "contact_id": uuid,
             "sms_channel_id": stable_uuid("channel", uuid),
             "sms_channel_history_id": stable_uuid("history", uuid),
-            "insert_time": moments.eastern(created),
+            "insert_time": timestamps.eastern(created),
             "history_details": {
                 "state": "E",
                 "source": "A",
@@ -368,9 +372,9 @@ def texting(world: World, uuid: str) -> list[Document]:
     ]
 
 
-def sms_history(world: World, ask: Ask) -> bytes:
+def sms_history(world: World, request: ApiRequest) -> bytes:
     """Answer `/contacts/sms_engagement_history/{contact_id}`: a bare array."""
-    return msgspec.json.encode(texting(world, asked_for(world, ask).uuid))
+    return msgspec.json.encode(texting(world, asked_for(world, request).uuid))
 
 
 def xrefs(pairs: Iterable[tuple[str, dict[str, str]]]) -> bytes:
@@ -379,8 +383,8 @@ def xrefs(pairs: Iterable[tuple[str, dict[str, str]]]) -> bytes:
     return msgspec.json.encode({"xrefs": rows})
 
 
-def contact_xrefs(world: World, ask: Ask) -> bytes:
+def contact_xrefs(world: World, request: ApiRequest) -> bytes:
     """Answer `/contacts/contact_id_xrefs`; ids that nobody has are left out."""
-    asked = ask.needed("sequence_ids").split(",")
-    known = world.people.by_id
+    asked = request.needed("sequence_ids").split(",")
+    known = world.contacts.by_id
     return xrefs((each, {"contact_id": known[each].uuid}) for each in asked if each in known)

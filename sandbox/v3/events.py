@@ -6,29 +6,29 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from sandbox.v3.asking import Ask
-from sandbox.world import moments
-from sandbox.world.gatherings import Gathering, Registration
+from sandbox.v3.request import ApiRequest
+from sandbox.world import timestamps
+from sandbox.world.v3_events import Registration, V3Event
 from sandbox.world.world import World
 
-_MOMENT: Final = moments.text
+_MOMENT: Final = timestamps.text
 
 
-def _page(ask: Ask, rows: Sequence[dict[str, Any]]) -> bytes:
-    begin = int(ask.position) if ask.position.isdecimal() else 0
-    after = begin + ask.limit
+def _page(request: ApiRequest, rows: Sequence[dict[str, Any]]) -> bytes:
+    begin = int(request.position) if request.position.isdecimal() else 0
+    after = begin + request.limit
     cursor = str(after) if len(rows) > after else None
     link = None
     if cursor:
-        fields = {"limit": ask.limit, "next": cursor, **ask.given}
-        link = {"href": f"{ask.path}?{urlencode(fields)}"}
+        fields = {"limit": request.limit, "next": cursor, **request.given}
+        link = {"href": f"{request.path}?{urlencode(fields)}"}
     return msgspec.json.encode(
         {
             "records": rows[begin:after],
             "total_records": len(rows),
             "next_cursor": cursor,
             "prev_cursor": None,
-            "_links": {"self": {"href": ask.path}, "next": link, "prev": None},
+            "_links": {"self": {"href": request.path}, "next": link, "prev": None},
         }
     )
 
@@ -47,13 +47,13 @@ def _address(world: World) -> dict[str, Any]:
     }
 
 
-def _listed(world: World, each: Gathering) -> dict[str, Any]:
+def _listed(world: World, each: V3Event) -> dict[str, Any]:
     return {
         "event_id": each.uuid,
         "title": each.title,
         "description": "Come and see.",
         "start_time": _MOMENT(each.start),
-        "end_time": _MOMENT(each.start + moments.HOUR),
+        "end_time": _MOMENT(each.start + timestamps.HOUR),
         "status": each.status,
         "registration_url": "https://www.example.com/register",
         "name": each.title,
@@ -70,19 +70,19 @@ def _listed(world: World, each: Gathering) -> dict[str, Any]:
     }
 
 
-def all_events(world: World, ask: Ask) -> bytes:
+def all_events(world: World, request: ApiRequest) -> bytes:
     """Answer `/events`: without the time of the last change."""
     rows = sorted(
-        world.gatherings.events.values(),
+        world.v3_events.events.values(),
         key=lambda each: each.updated,
-        reverse=ask.text("sort_order", "ASC") == "DESC",
+        reverse=request.text("sort_order", "ASC") == "DESC",
     )
-    return _page(ask, [_listed(world, each) for each in rows])
+    return _page(request, [_listed(world, each) for each in rows])
 
 
-def one_event(world: World, ask: Ask) -> bytes:
+def one_event(world: World, request: ApiRequest) -> bytes:
     """Answer `/events/{event_id}`: with its one track."""
-    each = ask.find(world.gatherings.events, "event_id")
+    each = request.find(world.v3_events.events, "event_id")
     return msgspec.json.encode(
         {
             "event_id": each.uuid,
@@ -91,7 +91,7 @@ def one_event(world: World, ask: Ask) -> bytes:
             "name": each.title,
             "description": "Come and see.",
             "event_start": _MOMENT(each.start),
-            "event_end": _MOMENT(each.start + moments.HOUR),
+            "event_end": _MOMENT(each.start + timestamps.HOUR),
             "event_type": "PERFORMING_ARTS",
             "create_time": _MOMENT(each.created),
             "last_update_time": _MOMENT(each.updated),
@@ -113,7 +113,7 @@ def one_event(world: World, ask: Ask) -> bytes:
     )
 
 
-def _registered(event: Gathering, each: Registration) -> dict[str, Any]:
+def _registered(event: V3Event, each: Registration) -> dict[str, Any]:
     return {
         "checkedIn_tickets": 0,
         "checkin_status": "NOT_CHECKED_IN",
@@ -132,7 +132,7 @@ def _registered(event: Gathering, each: Registration) -> dict[str, Any]:
     }
 
 
-def registrations(world: World, ask: Ask) -> bytes:
+def registrations(world: World, request: ApiRequest) -> bytes:
     """Answer `/events/{event_id}/tracks/{track_id}/registrations`."""
-    event = ask.find(world.gatherings.events, "event_id")
-    return _page(ask, [_registered(event, each) for each in event.registrations])
+    event = request.find(world.v3_events.events, "event_id")
+    return _page(request, [_registered(event, each) for each in event.registrations])

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.v3.asking import Ask, by_key, seconds
 from sandbox.v3.contacts import xrefs
-from sandbox.world import moments
+from sandbox.v3.request import ApiRequest, by_key, seconds
+from sandbox.world import timestamps
 from sandbox.world.groups import CustomField, Segment, Tag
 from sandbox.world.world import World
 
@@ -45,7 +45,7 @@ def _lists(world: World, channel: str, statuses: set[str]) -> list[dict[str, Any
             "favorite": each.id == "1",
             "created_at": seconds(each.created),
             "updated_at": seconds(each.modified),
-            "membership_count": world.people.on_list(each.id),
+            "membership_count": world.contacts.on_list(each.id),
         }
         if deleted is not None:
             row["deleted_at"] = seconds(deleted)
@@ -53,19 +53,19 @@ def _lists(world: World, channel: str, statuses: set[str]) -> list[dict[str, Any
     return sorted(found, key=lambda row: str(row["list_id"]))
 
 
-def all_lists(world: World, ask: Ask) -> bytes:
+def all_lists(world: World, request: ApiRequest) -> bytes:
     """Answer `/contact_lists`, sorted by id; how many are on a list comes only if asked for."""
-    rows = _lists(world, ask.text("channel_type", "email"), ask.words("status", "active"))
-    if "include_membership_count" not in ask.given:
+    rows = _lists(world, request.text("channel_type", "email"), request.words("status", "active"))
+    if "include_membership_count" not in request.given:
         for row in rows:
             del row["membership_count"]
-    beside = {"lists_count": len(rows)} if ask.text("include_count") == "true" else {}
-    return by_key(ask, "lists", rows, lambda row: str(row["list_id"]), _encode, **beside)
+    beside = {"lists_count": len(rows)} if request.text("include_count") == "true" else {}
+    return by_key(request, "lists", rows, lambda row: str(row["list_id"]), _encode, **beside)
 
 
-def list_xrefs(world: World, ask: Ask) -> bytes:
+def list_xrefs(world: World, request: ApiRequest) -> bytes:
     """Answer `/contact_lists/list_id_xrefs`."""
-    asked = ask.needed("sequence_ids").split(",")
+    asked = request.needed("sequence_ids").split(",")
     known = world.contact_lists.by_id
     return xrefs((each, {"list_id": known[each].v3}) for each in asked if each in known)
 
@@ -90,35 +90,35 @@ def _field(field: CustomField) -> dict[str, Any]:
                 "choice_id": number,
                 "choice_label": label,
                 "display_order": number,
-                "created_at": moments.text(field.created),
-                "updated_at": moments.text(field.created),
+                "created_at": timestamps.text(field.created),
+                "updated_at": timestamps.text(field.created),
             }
             for number, label in enumerate(field.choices, start=1)
         ]
     return row
 
 
-def custom_fields(world: World, ask: Ask) -> bytes:
+def custom_fields(world: World, request: ApiRequest) -> bytes:
     """Answer `/contact_custom_fields`, the newest first."""
     rows = sorted(world.groups.fields, key=lambda field: field.created, reverse=True)
     encode = lambda field: _encode(_field(field))  # noqa: E731 - named for what it does
-    return by_key(ask, "custom_fields", rows, lambda field: field.uuid, encode)
+    return by_key(request, "custom_fields", rows, lambda field: field.uuid, encode)
 
 
 def _tag(world: World, tag: Tag, *, counted: bool) -> bytes:
     row: dict[str, Any] = {"tag_id": tag.uuid, "name": tag.name}
     if counted:
-        row["contacts_count"] = sum(row.number % tag.every == 0 for row in world.people.rows)
+        row["contacts_count"] = sum(row.number % tag.every == 0 for row in world.contacts.rows)
     row |= {"created_at": seconds(tag.created), "updated_at": seconds(tag.modified)}
     return _encode(row | ({"tag_source": "Contact"} if tag.every % 2 else {}))
 
 
-def tags(world: World, ask: Ask) -> bytes:
+def tags(world: World, request: ApiRequest) -> bytes:
     """Answer `/contact_tags`, sorted by id."""
     rows = sorted(world.groups.tags, key=lambda tag: tag.uuid)
-    counted = ask.text("include_count") == "true"
+    counted = request.text("include_count") == "true"
     return by_key(
-        ask, "tags", rows, lambda tag: tag.uuid, lambda tag: _tag(world, tag, counted=counted)
+        request, "tags", rows, lambda tag: tag.uuid, lambda tag: _tag(world, tag, counted=counted)
     )
 
 
@@ -126,22 +126,22 @@ def _segment(segment: Segment) -> dict[str, Any]:
     return {
         "name": segment.name,
         "segment_id": segment.number,
-        "created_at": moments.text(segment.created),
-        "edited_at": moments.text(segment.edited),
+        "created_at": timestamps.text(segment.created),
+        "edited_at": timestamps.text(segment.edited),
     }
 
 
-def segments(world: World, ask: Ask) -> bytes:
+def segments(world: World, request: ApiRequest) -> bytes:
     """Answer `/segments`: without their questions, the last edited first unless by name."""
     rows = sorted(world.groups.segments, key=lambda each: each.edited, reverse=True)
-    if ask.text("sort_by", "date") == "name":
+    if request.text("sort_by", "date") == "name":
         rows = sorted(world.groups.segments, key=lambda each: each.name)
     encode = lambda each: _encode(_segment(each))  # noqa: E731 - named for what it does
-    return by_key(ask, "segments", rows, lambda each: str(each.number), encode)
+    return by_key(request, "segments", rows, lambda each: str(each.number), encode)
 
 
-def one_segment(world: World, ask: Ask) -> bytes:
+def one_segment(world: World, request: ApiRequest) -> bytes:
     """Answer `/segments/{segment_id}`: with the question, JSON inside a string."""
-    segment = ask.find({str(each.number): each for each in world.groups.segments}, "segment_id")
+    segment = request.find({str(each.number): each for each in world.groups.segments}, "segment_id")
     criteria = {"version": "1.0.0", "criteria": {"type": "and", "every": segment.every}}
     return _encode(_segment(segment) | {"segment_criteria": json.dumps(criteria)})

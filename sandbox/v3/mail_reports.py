@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.v3.asking import Ask, by_number, minutes
 from sandbox.v3.campaigns import activities, hulls
-from sandbox.v3.refusals import no_stats
-from sandbox.world import moments
+from sandbox.v3.errors import no_stats
+from sandbox.v3.request import ApiRequest, by_number, minutes
+from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
 from sandbox.world.tracking import (
     BOUNCES,
@@ -50,15 +50,18 @@ def _device(hit: Hit) -> str:
     return _DEVICES[int(hit.contact_id) % len(_DEVICES)]
 
 
-def _hits(ask: Ask, campaign: Campaign, kind: Kind) -> list[Hit]:
+def _hits(request: ApiRequest, campaign: Campaign, kind: Kind) -> list[Hit]:
     """Return the counted events: counters lag behind the records."""
-    until = moments.millis(ask.world.now()) - ask.trouble.stats_lag_hours * moments.HOUR
-    return [hit for hit in ask.world.tracking.of(campaign)[kind] if hit.at <= until]
+    until = (
+        timestamps.millis(request.world.now()) - request.faults.stats_lag_hours * timestamps.HOUR
+    )
+    return [hit for hit in request.world.tracking.of(campaign)[kind] if hit.at <= until]
 
 
-def _counted(ask: Ask, campaigns: Sequence[Campaign]) -> dict[str, int]:
+def _counted(request: ApiRequest, campaigns: Sequence[Campaign]) -> dict[str, int]:
     hits = {
-        name: [h for c in campaigns for h in _hits(ask, c, kind)] for name, kind in TRACKED.items()
+        name: [h for c in campaigns for h in _hits(request, c, kind)]
+        for name, kind in TRACKED.items()
     }
     people = {name: {hit.contact_id for hit in found} for name, found in hits.items()}
     counts = {f"em_{name}": len(found) for name, found in hits.items()}
@@ -72,9 +75,9 @@ def _counted(ask: Ask, campaigns: Sequence[Campaign]) -> dict[str, int]:
     return counts
 
 
-def _refreshed(ask: Ask) -> str:
-    lag = ask.trouble.stats_lag_hours * moments.HOUR
-    return moments.text(moments.millis(ask.world.now()) - lag)
+def _refreshed(request: ApiRequest) -> str:
+    lag = request.faults.stats_lag_hours * timestamps.HOUR
+    return timestamps.text(timestamps.millis(request.world.now()) - lag)
 
 
 def _sent(world: World) -> list[Campaign]:
@@ -88,50 +91,52 @@ def last_sent(hull: Campaign) -> int:
     return max(each.last_run or 0 for each in hull.parts)
 
 
-def _summary(ask: Ask, each: Campaign) -> bytes:
+def _summary(request: ApiRequest, each: Campaign) -> bytes:
     parts = each.parts
-    counts = _counted(ask, parts)
+    counts = _counted(request, parts)
     unique: dict[str, Any] = {
         name: counts[f"em_{name}"]
         for name in ("sends", "opens", "clicks", "forwards", "optouts", "bounces", "not_opened")
     }
-    unique["forwards"] = len({h.contact_id for part in parts for h in _hits(ask, part, FORWARDS)})
+    unique["forwards"] = len(
+        {h.contact_id for part in parts for h in _hits(request, part, FORWARDS)}
+    )
     unique["abuse"] = each.spam_reports
-    if ask.trouble.guide_forms:
+    if request.faults.guide_forms:
         unique = {name: str(count) for name, count in unique.items()}
     return msgspec.json.encode(
         {
             "campaign_id": each.uuid,
             "campaign_type": "Newsletter",
-            "last_sent_date": moments.text(last_sent(each)),
+            "last_sent_date": timestamps.text(last_sent(each)),
             "unique_counts": unique,
         }
     )
 
 
-def summaries(world: World, ask: Ask) -> bytes:
+def summaries(world: World, request: ApiRequest) -> bytes:
     """Answer `/reports/summary_reports/email_campaign_summaries`: sent campaigns alone."""
     percents: Any = {"click": 4.3, "open": 12, "did_not_open": 23, "bounce": 2, "unsubscribe": 1}
-    if ask.trouble.guide_forms:
+    if request.faults.guide_forms:
         percents = [{name: str(value) for name, value in percents.items()}]
     return by_number(
-        ask,
+        request,
         "bulk_email_campaign_summaries",
         _sent(world),
-        partial(_summary, ask),
+        partial(_summary, request),
         aggregate_percents=percents,
     )
 
 
-def campaign_stats(world: World, ask: Ask) -> bytes:
+def campaign_stats(world: World, request: ApiRequest) -> bytes:
     """Answer `/reports/stats/email_campaigns/{campaign_ids}`: one unknown id fails all."""
-    ids = ask.ids["campaign_ids"].split(",")
+    ids = request.ids["campaign_ids"].split(",")
     known = {each.uuid: each for each in _sent(world)}
-    if len(ids) > _MOST_CAMPAIGNS or not set(ids) <= known.keys() - ask.trouble.vanish:
+    if len(ids) > _MOST_CAMPAIGNS or not set(ids) <= known.keys() - request.faults.vanish:
         raise no_stats()
     rows = []
     for each in map(known.__getitem__, ids):
-        counts = _counted(ask, each.parts)
+        counts = _counted(request, each.parts)
         sends = max(counts["em_sends"], 1)
         percents = {
             "bounce": round(100 * counts["em_bounces"] / sends, 1),
@@ -149,18 +154,18 @@ def campaign_stats(world: World, ask: Ask) -> bytes:
                 "campaign_id": each.uuid,
                 "stats": counts,
                 "percents": percents,
-                "last_refresh_time": _refreshed(ask),
+                "last_refresh_time": _refreshed(request),
             }
         )
     return msgspec.json.encode({"results": rows, "errors": []})
 
 
-def activity_stats(world: World, ask: Ask) -> bytes:
+def activity_stats(world: World, request: ApiRequest) -> bytes:
     """Answer `/reports/stats/email_campaign_activities/{campaign_activity_ids}`.
 
     Ids without counters are listed beside the records of the others; the guide's keys have dots.
     """
-    ids = ask.ids["campaign_activity_ids"].split(",")
+    ids = request.ids["campaign_activity_ids"].split(",")
     if len(ids) > _MOST_ACTIVITIES:
         raise no_stats()
     known = {key: each for key, each in activities(world).items() if each.tracked}
@@ -171,11 +176,11 @@ def activity_stats(world: World, ask: Ask) -> bytes:
             key = "reportingsvc.not_found.invalid_path_param.campaign_activity_ids."
             faults.append({"error_key": key, "error_message": f"No stats for {id_}."})
             continue
-        stats = _counted(ask, [each])
-        codes = Counter(hit.extra[0] for hit in _hits(ask, each, BOUNCES))
+        stats = _counted(request, [each])
+        codes = Counter(hit.extra[0] for hit in _hits(request, each, BOUNCES))
         stats |= {f"em_bounces_{name}": codes[code] for code, name in _BOUNCE_COUNTERS.items()}
         stats["em_abuse"] = each.spam_reports
-        if ask.trouble.guide_forms:
+        if request.faults.guide_forms:
             stats = {
                 name.replace("_all", ".all").replace("all_", "all."): n for name, n in stats.items()
             }
@@ -184,19 +189,19 @@ def activity_stats(world: World, ask: Ask) -> bytes:
                 "campaign_id": each.hull.uuid,
                 "campaign_activity_id": id_,
                 "stats": stats,
-                "last_refresh_time": _refreshed(ask),
+                "last_refresh_time": _refreshed(request),
             }
         )
     return msgspec.json.encode({"results": rows, "errors": faults})
 
 
-def links(world: World, ask: Ask) -> bytes:
+def links(world: World, request: ApiRequest) -> bytes:
     """Answer `…/links`: with `no_clicks` those too that nobody clicked."""
-    each = ask.find(activities(world), "campaign_activity_id")
+    each = request.find(activities(world), "campaign_activity_id")
     people: dict[str, set[str]] = {link.uid: set() for link in each.links}
     for hit in world.tracking.of(each)[CLICKS]:
         people[hit.extra[0]].add(hit.contact_id)
-    with_all = ask.text("no_clicks") == "true"
+    with_all = request.text("no_clicks") == "true"
     rows = [
         {"link_url": link.url, "url_id": link.uid, "unique_clicks": len(people[link.uid])}
         for link in each.links
@@ -208,20 +213,20 @@ def links(world: World, ask: Ask) -> bytes:
 
 def _row(world: World, each: Campaign, name: str, hit: Hit) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "contact_id": world.people.uuids[hit.contact_id],
+        "contact_id": world.contacts.uuids[hit.contact_id],
         "campaign_activity_id": each.activity_uuid,
         "tracking_activity_type": f"em_{name}",
         "email_address": hit.email,
         "created_time": minutes(hit.at),
     }
-    contact = world.people.by_id.get(hit.contact_id)
+    contact = world.contacts.by_id.get(hit.contact_id)
     if contact is not None:
         document = contact.document()
         for field in ("first_name", "last_name"):
             if document[field]:
                 row[field] = document[field]
     if contact is None or contact.status == "REMOVED":
-        row["deleted_at"] = moments.text(contact.modified if contact else hit.at)[:10]
+        row["deleted_at"] = timestamps.text(contact.modified if contact else hit.at)[:10]
     if name in {"opens", "clicks"}:
         row["device_type"] = _device(hit)
     if name == "clicks":
@@ -240,12 +245,12 @@ def newest_first(world: World, each: Campaign, kind: Kind) -> list[Hit]:
     return sorted(found, key=lambda hit: hit.at, reverse=True)
 
 
-def tracking(name: str, world: World, ask: Ask) -> bytes:
+def tracking(name: str, world: World, request: ApiRequest) -> bytes:
     """Answer `…/tracking/{name}`: newest first, no filter, empty where nothing was sent."""
-    each = ask.find(activities(world), "campaign_activity_id")
+    each = request.find(activities(world), "campaign_activity_id")
     hits = newest_first(world, each, TRACKED[name])
     encode: Callable[[Hit], bytes] = lambda hit: msgspec.json.encode(_row(world, each, name, hit))  # noqa: E731
-    return by_number(ask, "tracking_activities", hits, encode)
+    return by_number(request, "tracking_activities", hits, encode)
 
 
 def unopened(world: World, each: Campaign) -> list[Hit]:
@@ -254,11 +259,11 @@ def unopened(world: World, each: Campaign) -> list[Hit]:
     return [hit for hit in newest_first(world, each, SENDS) if hit.contact_id not in opened]
 
 
-def did_not_open(world: World, ask: Ask) -> bytes:
+def did_not_open(world: World, request: ApiRequest) -> bytes:
     """Answer `…/tracking/didnotopens`: `created_time` is when the mail was sent."""
-    each = ask.find(activities(world), "campaign_activity_id")
+    each = request.find(activities(world), "campaign_activity_id")
     return by_number(
-        ask,
+        request,
         "tracking_activities",
         unopened(world, each),
         lambda hit: msgspec.json.encode(_row(world, each, "didnotopens", hit)),
@@ -276,15 +281,15 @@ _LANDING: Final = {
 LANDING: Final = tuple(_LANDING)
 
 
-def landing(name: str, world: World, ask: Ask) -> bytes:
+def landing(name: str, world: World, request: ApiRequest) -> bytes:
     """Answer `/reports/landing_pages/campaign_details/…`, newest first."""
-    ask.find({world.gatherings.page.uuid: world.gatherings.page}, "campaign_activity_id")
-    return by_number(ask, "tracking_activities", landing_rows(world, name), msgspec.json.encode)
+    request.find({world.v3_events.page.uuid: world.v3_events.page}, "campaign_activity_id")
+    return by_number(request, "tracking_activities", landing_rows(world, name), msgspec.json.encode)
 
 
 def landing_rows(world: World, name: str) -> list[dict[str, Any]]:
     """The rows of one report on the landing page."""
-    page, people = world.gatherings.page, world.people.newest_first()
+    page, people = world.v3_events.page, world.contacts.newest_first()
     kind, said = _LANDING[name]
     rows = []
     for found, place, at in page.happened:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from sandbox.wire import Reply, send_reply
+from sandbox.http import Reply, send_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

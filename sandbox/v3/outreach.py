@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from sandbox.v3.asking import Ask, by_number
-from sandbox.world import moments
+from sandbox.v3.request import ApiRequest, by_number
+from sandbox.world import timestamps
 from sandbox.world.outreach import Automation, TextCampaign
 from sandbox.world.world import World
 
 
-def _offset(moment: int) -> str:
-    return moments.text(moment).replace("Z", "+00:00")
+def _offset(timestamp: int) -> str:
+    return timestamps.text(timestamp).replace("Z", "+00:00")
 
 
 def _automation(each: Automation) -> dict[str, Any]:
@@ -34,22 +34,24 @@ def _automation(each: Automation) -> dict[str, Any]:
     }
 
 
-def automations(world: World, _ask: Ask) -> bytes:
+def automations(world: World, _request: ApiRequest) -> bytes:
     """Answer `/automations/workflows`: all at once."""
     rows = [_automation(each) for each in world.outreach.automations]
     return msgspec.json.encode({"flow_summaries": rows})
 
 
-def one_automation(world: World, ask: Ask) -> bytes:
+def one_automation(world: World, request: ApiRequest) -> bytes:
     """Answer `/automations/workflows/{automation_flow_id}`: with its steps."""
-    each = ask.find({each.uuid: each for each in world.outreach.automations}, "automation_flow_id")
+    each = request.find(
+        {each.uuid: each for each in world.outreach.automations}, "automation_flow_id"
+    )
     row = _automation(each)
     kept = {name: row[name] for name in ("id", "name", "description", "structured_tags", "status")}
     steps = {"state": "ACTIVE", "trigger": {"trigger_type": "LIST_JOIN"}, "workflow": {"tasks": []}}
     return msgspec.json.encode({**kept, "name_explicitly_set": True, "active_definition": steps})
 
 
-def profiles(world: World, ask: Ask) -> bytes:
+def profiles(world: World, request: ApiRequest) -> bytes:
     """Answer `/social/profiles`: a bare array."""
     rows = []
     for number, each in enumerate(world.outreach.profiles):
@@ -69,7 +71,7 @@ def profiles(world: World, ask: Ask) -> bytes:
             "profile_id": each.uuid,
             "url": f"https://{each.network}.example.com/{number}",
         }
-        if ask.text("include") == "accessible":
+        if request.text("include") == "accessible":
             row["accessible"] = True
         rows.append(row)
     return msgspec.json.encode(rows)
@@ -87,17 +89,17 @@ def _summary(each: TextCampaign) -> bytes:
             "campaign_id": each.uuid,
             "campaign_name": each.name,
             "campaign_type": "SMS",
-            "last_sent_date": moments.eastern(each.sent),
+            "last_sent_date": timestamps.eastern(each.sent),
             "unique_counts": counts,
         }
     )
 
 
-def sms_summaries(world: World, ask: Ask) -> bytes:
+def sms_summaries(world: World, request: ApiRequest) -> bytes:
     """Answer `/reports/summary_reports/sms_campaign_summaries`, the newest first."""
-    since = int(ask.needed("start_at"))
+    since = int(request.needed("start_at"))
     rows = [each for each in world.outreach.campaigns if each.sent >= since]
     percents = {"deliver": 98, "click": 11.1, "bounce": 2, "unsubscribe": 1}
     return by_number(
-        ask, "bulk_sms_campaign_summaries", rows, _summary, aggregate_percents=percents
+        request, "bulk_sms_campaign_summaries", rows, _summary, aggregate_percents=percents
     )

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.v3.asking import Ask
-from sandbox.world.making import stable_uuid
+from sandbox.v3.request import ApiRequest
+from sandbox.world.fake_data import stable_uuid
 from sandbox.world.world import World
 
 PRIVILEGES: Final = (
@@ -30,7 +30,7 @@ def encoded_id(world: World) -> str:
     return f"a07e{stable_uuid('account', world.profile.organization)[:11].replace('-', '')}"
 
 
-def summary(world: World, ask: Ask) -> bytes:
+def summary(world: World, request: ApiRequest) -> bytes:
     """Answer `/account/summary`: one object; the country in lower case, as recorded."""
     info = world.profile.info
     said: dict[str, Any] = {
@@ -46,7 +46,7 @@ def summary(world: World, ask: Ask) -> bytes:
         "time_zone_id": info["time_zone"],
         "website": info["website"],
     }
-    extra = ask.words("extra_fields")
+    extra = request.words("extra_fields")
     if "physical_address" in extra:
         said["physical_address"] = _address(world)
     if "company_logo" in extra:
@@ -69,14 +69,14 @@ def _address(world: World) -> dict[str, str]:
     }
 
 
-def physical_address(world: World, _ask: Ask) -> bytes:
+def physical_address(world: World, _request: ApiRequest) -> bytes:
     """Answer `/account/summary/physical_address`: one object."""
     return msgspec.json.encode(_address(world))
 
 
-def emails(world: World, ask: Ask) -> bytes:
+def emails(world: World, request: ApiRequest) -> bytes:
     """Answer `/account/emails`: a bare array."""
-    status = ask.text("confirm_status")
+    status = request.text("confirm_status")
     rows = []
     for number, email in enumerate(world.profile.emails, start=1):
         role = _ROLES[(number - 1) % len(_ROLES)]
@@ -99,9 +99,9 @@ def emails(world: World, ask: Ask) -> bytes:
     return msgspec.json.encode(rows)
 
 
-def privileges(_world: World, ask: Ask) -> bytes:
+def privileges(_world: World, request: ApiRequest) -> bytes:
     """Answer `/account/user/privileges`: a bare array, in no order."""
-    names = [name for name in PRIVILEGES if name not in ask.trouble.lack]
+    names = [name for name in PRIVILEGES if name not in request.faults.lack]
     rows = [
         {"privilege_id": PRIVILEGES.index(name) * 7 + 3, "privilege_name": name} for name in names
     ]

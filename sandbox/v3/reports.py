@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.v3.asking import Ask, by_number, envelope, minutes
 from sandbox.v3.contacts import asked_for
+from sandbox.v3.errors import no_types
 from sandbox.v3.mail_reports import TRACKED
-from sandbox.v3.refusals import no_types
+from sandbox.v3.request import ApiRequest, by_number, envelope, minutes
 from sandbox.world.tracking import Row
 from sandbox.world.world import World
 
@@ -22,27 +22,27 @@ TYPES: Final = (
 )
 
 
-def _rows(world: World, ask: Ask) -> list[Row]:
-    return rows_of(world, asked_for(world, ask).uuid)
+def _rows(world: World, request: ApiRequest) -> list[Row]:
+    return rows_of(world, asked_for(world, request).uuid)
 
 
 def rows_of(world: World, uuid: str) -> list[Row]:
     """Return the activities of a contact, newest first."""
-    row = world.people.by_uuid.get(uuid)
-    return world.tracking.of_contact(row.id, world.mailings.tracked()) if row else []
+    row = world.contacts.by_uuid.get(uuid)
+    return world.tracking.of_contact(row.id, world.campaigns.tracked()) if row else []
 
 
-def activity_details(world: World, ask: Ask) -> bytes:
+def activity_details(world: World, request: ApiRequest) -> bytes:
     """Answer `…/activity_details`: one of two parameters names the kinds."""
-    types = ask.words("tracking_activities_list") or ask.words("tracking_activity_type")
+    types = request.words("tracking_activities_list") or request.words("tracking_activity_type")
     if not types:
         raise no_types()
-    found = [row for row in _rows(world, ask) if KINDS[row.kind.name] in types]
+    found = [row for row in _rows(world, request) if KINDS[row.kind.name] in types]
 
     def encode(row: Row) -> bytes:
         return msgspec.json.encode(
             {
-                "contact_id": ask.ids["contact_id"],
+                "contact_id": request.ids["contact_id"],
                 "campaign_activity_id": row.campaign.activity_uuid,
                 "created_time": minutes(row.hit.at),
                 "tracking_activity_type": KINDS[row.kind.name],
@@ -50,7 +50,7 @@ def activity_details(world: World, ask: Ask) -> bytes:
             }
         )
 
-    return by_number(ask, "tracking_activities", found, encode)
+    return by_number(request, "tracking_activities", found, encode)
 
 
 def by_activity(rows: list[Row]) -> dict[str, Counter[str]]:
@@ -61,14 +61,14 @@ def by_activity(rows: list[Row]) -> dict[str, Counter[str]]:
     return found
 
 
-def _between(ask: Ask, rows: list[Row]) -> list[Row]:
-    start, end = int(ask.needed("start")), int(ask.needed("end"))
+def _between(request: ApiRequest, rows: list[Row]) -> list[Row]:
+    start, end = int(request.needed("start")), int(request.needed("end"))
     return [row for row in rows if start <= row.hit.at <= end]
 
 
-def activity_summary(world: World, ask: Ask) -> bytes:
+def activity_summary(world: World, request: ApiRequest) -> bytes:
     """Answer `…/activity_summary`: by mail, in a range of time."""
-    rows = _between(ask, _rows(world, ask))
+    rows = _between(request, _rows(world, request))
     sent = {row.campaign.activity_uuid: row.hit.at for row in reversed(rows)}
     found = [
         {
@@ -82,18 +82,22 @@ def activity_summary(world: World, ask: Ask) -> bytes:
         for activity, counts in by_activity(rows).items()
     ]
     return by_number(
-        ask, "campaign_activities", found, msgspec.json.encode, contact_id=ask.ids["contact_id"]
+        request,
+        "campaign_activities",
+        found,
+        msgspec.json.encode,
+        contact_id=request.ids["contact_id"],
     )
 
 
-def open_and_click_rates(world: World, ask: Ask) -> bytes:
+def open_and_click_rates(world: World, request: ApiRequest) -> bytes:
     """Answer `…/open_and_click_rates`: one object, zeros where there is nothing."""
-    found = by_activity(_between(ask, _rows(world, ask)))
+    found = by_activity(_between(request, _rows(world, request)))
     sent = sum(1 for counts in found.values() if counts["em_sends"])
     opened = sum(1 for counts in found.values() if counts["em_opens"])
     clicked = sum(1 for counts in found.values() if counts["em_clicks"])
     said: dict[str, Any] = {
-        "contact_id": ask.ids["contact_id"],
+        "contact_id": request.ids["contact_id"],
         "included_activities_count": sent,
         "average_open_rate": round(opened / sent, 2) if sent else 0,
         "average_click_rate": round(clicked / sent, 2) if sent else 0,
@@ -101,10 +105,10 @@ def open_and_click_rates(world: World, ask: Ask) -> bytes:
     return msgspec.json.encode(said)
 
 
-def campaign_xrefs(world: World, ask: Ask) -> bytes:
+def campaign_xrefs(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails/campaign_id_xrefs`."""
-    asked = ask.needed("v2_email_campaign_ids").split(",")
-    known = world.mailings.by_id
+    asked = request.needed("v2_email_campaign_ids").split(",")
+    known = world.campaigns.by_id
     rows = [
         {
             "v2_email_campaign_id": each,
@@ -114,4 +118,4 @@ def campaign_xrefs(world: World, ask: Ask) -> bytes:
         for each in asked
         if each in known
     ]
-    return envelope(ask, "xrefs", map(msgspec.json.encode, rows), None)
+    return envelope(request, "xrefs", map(msgspec.json.encode, rows), None)

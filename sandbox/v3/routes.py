@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sandbox.checks import Check, any_text, flag, moment, one_of, some_of
+from sandbox.checks import Check, any_text, flag, one_of, some_of, timestamp
 from sandbox.paths import matcher
 from sandbox.v3 import (
     activities,
@@ -22,13 +22,13 @@ from sandbox.v3 import (
     profile,
     reports,
 )
-from sandbox.v3.asking import WHOLE, Ask, Limit
+from sandbox.v3.request import WHOLE, ApiRequest, Limit
 
 if TYPE_CHECKING:
-    from sandbox.wire import Reply
+    from sandbox.http import Reply
     from sandbox.world.world import World
 
-Answer: TypeAlias = "Callable[[World, Ask], bytes | Reply]"
+Answer: TypeAlias = "Callable[[World, ApiRequest], bytes | Reply]"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ _ACTIVITY: Final = "/emails/activities/{campaign_activity_id}"
 _MAIL: Final = "/reports/email_reports/{campaign_activity_id}"
 _REPORT: Final = "/reports/contact_reports/{contact_id}"
 _INCLUDE: Final = {"include": some_of(*contacts.INCLUDES)}
-_RANGE: Final = {"start": moment, "end": moment}
+_RANGE: Final = {"start": timestamp, "end": timestamp}
 
 
 def _number(text: str) -> str:
@@ -93,7 +93,7 @@ ROUTES: Final = (
             **_INCLUDE,
             "status": some_of(*contacts.STATUSES),
             **{
-                f"{what}_{when}": moment
+                f"{what}_{when}": timestamp
                 for what in ("updated", "created", "optout")
                 for when in ("after", "before")
             },
@@ -145,7 +145,9 @@ ROUTES: Final = (
         *_CAMPAIGNS,
         {"v2_email_campaign_ids": any_text},
     ),
-    Route("/emails", campaigns.all_campaigns, *_CAMPAIGNS, {"after_date": moment}, Limit(50, 500)),
+    Route(
+        "/emails", campaigns.all_campaigns, *_CAMPAIGNS, {"after_date": timestamp}, Limit(50, 500)
+    ),
     Route("/emails/{campaign_id}", campaigns.one_campaign, *_CAMPAIGNS),
     Route(
         _ACTIVITY,
@@ -241,7 +243,7 @@ ROUTES: Final = (
         "/reports/summary_reports/sms_campaign_summaries",
         outreach.sms_summaries,
         *_REPORTS,
-        {"start_at": moment, "end_at": moment},
+        {"start_at": timestamp, "end_at": timestamp},
         Limit(50, 50),
     ),
     Route("/automations/workflows", outreach.automations, "campaign_data", "customer-journey:read"),

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from sandbox.world import moments
-from sandbox.world.making import Dice, Pools, stable_uuid
+from sandbox.world import timestamps
+from sandbox.world.fake_data import FakeRandom, Pools, stable_uuid
 
 TYPES: Final = (
     "ADD_CONTACTS",
@@ -28,7 +28,7 @@ _STARTED: Final = frozenset({"RUNNING", "COMPLETE", "ERROR"})
 _ENDED: Final = frozenset({"COMPLETE", "ERROR"})
 
 _KEPT_JOBS: Final = 50
-_KEPT_FOR: Final = 14 * moments.DAY
+_KEPT_FOR: Final = 14 * timestamps.DAY
 _FAULTS_MOST: Final = 4
 
 
@@ -62,65 +62,65 @@ class Activity:
 class Activities:
     """The bulk jobs of an account, newest first."""
 
-    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
         """Make up the jobs an account begins with, spread over the time that jobs are kept.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             count: How many jobs to make up.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self._made = 0
         self._begin = now
         self.rows: list[Activity] = []
-        step = (_KEPT_FOR - moments.DAY) // max(count, 1)
+        step = (_KEPT_FOR - timestamps.DAY) // max(count, 1)
         for place in range(count, 0, -1):
-            created = now - place * step + dice.between(0, step // 2)
+            created = now - place * step + random.between(0, step // 2)
             self.make(created, _STATUSES[(count - place) % len(_STATUSES)])
 
     def make(self, created: int, status: str = "PENDING") -> Activity:
         """Make up one more job."""
-        dice = self._dice
+        random = self._random
         early = self._made % 2 == 0
         type_ = TYPES[self._made % len(TYPES)]
         self._made += 1
         made = Activity(
-            id=f"a07e{dice.letters(15)}" if early else dice.uuid(),
+            id=f"a07e{random.letters(15)}" if early else random.uuid(),
             type=type_,
             status=status,
-            created=created if early else moments.whole_second(created),
+            created=created if early else timestamps.whole_second(created),
             early=early,
         )
         if type_ == "ADD_CONTACTS":
             made.file_name = f"upload_{made.id[:8]}.csv"
         if status in _STARTED:
-            made.started = made.created + dice.between(1, 60) * moments.SECOND
+            made.started = made.created + random.between(1, 60) * timestamps.SECOND
         if status in _ENDED:
-            self._end(made, (made.started or created) + dice.between(1, 600) * moments.SECOND)
+            self._end(made, (made.started or created) + random.between(1, 600) * timestamps.SECOND)
         self.rows.insert(0, made)
         return made
 
     def _end(self, job: Activity, finished: int) -> None:
-        dice = self._dice
+        random = self._random
         job.finished = finished
-        job.contacts = dice.between(1, 5000)
+        job.contacts = random.between(1, 5000)
         if job.type == "EXPORT_CONTACTS":
             job.file_name = (
                 f"https://api.constantcontact.com/v2/activities/exportfiles/{job.id}.csv"
             )
             return
         most = _FAULTS_MOST if job.status == "ERROR" else 1
-        job.faults = [self._fault(dice) for _ in range(dice.between(most // 2, most))]
-        if dice.chance(0.3):
-            job.warnings = [self._fault(dice)]
+        job.faults = [self._fault(random) for _ in range(random.between(most // 2, most))]
+        if random.chance(0.3):
+            job.warnings = [self._fault(random)]
 
-    def _fault(self, dice: Dice) -> tuple[int, str, str]:
-        email = f"{dice.pick(self._names.first_names).slug}{dice.between(1, 999)}@example.com"
-        message = dice.pick(("Invalid birthday", "Invalid email address", "Not on any list"))
-        return dice.between(2, 5000), email, message
+    def _fault(self, random: FakeRandom) -> tuple[int, str, str]:
+        email = f"{random.pick(self._names.first_names).slug}{random.between(1, 999)}@example.com"
+        message = random.pick(("Invalid birthday", "Invalid email address", "Not on any list"))
+        return random.between(2, 5000), email, message
 
     def finish(self, count: int, now: int) -> list[Activity]:
         """Let the oldest unfinished jobs come to their end."""

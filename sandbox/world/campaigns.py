@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from sandbox.world import moments
-from sandbox.world.making import Dice, Pools, stable_uuid
+from sandbox.world import timestamps
+from sandbox.world.fake_data import FakeRandom, Pools, stable_uuid
 
 if TYPE_CHECKING:
     from sandbox.world.lists import Lists
@@ -22,7 +22,7 @@ _RUNNING_NUMBER: Final = 1
 _KINDS: Final = ("Newsletter", "Invitation", "Special offer", "Thank you", "Announcement")
 _TEMPLATES: Final = ("CUSTOM", "TEMPLATE_V2", "CUSTOM", "STOCK")
 _SITES: Final = ("/", "/shop", "/events", "/about-us", "/blog?utm_source=email")
-_HISTORY: Final = 5 * moments.YEAR
+_HISTORY: Final = 5 * timestamps.YEAR
 
 
 @dataclass(slots=True)
@@ -96,77 +96,79 @@ class Campaign:
 class Campaigns:
     """The campaigns of an account, newest first, one a week where there are not too many."""
 
-    def __init__(self, dice: Dice, names: Pools, lists: "Lists", count: int, now: int) -> None:
+    def __init__(
+        self, random: FakeRandom, names: Pools, lists: "Lists", count: int, now: int
+    ) -> None:
         """Make up the campaigns an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             lists: Who they go to.
             count: How many campaigns to make up.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self._lists = lists
         self.by_id: dict[str, Campaign] = {}
-        interval = min(moments.WEEK, _HISTORY // max(count, 1))
+        interval = min(timestamps.WEEK, _HISTORY // max(count, 1))
         for number in range(count):
             status = _STATUSES[number % len(_STATUSES)]
-            ago = interval * number + dice.between(interval // 4, interval // 2)
+            ago = interval * number + random.between(interval // 4, interval // 2)
             if number == _RUNNING_NUMBER:
-                status, ago = "RUNNING", moments.HOUR
-            self.make(status, moments.whole_second(now - ago), now)
+                status, ago = "RUNNING", timestamps.HOUR
+            self.make(status, timestamps.whole_second(now - ago), now)
 
-    def make(self, status: str, moment: int, now: int) -> Campaign:
+    def make(self, status: str, timestamp: int, now: int) -> Campaign:
         """Make up one more campaign.
 
         Args:
             status: Its status.
-            moment: When it was sent; if it was not, when it was last edited.
+            timestamp: When it was sent; if it was not, when it was last edited.
             now: The present; what is scheduled comes later.
         """
-        dice, names = self._dice, self._names
+        random, names = self._random, self._names
         id_ = self._new_id()
         made = Campaign(
             id=id_,
-            name=f"{dice.pick(_KINDS)} {moments.text(moment)[:10]} ({id_[-5:]})",
-            subject=dice.pick(names.phrases),
+            name=f"{random.pick(_KINDS)} {timestamps.text(timestamp)[:10]} ({id_[-5:]})",
+            subject=random.pick(names.phrases),
             status=status,
-            template=dice.pick(_TEMPLATES),
-            paragraphs=tuple(dice.some(names.sentences, 12)),
-            created=moment - dice.between(moments.HOUR, moments.DAY) // 1000 * 1000,
-            modified=moment - moments.SECOND,
+            template=random.pick(_TEMPLATES),
+            paragraphs=tuple(random.some(names.sentences, 12)),
+            created=timestamp - random.between(timestamps.HOUR, timestamps.DAY) // 1000 * 1000,
+            modified=timestamp - timestamps.SECOND,
             variant=len(self.by_id),
         )
         if status != "DRAFT":
-            made.lists = tuple(dice.some(list(self._lists.by_id), dice.between(1, 2)))
+            made.lists = tuple(random.some(list(self._lists.by_id), random.between(1, 2)))
         if status == "SCHEDULED":
             self.schedule(made, now)
-        if status not in UNTRACKED or (status == "DELETED" and dice.chance(0.5)):
-            self.send(made, moment)
+        if status not in UNTRACKED or (status == "DELETED" and random.chance(0.5)):
+            self.send(made, timestamp)
         self.by_id[made.id] = made
         return made
 
     def _new_id(self) -> str:
-        return str(1_100_000_000_000 + self._dice.between(1, 99_999_999_999))
+        return str(1_100_000_000_000 + self._random.between(1, 99_999_999_999))
 
     def schedule(self, campaign: Campaign, now: int) -> None:
         """Let a campaign wait for its time."""
-        day = now - now % moments.DAY + self._dice.between(1, 20) * moments.DAY
-        at = day + self._dice.between(8, 18) * moments.HOUR
-        campaign.schedules = [(str(self._dice.between(1, 9_999_999)), at)]
+        day = now - now % timestamps.DAY + self._random.between(1, 20) * timestamps.DAY
+        at = day + self._random.between(8, 18) * timestamps.HOUR
+        campaign.schedules = [(str(self._random.between(1, 9_999_999)), at)]
 
-    def send(self, campaign: Campaign, moment: int) -> None:
+    def send(self, campaign: Campaign, timestamp: int) -> None:
         """Let a campaign go out."""
-        dice = self._dice
-        campaign.last_run = moment
+        random = self._random
+        campaign.last_run = timestamp
         campaign.schedules = []
         campaign.links = tuple(
             Link(self._new_id(), f"https://www.example.com{site}")
-            for site in dice.some(_SITES, dice.between(1, 4))
+            for site in random.some(_SITES, random.between(1, 4))
         )
-        campaign.spam_reports = int(dice.chance(0.1))
+        campaign.spam_reports = int(random.chance(0.1))
 
     def with_status(self, *statuses: str) -> list[Campaign]:
         """Find the campaigns in certain states."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
-from sandbox.world import moments
-from sandbox.world.making import STATES, Dice, Pools
+from sandbox.world import timestamps
+from sandbox.world.fake_data import STATES, FakeRandom, Pools
 
 if TYPE_CHECKING:
     from sandbox.world.lists import Lists
@@ -53,7 +53,7 @@ _ADDRESS_KINDS: Final = ("PERSONAL", "BUSINESS")
 _ADDRESSES_EACH: Final = (0, 0, 0, 1, 1, 2)
 _EMPTY_ADDRESSES_SHARE: Final = 0.03
 _EARLY_SHARE: Final = 0.1
-_HISTORY: Final = 7 * moments.YEAR
+_HISTORY: Final = 7 * timestamps.YEAR
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -96,17 +96,19 @@ class Contact:
 class Contacts:
     """The contacts of an account, sorted by id."""
 
-    def __init__(self, dice: Dice, names: Pools, lists: "Lists", count: int, now: int) -> None:
+    def __init__(
+        self, random: FakeRandom, names: Pools, lists: "Lists", count: int, now: int
+    ) -> None:
         """Make up the contacts an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             lists: The account's contact lists.
             count: How many contacts to make up.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self._lists = lists
         self._made = 0
@@ -117,22 +119,22 @@ class Contacts:
         self.by_uuid: dict[str, Contact] = {}
         self.uuids: dict[str, str] = {}
         self._newest: list[Contact] | None = None
-        for number in sorted(dice.sample(range(10**9, 3 * 10**9), count)):
-            age = int(_HISTORY * dice.random()) + moments.HOUR
+        for number in sorted(random.sample(range(10**9, 3 * 10**9), count)):
+            age = int(_HISTORY * random.random()) + timestamps.HOUR
             # Most contacts were last touched long ago, a few of them lately.
-            touched = int(age * dice.random() ** 0.5) if dice.chance(0.6) else age
+            touched = int(age * random.random() ** 0.5) if random.chance(0.6) else age
             self.rows.append(self._make(number, now - age, now - touched))
 
     def _make(self, number: int, created: int, modified: int) -> Contact:
         status = _STATUSES[self._made % len(_STATUSES)]
         self._made += 1
-        dice = self._dice
+        random = self._random
         lists: list[str] = []
         if status in _ON_LISTS:
-            lists = dice.some(list(self._lists.by_id), dice.pick(_LISTS_EACH))
-        if not dice.chance(_EARLY_SHARE):  # early data has real milliseconds
-            created = moments.whole_second(created)
-            modified = moments.whole_second(modified)
+            lists = random.some(list(self._lists.by_id), random.pick(_LISTS_EACH))
+        if not random.chance(_EARLY_SHARE):  # early data has real milliseconds
+            created = timestamps.whole_second(created)
+            modified = timestamps.whole_second(modified)
         document = self._document(str(number), status, lists, created, modified)
         made = Contact(
             number=number,
@@ -141,7 +143,7 @@ class Contacts:
             modified=modified,
             lists=tuple(lists),
             email=document["email_addresses"][0]["email_address"],
-            v3=b'{"contact_id":"%s",' % dice.uuid().encode(),
+            v3=b'{"contact_id":"%s",' % random.uuid().encode(),
             body=_encode(document)[1:],
         )
         self.by_id[document["id"]] = made
@@ -160,34 +162,34 @@ class Contacts:
         created: int,
         modified: int,
     ) -> Document:
-        dice, names, made = self._dice, self._names, self._made
-        first = dice.pick(names.first_names)
-        last = dice.pick(names.last_names)
+        random, names, made = self._random, self._names, self._made
+        first = random.pick(names.first_names)
+        last = random.pick(names.last_names)
         nameless = status == "VISITOR"
         confirmed = status == "ACTIVE" and made % _CONFIRMED_EVERY == 0
-        created_text = moments.text(created)
-        modified_text = moments.text(modified)
+        created_text = timestamps.text(created)
+        modified_text = timestamps.text(modified)
         return {
             "id": id_,
             "status": status,
-            "fax": dice.phone() if dice.chance(0.1) else "",
+            "fax": random.phone() if random.chance(0.1) else "",
             "addresses": self._addresses(),
             "notes": [
                 {
-                    "id": dice.uuid(),
-                    "note": dice.pick(names.sentences),
+                    "id": random.uuid(),
+                    "note": random.pick(names.sentences),
                     "created_date": created_text,
                     "modified_date": modified_text,
                 },
             ]
-            if dice.chance(0.1)
+            if random.chance(0.1)
             else [],
             "confirmed": confirmed,
             "lists": [self._membership(list_id) for list_id in lists],
-            "source": dice.pick(_SOURCES),
+            "source": random.pick(_SOURCES),
             "email_addresses": [
                 {
-                    "id": dice.uuid(),
+                    "id": random.uuid(),
                     "status": status,
                     "confirm_status": "CONFIRMED"
                     if confirmed
@@ -200,46 +202,46 @@ class Contacts:
                     "email_address": f"{first.slug}.{last.slug}{made}@example.com",
                 },
             ],
-            "prefix_name": "" if nameless else dice.pick(_PREFIXES),
+            "prefix_name": "" if nameless else random.pick(_PREFIXES),
             "first_name": "" if nameless else first.text,
-            "middle_name": dice.pick(names.first_names).text if dice.chance(0.1) else "",
+            "middle_name": random.pick(names.first_names).text if random.chance(0.1) else "",
             "last_name": "" if nameless else last.text,
-            "job_title": dice.pick(names.jobs) if dice.chance(0.4) else "",
-            "company_name": dice.pick(names.companies) if dice.chance(0.5) else "",
-            "home_phone": dice.phone() if dice.chance(0.4) else "",
-            "work_phone": dice.phone() if dice.chance(0.4) else "",
-            "cell_phone": dice.phone() if dice.chance(0.3) else "",
+            "job_title": random.pick(names.jobs) if random.chance(0.4) else "",
+            "company_name": random.pick(names.companies) if random.chance(0.5) else "",
+            "home_phone": random.phone() if random.chance(0.4) else "",
+            "work_phone": random.phone() if random.chance(0.4) else "",
+            "cell_phone": random.phone() if random.chance(0.3) else "",
             "custom_fields": [
-                {"name": name, "label": label, "value": dice.pick(values)}
+                {"name": name, "label": label, "value": random.pick(values)}
                 for name, label, values in CUSTOM_FIELDS
-                if dice.chance(0.2)
+                if random.chance(0.2)
             ],
             "created_date": created_text,
             "modified_date": modified_text,
-            "source_details": dice.uuid() if dice.chance(0.2) else "",
+            "source_details": random.uuid() if random.chance(0.2) else "",
         }
 
     def _addresses(self) -> list[Document]:
-        dice = self._dice
-        if dice.chance(_EMPTY_ADDRESSES_SHARE):
-            return [_empty_address(dice.uuid(), kind) for kind in _ADDRESS_KINDS]
-        kinds = _ADDRESS_KINDS[: dice.pick(_ADDRESSES_EACH)]
+        random = self._random
+        if random.chance(_EMPTY_ADDRESSES_SHARE):
+            return [_empty_address(random.uuid(), kind) for kind in _ADDRESS_KINDS]
+        kinds = _ADDRESS_KINDS[: random.pick(_ADDRESSES_EACH)]
         return [self._address(kind) for kind in kinds]
 
     def _address(self, kind: str) -> Document:
-        dice = self._dice
-        state, code = dice.pick(STATES)
+        random = self._random
+        state, code = random.pick(STATES)
         return {
-            "id": dice.uuid(),
-            "line1": f"{dice.between(1, 999)} {dice.pick(self._names.streets)}",
-            "line2": f"Suite {dice.between(1, 99)}" if kind == "BUSINESS" else "",
+            "id": random.uuid(),
+            "line1": f"{random.between(1, 999)} {random.pick(self._names.streets)}",
+            "line2": f"Suite {random.between(1, 99)}" if kind == "BUSINESS" else "",
             "line3": "",
-            "city": dice.pick(self._names.cities),
+            "city": random.pick(self._names.cities),
             "address_type": kind,
             "state": state,
             "state_code": code,
             "country_code": "us",
-            "postal_code": f"{dice.between(1000, 99999):05d}",
+            "postal_code": f"{random.between(1000, 99999):05d}",
             "sub_postal_code": "",
         }
 
@@ -264,13 +266,13 @@ class Contacts:
     def pick(self, count: int, statuses: Iterable[str]) -> list[Contact]:
         """Pick some contacts of the given statuses for a change."""
         wanted = frozenset(statuses)
-        return self._dice.some([row for row in self.rows if row.status in wanted], count)
+        return self._random.some([row for row in self.rows if row.status in wanted], count)
 
     def add(self, count: int, now: int) -> list[Contact]:
         """Let new contacts come in; their ids may fall anywhere between those that are there."""
         added = []
         for _ in range(count):
-            while str(number := self._dice.between(10**9, 3 * 10**9)) in self.by_id:
+            while str(number := self._random.between(10**9, 3 * 10**9)) in self.by_id:
                 pass
             made = self._make(number, now, now)
             insort(self.rows, made, key=attrgetter("number"))
@@ -280,8 +282,8 @@ class Contacts:
     def edit(self, row: Contact, now: int) -> None:
         """Let a contact's details be edited."""
         document = row.document()
-        document["job_title"] = self._dice.pick(self._names.jobs)
-        document["work_phone"] = self._dice.phone()
+        document["job_title"] = self._random.pick(self._names.jobs)
+        document["work_phone"] = self._random.phone()
         self._rewrite(row, document, now)
 
     def unsubscribe(self, row: Contact, now: int, *, move_modified: bool) -> None:
@@ -291,7 +293,7 @@ class Contacts:
         document["email_addresses"][0] |= {
             "status": "OPTOUT",
             "opt_out_source": "ACTION_BY_VISITOR",
-            "opt_out_date": moments.text(moments.whole_second(now)),
+            "opt_out_date": timestamps.text(timestamps.whole_second(now)),
         }
         self._rewrite(row, document, now if move_modified else None)
 
@@ -319,8 +321,8 @@ class Contacts:
 
     def _rewrite(self, row: Contact, document: Document, modified: int | None) -> None:
         if modified is not None:
-            row.modified = moments.whole_second(modified)
-            document["modified_date"] = moments.text(row.modified)
+            row.modified = timestamps.whole_second(modified)
+            document["modified_date"] = timestamps.text(row.modified)
         self._on_list.subtract(row.lists)
         row.status = document["status"]
         row.lists = tuple(kept["id"] for kept in document["lists"])
@@ -348,4 +350,4 @@ def _opt_out(status: str, when: str, number: int) -> Document:
     """Write when somebody opted out; "never" has three spellings, one of them silence."""
     if status == "OPTOUT":
         return {"opt_out_source": "ACTION_BY_VISITOR", "opt_out_date": when}
-    return ({}, {"opt_out_date": ""}, {"opt_out_date": moments.NEVER})[number % 3]
+    return ({}, {"opt_out_date": ""}, {"opt_out_date": timestamps.NEVER})[number % 3]

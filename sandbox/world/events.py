@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from sandbox.world import moments
-from sandbox.world.making import STATES, Dice, Name, Pools
+from sandbox.world import timestamps
+from sandbox.world.fake_data import STATES, FakeRandom, Name, Pools
 
 Document: TypeAlias = dict[str, Any]
 
@@ -19,7 +19,7 @@ _TYPES: Final = (
     "WEBINAR_TELESEMINAR_TELECLASS",
     "OTHER",
 )
-_ANNOUNCED: Final = 60 * moments.DAY
+_ANNOUNCED: Final = 60 * timestamps.DAY
 """How long before they begin events are announced."""
 
 _MOST_GUESTS: Final = 64
@@ -101,28 +101,28 @@ class Event:
 class Events:
     """The events of an account, newest first."""
 
-    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
         """Make up the events an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             count: How many events to make up.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self.by_id: dict[str, Event] = {}
         for number in reversed(range(count)):
-            created = now - (number + 1) * 40 * moments.DAY
+            created = now - (number + 1) * 40 * timestamps.DAY
             status = _STATUSES[number % len(_STATUSES)]
             made = self.make(status, created, complete=number == 0)
             if status in _WITHOUT_GUESTS:
                 continue
-            guests = _MOST_GUESTS if number == 0 else dice.between(3, 40)
-            closed = min(created + _ANNOUNCED, now - moments.HOUR)
-            for moment in sorted(dice.between(created, closed) for _ in range(guests)):
-                self.register(made, moment)
+            guests = _MOST_GUESTS if number == 0 else random.between(3, 40)
+            closed = min(created + _ANNOUNCED, now - timestamps.HOUR)
+            for timestamp in sorted(random.between(created, closed) for _ in range(guests)):
+                self.register(made, timestamp)
 
     def make(self, status: str, created: int, *, complete: bool = False) -> Event:
         """Make up one more event.
@@ -132,27 +132,29 @@ class Events:
             created: When it was announced.
             complete: Whether it has all there is of fees, items and promo codes.
         """
-        dice, names = self._dice, self._names
+        random, names = self._random, self._names
         number = len(self.by_id)
-        created = moments.whole_second(created)
-        begin = created - created % moments.DAY + _ANNOUNCED + 17 * moments.HOUR
-        id_ = f"a07e{dice.letters(15)}"
+        created = timestamps.whole_second(created)
+        begin = created - created % timestamps.DAY + _ANNOUNCED + 17 * timestamps.HOUR
+        id_ = f"a07e{random.letters(15)}"
         detail: Document = {
             "id": id_,
-            "name": f"{dice.pick(names.cities)} {moments.text(begin)[:4]}",
-            "title": dice.pick(names.phrases),
+            "name": f"{random.pick(names.cities)} {timestamps.text(begin)[:4]}",
+            "title": random.pick(names.phrases),
             "status": status,
-            "type": dice.pick(_TYPES),
+            "type": random.pick(_TYPES),
             "contact": {
-                "name": f"{dice.pick(names.first_names).text} {dice.pick(names.last_names).text}",
+                "name": " ".join(
+                    random.pick(part).text for part in (names.first_names, names.last_names)
+                ),
                 "email_address": "events@example.com",
-                "organization_name": dice.pick(names.companies),
-                "phone_number": dice.phone(),
+                "organization_name": random.pick(names.companies),
+                "phone_number": random.phone(),
             },
-            "start_date": moments.text(begin),
-            "end_date": moments.text(begin + 5 * moments.HOUR),
-            "created_date": moments.text(created),
-            "updated_date": moments.text(created + moments.DAY),
+            "start_date": timestamps.text(begin),
+            "end_date": timestamps.text(begin + 5 * timestamps.HOUR),
+            "created_date": timestamps.text(created),
+            "updated_date": timestamps.text(created + timestamps.DAY),
             "time_zone_id": "US/Eastern",
             "time_zone_description": "Eastern Time (US & Canada)",
             "is_checkin_available": status == "ACTIVE",
@@ -160,7 +162,7 @@ class Events:
             "theme_name": "Default",
             "currency_type": "USD",
             "payment_options": ["PAYPAL", "CHECK", "DOOR"],
-            "payable_to": dice.pick(names.companies),
+            "payable_to": random.pick(names.companies),
             "notification_options": [
                 {"notification_type": "SO_REGISTRATION_NOTIFICATION", "is_opted_in": True},
             ],
@@ -170,8 +172,8 @@ class Events:
             "is_listed_in_external_directory": False,
             "are_registrants_public": False,
             "track_information": {
-                "early_fee_date": moments.text(begin - 30 * moments.DAY),
-                "late_fee_date": moments.text(begin - 3 * moments.DAY),
+                "early_fee_date": timestamps.text(begin - 30 * timestamps.DAY),
+                "late_fee_date": timestamps.text(begin - 3 * timestamps.DAY),
                 "information_sections": ["CONTACT", "TIME", "LOCATION"],
                 "is_registration_closed_manually": False,
                 "is_ticketing_link_displayed": False,
@@ -185,16 +187,16 @@ class Events:
             **_dates_of(status, created),
         }
         if number % 2 == 0:
-            detail["description"] = dice.pick(names.sentences)
+            detail["description"] = random.pick(names.sentences)
         if status != "DRAFT":
             detail["registration_url"] = f"https://events.example.com/register?oeidk={id_}"
         made = Event(
             detail,
-            fees=[self._fee(*fee) for fee in _FEES[: dice.between(1, len(_FEES))]],
-            items=[self._item(*item) for item in _ITEMS[: dice.between(0, len(_ITEMS))]],
+            fees=[self._fee(*fee) for fee in _FEES[: random.between(1, len(_FEES))]],
+            items=[self._item(*item) for item in _ITEMS[: random.between(0, len(_ITEMS))]],
         )
         made.promocodes = [
-            self._promocode(made, *code) for code in _CODES[: dice.between(0, len(_CODES))]
+            self._promocode(made, *code) for code in _CODES[: random.between(0, len(_CODES))]
         ]
         if complete:
             made.fees = [self._fee(*fee) for fee in _FEES]
@@ -205,7 +207,7 @@ class Events:
 
     def _place(self, number: int) -> Document:
         """Say where an event is: on the net, at an address, or nowhere yet."""
-        dice = self._dice
+        random = self._random
         if number % 3 == 2:  # noqa: PLR2004 - the last of the three
             return {"is_virtual_event": False}
         if number % 3 == 1:
@@ -213,13 +215,13 @@ class Events:
                 "is_virtual_event": True,
                 "online_meeting": {
                     "instructions": "Come ten minutes early.",
-                    "provider_meeting_id": str(dice.between(10**8, 10**9)),
+                    "provider_meeting_id": str(random.between(10**8, 10**9)),
                     "provider_type": "OTHER",
                     "url": "https://meeting.example.com/",
                 },
             }
-        state, code = dice.pick(STATES)
-        city = dice.pick(self._names.cities)
+        state, code = random.pick(STATES)
+        city = random.pick(self._names.cities)
         return {
             "is_virtual_event": False,
             "location": f"{city}, {code}",
@@ -227,20 +229,20 @@ class Events:
                 "city": city,
                 "state": state,
                 "country": "United States",
-                "line1": f"{dice.between(1, 999)} {dice.pick(self._names.streets)}",
+                "line1": f"{random.between(1, 999)} {random.pick(self._names.streets)}",
                 "line2": "",
                 "line3": "",
                 "state_code": code,
                 "country_code": "US",
-                "postal_code": f"{dice.between(1000, 99999):05d}",
-                "latitude": round(dice.between(25000, 48000) / 1000, 3),
-                "longitude": round(dice.between(-122000, -71000) / 1000, 3),
+                "postal_code": f"{random.between(1000, 99999):05d}",
+                "latitude": round(random.between(25000, 48000) / 1000, 3),
+                "longitude": round(random.between(-122000, -71000) / 1000, 3),
             },
         }
 
     def _fee(self, label: str, amount: float, scope: str) -> Document:
         return {
-            "id": self._dice.url_safe(43),
+            "id": self._random.url_safe(43),
             "label": label,
             "fee": amount,
             "fee_scope": scope,
@@ -250,16 +252,16 @@ class Events:
 
     def _item(self, name: str, price: float, attributes: tuple[str, ...]) -> Document:
         item: Document = {
-            "id": self._dice.url_safe(43),
+            "id": self._random.url_safe(43),
             "name": name,
-            "description": self._dice.pick(self._names.sentences),
+            "description": self._random.pick(self._names.sentences),
             "price": price,
             "attributes": [
                 {
-                    "id": self._dice.url_safe(43),
+                    "id": self._random.url_safe(43),
                     "name": attribute,
                     "quantity_total": 75,
-                    "quantity_available": self._dice.between(0, 75),
+                    "quantity_available": self._random.between(0, 75),
                 }
                 for attribute in attributes
             ],
@@ -268,14 +270,14 @@ class Events:
             "default_quantity_total": 75 * max(len(attributes), 1),
         }
         if not attributes:
-            item["default_quantity_available"] = self._dice.between(0, 75)
+            item["default_quantity_available"] = self._random.between(0, 75)
         return item
 
     def _promocode(self, event: Event, name: str, discount: Document) -> Document:
-        status = self._dice.pick(_CODE_STATUSES)
+        status = self._random.pick(_CODE_STATUSES)
         unlimited = status != "DEPLETED"
         return {
-            "id": self._dice.url_safe(43),
+            "id": self._random.url_safe(43),
             "status": status,
             "code_name": name,
             "is_paused": status == "PAUSED",
@@ -286,26 +288,26 @@ class Events:
             **discount,
         }
 
-    def register(self, event: Event, moment: int) -> str:
+    def register(self, event: Event, timestamp: int) -> str:
         """Let somebody register for an event; returns the registrant's id."""
-        dice, names = self._dice, self._names
+        random, names = self._random, self._names
         # One in three ends in a padding character, so that ids have to be encoded in paths.
-        id_ = f"001{dice.url_safe(77)}{dice.pick(('=', '', ''))}"
-        first, last = dice.pick(names.first_names), dice.pick(names.last_names)
+        id_ = f"001{random.url_safe(77)}{random.pick(('=', '', ''))}"
+        first, last = random.pick(names.first_names), random.pick(names.last_names)
         email = f"{first.slug}.{last.slug}.{len(event.registrants)}@example.com"
-        stamp = moments.text(moments.whole_second(moment))
+        stamp = timestamps.text(timestamps.whole_second(timestamp))
         guests = [
-            (dice.pick(names.first_names), dice.pick(names.last_names))
-            for _ in range(dice.pick((0, 0, 0, 1, 2)))
+            (random.pick(names.first_names), random.pick(names.last_names))
+            for _ in range(random.pick((0, 0, 0, 1, 2)))
         ]
         common: Document = {
             "id": id_,
-            "ticket_id": f"E{dice.letters(8).upper()}",
+            "ticket_id": f"E{random.letters(8).upper()}",
             "registration_date": stamp,
-            "registration_status": "CANCELLED" if dice.chance(0.1) else "REGISTERED",
+            "registration_status": "CANCELLED" if random.chance(0.1) else "REGISTERED",
         }
         if event.detail["status"] == "COMPLETE":
-            attended = dice.chance(0.8)
+            attended = random.chance(0.8)
             common["attendance_status"] = "ATTENDED" if attended else "NOT_ATTENDED"
         payment = self._payment(event, [(first, last), *guests], stamp)
         row = common | {
@@ -317,7 +319,7 @@ class Events:
             "updated_date": stamp,
         }
         detail = common | {
-            "sections": _sections(first, last, email, dice.some(_SESSIONS, 2)),
+            "sections": _sections(first, last, email, random.some(_SESSIONS, 2)),
             "guests": {
                 "guest_count": len(guests),
                 "guest_info": [self._guest(*guest) for guest in guests],
@@ -330,7 +332,7 @@ class Events:
 
     def _guest(self, first: Name, last: Name) -> Document:
         return {
-            "guest_id": f"001{self._dice.url_safe(64)}",
+            "guest_id": f"001{self._random.url_safe(64)}",
             "guest_section": {
                 "label": "Guest Information",
                 "fields": [
@@ -341,10 +343,10 @@ class Events:
         }
 
     def _payment(self, event: Event, people: list[tuple[Name, Name]], stamp: str) -> Document:
-        dice = self._dice
+        random = self._random
         fee = event.fees[0]
-        bought = event.items[: dice.between(0, 1)]
-        code = dice.pick(event.promocodes) if event.promocodes and dice.chance(0.3) else None
+        bought = event.items[: random.between(0, 1)]
+        code = random.pick(event.promocodes) if event.promocodes and random.chance(0.3) else None
         fees = []
         for first, last in people:
             fees.append(
@@ -376,12 +378,12 @@ class Events:
                 "total": round(full - off, 2),
                 "fees": fees,
                 "items": items,
-                "order_id": f"PR1-{dice.between(10**6, 10**7)}",
+                "order_id": f"PR1-{random.between(10**6, 10**7)}",
                 "currency_type": "USD",
                 "order_date": stamp,
             },
-            "payment_status": dice.pick(("COMPLETED", "PENDING", "NA")),
-            "payment_type": dice.pick(("CHECK", "DOOR", "PAYPAL")),
+            "payment_status": random.pick(("COMPLETED", "PENDING", "NA")),
+            "payment_type": random.pick(("CHECK", "DOOR", "PAYPAL")),
         }
         if code:
             payment["promo_code"] = {
@@ -408,26 +410,26 @@ class Events:
         """Find the events that one can register for."""
         return [event for event in self.by_id.values() if event.detail["status"] == "ACTIVE"]
 
-    def attend(self, registrant: Registrant, moment: int) -> None:
+    def attend(self, registrant: Registrant, timestamp: int) -> None:
         """Let a registrant show up, which updates the registration."""
-        stamp = moments.text(moments.whole_second(moment))
+        stamp = timestamps.text(timestamps.whole_second(timestamp))
         registrant.row |= {"attendance_status": "ATTENDED", "updated_date": stamp}
         registrant.detail["attendance_status"] = "ATTENDED"
 
-    def edit(self, event: Event, moment: int) -> None:
+    def edit(self, event: Event, timestamp: int) -> None:
         """Let an event's title be edited."""
-        event.detail["title"] = self._dice.pick(self._names.phrases)
-        event.detail["updated_date"] = moments.text(moments.whole_second(moment))
+        event.detail["title"] = self._random.pick(self._names.phrases)
+        event.detail["updated_date"] = timestamps.text(timestamps.whole_second(timestamp))
 
 
 def _dates_of(status: str, created: int) -> Document:
     dates = {}
     if status != "DRAFT":
-        dates["active_date"] = moments.text(created + 2 * moments.HOUR)
+        dates["active_date"] = timestamps.text(created + 2 * timestamps.HOUR)
     if status == "CANCELLED":
-        dates["cancelled_date"] = moments.text(created + moments.DAY)
+        dates["cancelled_date"] = timestamps.text(created + timestamps.DAY)
     if status == "DELETED":
-        dates["deleted_date"] = moments.text(created + moments.DAY)
+        dates["deleted_date"] = timestamps.text(created + timestamps.DAY)
     return dates
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.contacts import CUSTOM_FIELDS, Contact
-from sandbox.world.making import Dice, Pools
+from sandbox.world.fake_data import FakeRandom, Pools
 
 _KINDS: Final = ("single_select", "string", "multi_select", "number")
 _TAGS: Final = ("VIP", "Wholesale", "Trade fair", "Newsletter", "Wants a call")
@@ -55,19 +55,19 @@ class Segment:
 class Groups:
     """The fields, tags and segments of an account."""
 
-    def __init__(self, dice: Dice, names: Pools, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, now: int) -> None:
         """Make up those an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self.fields = [
             CustomField(
-                dice.uuid(),
+                random.uuid(),
                 slot,
                 label,
                 kind,
@@ -77,7 +77,8 @@ class Groups:
             for (slot, label, choices), kind in zip(CUSTOM_FIELDS, _KINDS, strict=True)
         ]
         self.tags = [
-            Tag(dice.uuid(), name, place + 3, *self._dates(now)) for place, name in enumerate(_TAGS)
+            Tag(random.uuid(), name, place + 3, *self._dates(now))
+            for place, name in enumerate(_TAGS)
         ]
         self.segments = [
             Segment(number, name, number + 1, *self._dates(now))
@@ -85,9 +86,9 @@ class Groups:
         ]
 
     def _dates(self, now: int) -> tuple[int, int]:
-        created = now - self._dice.between(moments.WEEK, moments.YEAR)
-        return moments.whole_second(created), moments.whole_second(
-            self._dice.between(created, now - moments.DAY)
+        created = now - self._random.between(timestamps.WEEK, timestamps.YEAR)
+        return timestamps.whole_second(created), timestamps.whole_second(
+            self._random.between(created, now - timestamps.DAY)
         )
 
     def tags_of(self, contact: Contact) -> list[Tag]:
@@ -100,8 +101,8 @@ class Groups:
 
     def add_tag(self, now: int) -> Tag:
         """Make up one more tag."""
-        name = f"{self._dice.pick(self._names.cities)} {len(self.tags)}"
-        made = Tag(self._dice.uuid(), name, self._dice.between(3, 9), now, now)
+        name = f"{self._random.pick(self._names.cities)} {len(self.tags)}"
+        made = Tag(self._random.uuid(), name, self._random.between(3, 9), now, now)
         self.tags.append(made)
         return made
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sandbox.world import moments
-from sandbox.world.making import Dice, Pools
+from sandbox.world import timestamps
+from sandbox.world.fake_data import FakeRandom, Pools
 
 _IMAGE_TYPES: Final = ("JPG", "PNG", "GIF", "JPEG")
 _DOCUMENT_TYPES: Final = ("PDF", "DOCX", "XLSX")
@@ -79,16 +79,16 @@ class File:
 class Library:
     """The folders and files of an account."""
 
-    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
         """Make up the library an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             count: How many files to make up, those in the trash included.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self._made = 0
         self.folders: list[Folder] = [
@@ -98,30 +98,30 @@ class Library:
         self._newest_folder = self.folders[-1]
         self.files: dict[str, File] = {}
         for _ in range(max(count // 6, 3) if count else 0):
-            self.make_folder(now - dice.between(moments.DAY, 2 * moments.YEAR))
+            self.make_folder(now - random.between(timestamps.DAY, 2 * timestamps.YEAR))
         for _ in range(count):
-            created = now - dice.between(moments.HOUR, 2 * moments.YEAR)
+            created = now - random.between(timestamps.HOUR, 2 * timestamps.YEAR)
             made = self.make_file(created)
             if self._made % _TRASHED_EVERY == 0:
-                self.trash(made, dice.between(created, now))
+                self.trash(made, random.between(created, now))
 
     def all_folders(self) -> list[Folder]:
         """Find all folders, those within others too."""
         return [folder for top in self.folders for folder in top.tree()]
 
-    def make_folder(self, moment: int) -> Folder:
+    def make_folder(self, timestamp: int) -> Folder:
         """Make up one more folder: one at the top, one in it, one in that, and so on."""
         known = self.all_folders()
         number = len(known)
         deep = number % _DEEPEST != _SYSTEM_FOLDERS % _DEEPEST
-        moment = moments.whole_second(moment)
+        timestamp = timestamps.whole_second(timestamp)
         made = Folder(
             id=str(number + 7) if number % 2 else f"-{number + 7}",
-            name=self._dice.pick(self._names.cities).lower().replace(" ", "_"),
+            name=self._random.pick(self._names.cities).lower().replace(" ", "_"),
             level=1,
             parent=_TOPS[len(self.folders) % len(_TOPS)],
-            created=moment,
-            modified=moment,
+            created=timestamp,
+            modified=timestamp,
         )
         if deep:
             parent = self._newest_folder
@@ -132,35 +132,35 @@ class Library:
         self._newest_folder = made
         return made
 
-    def make_file(self, moment: int) -> File:
+    def make_file(self, timestamp: int) -> File:
         """Make up one more file."""
-        dice = self._dice
+        random = self._random
         self._made += 1
         image = self._made % _IMAGE_EVERY != 0
-        type_ = dice.pick(_IMAGE_TYPES if image else _DOCUMENT_TYPES)
-        moment = moments.whole_second(moment)
+        type_ = random.pick(_IMAGE_TYPES if image else _DOCUMENT_TYPES)
+        timestamp = timestamps.whole_second(timestamp)
         folders: list[Folder | None] = [*self.all_folders()]
         made = File(
             id=str(self._made + 3),
-            name=f"IMG_{dice.between(1, 99):04d}.{type_}" if image else f"form.{type_.lower()}",
-            description=dice.pick(self._names.phrases)[:100],
+            name=f"IMG_{random.between(1, 99):04d}.{type_}" if image else f"form.{type_.lower()}",
+            description=random.pick(self._names.phrases)[:100],
             type=type_,
-            status=dice.pick(_STATUSES),
-            source=dice.pick(_SOURCES),
-            folder=dice.pick([None, *folders] if image else folders),
-            width=dice.between(100, 2000) if image else 0,
-            height=dice.between(100, 2000) if image else 0,
-            size=dice.between(10_000, 2_000_000),
-            created=moment,
-            modified=moment,
+            status=random.pick(_STATUSES),
+            source=random.pick(_SOURCES),
+            folder=random.pick([None, *folders] if image else folders),
+            width=random.between(100, 2000) if image else 0,
+            height=random.between(100, 2000) if image else 0,
+            size=random.between(10_000, 2_000_000),
+            created=timestamp,
+            modified=timestamp,
         )
         self.files[made.id] = made
         return made
 
-    def trash(self, file: File, moment: int) -> None:
+    def trash(self, file: File, timestamp: int) -> None:
         """Throw a file away."""
         file.status = "Deleted"
-        file.modified = moments.whole_second(moment)
+        file.modified = timestamps.whole_second(timestamp)
 
     def kept(self) -> list[File]:
         """Find the files that are not in the trash."""

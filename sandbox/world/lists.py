@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.world import moments
-from sandbox.world.making import Dice, Pools
+from sandbox.world import timestamps
+from sandbox.world.fake_data import FakeRandom, Pools
 
 _NAMES: Final = (
     "General Interest",
@@ -40,42 +40,42 @@ class ContactList:
 class Lists:
     """The contact lists of an account, by id."""
 
-    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
         """Make up the lists an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             count: How many lists to make up.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
         self._made = 0
         self.by_id: dict[str, ContactList] = {}
         self.deleted: dict[str, tuple[ContactList, int]] = {}
         for _ in range(count):
-            created = now - dice.between(moments.YEAR, 5 * moments.YEAR)
-            self.make(created, dice.between(created, now - moments.DAY))
+            created = now - random.between(timestamps.YEAR, 5 * timestamps.YEAR)
+            self.make(created, random.between(created, now - timestamps.DAY))
 
     def make(self, created: int, modified: int) -> ContactList:
         """Make up one more list; the first of an account is always list 1."""
-        dice = self._dice
+        random = self._random
         number = self._made
         self._made += 1
         round_, place = divmod(number, len(_NAMES))
         made = ContactList(
             id=self._free_id() if number else "1",
-            v3=dice.uuid(),
-            name=_NAMES[place] if not round_ else f"{dice.pick(self._names.cities)} {number}",
+            v3=random.uuid(),
+            name=_NAMES[place] if not round_ else f"{random.pick(self._names.cities)} {number}",
             status="HIDDEN" if number % _HIDDEN_EVERY == _HIDDEN_EVERY - 1 else "ACTIVE",
-            created=moments.whole_second(created),
-            modified=moments.whole_second(modified),
+            created=timestamps.whole_second(created),
+            modified=timestamps.whole_second(modified),
         )
         self.by_id[made.id] = made
         return made
 
     def _free_id(self) -> str:
-        while (number := str(self._dice.between(10**9, 2 * 10**9))) in self.by_id:
+        while (number := str(self._random.between(10**9, 2 * 10**9))) in self.by_id:
             pass
         return number

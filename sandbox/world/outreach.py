@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.world import moments
-from sandbox.world.making import Dice, Name, Pools, edited
+from sandbox.world import timestamps
+from sandbox.world.fake_data import FakeRandom, Name, Pools, edited
 
 _TEXTING_SHARE: Final = 50
 
@@ -57,50 +57,55 @@ class SocialProfile:
 class Outreach:
     """All of that of one account."""
 
-    def __init__(self, dice: Dice, names: Pools, contacts: int, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, contacts: int, now: int) -> None:
         """Make up what an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             contacts: How many contacts have an address: few others have but a number.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
-        self.list_uuid = dice.uuid()
-        self.list_created = moments.whole_second(now - moments.YEAR)
+        self.list_uuid = random.uuid()
+        self.list_created = timestamps.whole_second(now - timestamps.YEAR)
         self.contacts: dict[str, TextContact] = {}
         for number in range(-(-contacts // _TEXTING_SHARE)):
-            self._text_contact(number, now - dice.between(moments.HOUR, moments.YEAR))
+            self._text_contact(number, now - random.between(timestamps.HOUR, timestamps.YEAR))
         self.campaigns = [
             TextCampaign(
-                dice.uuid(),
+                random.uuid(),
                 f"Text {number}",
-                moments.whole_second(now - number * moments.WEEK),
-                dice.between(1, 500),
+                timestamps.whole_second(now - number * timestamps.WEEK),
+                random.between(1, 500),
             )
             for number in range(1, 4)
         ]
         self.automations = [
             Automation(
-                dice.uuid(),
+                random.uuid(),
                 name,
-                now - dice.between(moments.WEEK, moments.YEAR),
-                now - dice.between(moments.HOUR, moments.WEEK),
+                now - random.between(timestamps.WEEK, timestamps.YEAR),
+                now - random.between(timestamps.HOUR, timestamps.WEEK),
             )
             for name in ("Welcome", "Birthday", "Come back")
         ]
         self.profiles = [
-            SocialProfile(dice.uuid(), network, dice.pick(names.companies))
+            SocialProfile(random.uuid(), network, random.pick(names.companies))
             for network in ("facebook", "linkedin")
         ]
 
     def _text_contact(self, number: int, created: int) -> TextContact:
-        created = moments.whole_second(created)
-        name = self._dice.pick(self._names.first_names)
+        created = timestamps.whole_second(created)
+        name = self._random.pick(self._names.first_names)
         made = TextContact(
-            self._dice.uuid(), number, name, self._dice.phone().replace("-", ""), created, created
+            self._random.uuid(),
+            number,
+            name,
+            self._random.phone().replace("-", ""),
+            created,
+            created,
         )
         self.contacts[made.uuid] = made
         return made

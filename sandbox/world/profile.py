@@ -2,26 +2,26 @@
 
 from typing import Any
 
-from sandbox.world.making import STATES, Dice, Pools
+from sandbox.world.fake_data import STATES, FakeRandom, Pools
 
 
 class Profile:
     """The owner of the account."""
 
-    def __init__(self, dice: Dice, names: Pools) -> None:
+    def __init__(self, random: FakeRandom, names: Pools) -> None:
         """Make up an organization with three addresses to send from.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
         """
-        state, code = dice.pick(STATES)
-        self.organization = dice.pick(names.companies)
+        state, code = random.pick(STATES)
+        self.organization = random.pick(names.companies)
         self.address = {
-            "city": dice.pick(names.cities),
-            "line1": f"{dice.between(1, 999)} {dice.pick(names.streets)}",
-            "line2": f"Suite {dice.between(1, 99)}",
-            "postal_code": f"{dice.between(1000, 99999):05d}",
+            "city": random.pick(names.cities),
+            "line1": f"{random.between(1, 999)} {random.pick(names.streets)}",
+            "line2": f"Suite {random.between(1, 99)}",
+            "postal_code": f"{random.between(1000, 99999):05d}",
             "country_code": "US",
             "state_code": code,
             "state": state,
@@ -35,10 +35,10 @@ class Profile:
             "website": "https://www.example.com",
             "organization_name": self.organization,
             "time_zone": "US/Eastern",
-            "first_name": dice.pick(names.first_names).text,
-            "last_name": dice.pick(names.last_names).text,
+            "first_name": random.pick(names.first_names).text,
+            "last_name": random.pick(names.last_names).text,
             "email": self.emails[0]["email_address"],
-            "phone": dice.phone().replace("-", ""),
+            "phone": random.phone().replace("-", ""),
             "company_logo": "",
             "country_code": "US",
             "state_code": code,

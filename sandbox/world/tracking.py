@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
-from sandbox.world.making import Dice
+from sandbox.world.fake_data import FakeRandom
 
 if TYPE_CHECKING:
     from sandbox.world.contacts import Contact
@@ -50,9 +50,9 @@ _BOUNCES: Final = (
 _SOURCES: Final = ("ACTION_BY_CUSTOMER", "ACTION_BY_CUSTOMER", "ACTION_BY_OWNER")
 _REASONS: Final = ("", "", "", "Too many emails", "No longer of interest")
 
-_SENDING_TAKES: Final = 20 * moments.MINUTE
-_OPEN_AFTER: Final = 9 * moments.HOUR
-_LATE_AFTER: Final = 14 * moments.DAY
+_SENDING_TAKES: Final = 20 * timestamps.MINUTE
+_OPEN_AFTER: Final = 9 * timestamps.HOUR
+_LATE_AFTER: Final = 14 * timestamps.DAY
 _LATE_SHARE: Final = 0.3
 _OPEN_SHARE: Final = 0.32
 _OPEN_AGAIN_SHARE: Final = 0.35
@@ -118,7 +118,7 @@ class Reports:
         """Add a row where its time puts it; if its key is taken, it moves a second back."""
         keys = {_key(kind, known) for known in self._hits[kind.name]}
         while _key(kind, hit) in keys:
-            hit = hit._replace(at=hit.at - moments.SECOND)
+            hit = hit._replace(at=hit.at - timestamps.SECOND)
         self.fill(kind, [hit, *self._hits[kind.name]])
         return hit
 
@@ -126,13 +126,13 @@ class Reports:
 class Tracking:
     """The reports of all campaigns, and by way of them what every contact did."""
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, random: FakeRandom) -> None:
         """Begin with nothing.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
         """
-        self._dice = dice
+        self._random = random
         self._reports: dict[str, Reports] = {}
         self._by_contact: dict[str, list[Row]] | None = None
 
@@ -154,7 +154,7 @@ class Tracking:
                 Hit(
                     contact.id,
                     contact.email,
-                    moments.whole_second(begin + takes * place // count),
+                    timestamps.whole_second(begin + takes * place // count),
                 )
                 for place, contact in enumerate(recipients[:count])
             ),
@@ -164,26 +164,26 @@ class Tracking:
 
     def live(self, campaign: Campaign, recipients: Sequence["Contact"], now: int) -> None:
         """Send a campaign and let happen all that happens afterwards, up to now."""
-        dice = self._dice
+        random = self._random
         reports = self.send(campaign, recipients, now)
         sends = reports[SENDS]
         if not sends:
             return
-        bounced = dice.some(sends, _part(sends, _BOUNCE_SHARE))
+        bounced = random.some(sends, _part(sends, _BOUNCE_SHARE))
         reports.fill(BOUNCES, [self._react(BOUNCES, campaign, send, now) for send in bounced])
         lost = {hit.contact_id for hit in bounced}
         reached = [send for send in sends if send.contact_id not in lost] or sends
         opened = []
-        for send in dice.some(reached, _part(reached, _OPEN_SHARE)):
+        for send in random.some(reached, _part(reached, _OPEN_SHARE)):
             open_ = self._react(OPENS, campaign, send, now)
             opened.append(open_)
-            while dice.chance(_OPEN_AGAIN_SHARE):
+            while random.chance(_OPEN_AGAIN_SHARE):
                 opened.append(self._react(OPENS, campaign, open_, now))
         opens = reports.fill(OPENS, opened)
         clicked = []
-        for open_ in dice.some(opens, _part(opens, _CLICK_SHARE)):
+        for open_ in random.some(opens, _part(opens, _CLICK_SHARE)):
             clicked.append(self._react(CLICKS, campaign, open_, now))
-            while dice.chance(_CLICK_AGAIN_SHARE):
+            while random.chance(_CLICK_AGAIN_SHARE):
                 clicked.append(self._react(CLICKS, campaign, open_, now))
         reports.fill(CLICKS, clicked)
         gone = {contact.id for contact in recipients if contact.status == "OPTOUT"}
@@ -193,29 +193,29 @@ class Tracking:
             (FORWARDS, opens, _FORWARD_SHARE),
             (UNSUBSCRIBES, leaving, _UNSUBSCRIBE_SHARE),
         ):
-            acting = dice.some(among, _part(sends, share))
+            acting = random.some(among, _part(sends, share))
             reports.fill(kind, [self._react(kind, campaign, open_, now) for open_ in acting])
 
     def _react(self, kind: Kind, campaign: Campaign, before: Hit, now: int) -> Hit:
         """Let somebody do something some time after something else, but not after now."""
-        dice = self._dice
-        mean = moments.MINUTE if kind is CLICKS else _OPEN_AFTER
+        random = self._random
+        mean = timestamps.MINUTE if kind is CLICKS else _OPEN_AFTER
         if kind in (BOUNCES, UNSUBSCRIBES):
-            mean = _LATE_AFTER if dice.chance(_LATE_SHARE) else moments.HOUR
-        delay = min(int(dice.expovariate(1 / mean)), int((now - before.at) * dice.random()))
-        at = moments.whole_second(before.at + max(delay, 0))
+            mean = _LATE_AFTER if random.chance(_LATE_SHARE) else timestamps.HOUR
+        delay = min(int(random.expovariate(1 / mean)), int((now - before.at) * random.random()))
+        at = timestamps.whole_second(before.at + max(delay, 0))
         return Hit(before.contact_id, before.email, at, self._extra(kind, campaign))
 
     def _extra(self, kind: Kind, campaign: Campaign) -> tuple[str, ...]:
-        dice = self._dice
+        random = self._random
         if kind is CLICKS:
             # Links further up are clicked more often.
-            place = int(len(campaign.links) * dice.random() ** 2)
+            place = int(len(campaign.links) * random.random() ** 2)
             return (campaign.links[place].uid,)
         if kind is BOUNCES:
-            return dice.pick(_BOUNCES)
+            return random.pick(_BOUNCES)
         if kind is UNSUBSCRIBES:
-            return (dice.pick(_SOURCES), dice.pick(_REASONS))
+            return (random.pick(_SOURCES), random.pick(_REASONS))
         return ()
 
     def go_on(self, campaigns: Sequence[Campaign], count: int, now: int) -> list[Row]:
@@ -227,10 +227,10 @@ class Tracking:
         rows = []
         for number in range(count):
             kind = _NEXT_KINDS[number % len(_NEXT_KINDS)]
-            campaign = self._dice.pick(lively)
+            campaign = self._random.pick(lively)
             reports = self.of(campaign)
-            who = self._dice.pick(reports[SENDS])
-            at = moments.whole_second(now)
+            who = self._random.pick(reports[SENDS])
+            at = timestamps.whole_second(now)
             hit = Hit(who.contact_id, who.email, at, self._extra(kind, campaign))
             rows.append(Row(kind, campaign, reports.add(kind, hit)))
         self._by_contact = None

@@ -8,19 +8,19 @@ from operator import attrgetter
 from threading import RLock
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from sandbox.world import moments
+from sandbox.world import timestamps
 from sandbox.world.activities import Activities
 from sandbox.world.campaigns import Campaign, Campaigns
 from sandbox.world.contacts import Contacts
 from sandbox.world.events import Events
-from sandbox.world.gatherings import Gatherings
+from sandbox.world.fake_data import FakeRandom, edited, pools
 from sandbox.world.groups import Groups
 from sandbox.world.library import Library
 from sandbox.world.lists import Lists
-from sandbox.world.making import Dice, edited, pools
 from sandbox.world.outreach import Outreach
 from sandbox.world.profile import Profile
 from sandbox.world.tracking import OPENS, SENDS, Tracking
+from sandbox.world.v3_events import V3Events
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -90,42 +90,42 @@ class World:
         """
         self.lock = RLock()
         self._clock = clock
-        begin = moments.millis(now or _start_of_day())
+        begin = timestamps.millis(now or _start_of_day())
         names = pools(seed)
-        self.profile = Profile(Dice(f"{seed} profile"), names)
-        self.contact_lists = Lists(Dice(f"{seed} lists"), names, lists, begin)
-        self.people = Contacts(
-            Dice(f"{seed} contacts"),
+        self.profile = Profile(FakeRandom(f"{seed} profile"), names)
+        self.contact_lists = Lists(FakeRandom(f"{seed} lists"), names, lists, begin)
+        self.contacts = Contacts(
+            FakeRandom(f"{seed} contacts"),
             names,
             self.contact_lists,
             contacts,
             begin,
         )
-        self.jobs = Activities(Dice(f"{seed} activities"), names, activities, begin)
-        self.mailings = Campaigns(
-            Dice(f"{seed} campaigns"),
+        self.activities = Activities(FakeRandom(f"{seed} activities"), names, activities, begin)
+        self.campaigns = Campaigns(
+            FakeRandom(f"{seed} campaigns"),
             names,
             self.contact_lists,
             campaigns,
             begin,
         )
-        self.tracking = Tracking(Dice(f"{seed} tracking"))
-        self.happenings = Events(Dice(f"{seed} events"), names, events, begin)
-        self.library = Library(Dice(f"{seed} library"), names, files, begin)
-        self.gatherings = Gatherings(Dice(f"{seed} gatherings"), names, events, begin)
-        self.groups = Groups(Dice(f"{seed} groups"), names, begin)
-        self.outreach = Outreach(Dice(f"{seed} outreach"), names, contacts, begin)
+        self.tracking = Tracking(FakeRandom(f"{seed} tracking"))
+        self.events = Events(FakeRandom(f"{seed} events"), names, events, begin)
+        self.library = Library(FakeRandom(f"{seed} library"), names, files, begin)
+        self.v3_events = V3Events(FakeRandom(f"{seed} gatherings"), names, events, begin)
+        self.groups = Groups(FakeRandom(f"{seed} groups"), names, begin)
+        self.outreach = Outreach(FakeRandom(f"{seed} outreach"), names, contacts, begin)
         self._recipients = recipients
-        self._dice = Dice(f"{seed} changes")
-        self._begin_tracking(Dice(f"{seed} recipients"), begin)
+        self._random = FakeRandom(f"{seed} changes")
+        self._begin_tracking(FakeRandom(f"{seed} recipients"), begin)
 
-    def _begin_tracking(self, dice: Dice, begin: int) -> None:
-        mailable = self.people.mailable()
-        for campaign in self.mailings.tracked():
+    def _begin_tracking(self, random: FakeRandom, begin: int) -> None:
+        mailable = self.contacts.mailable()
+        for campaign in self.campaigns.tracked():
             # A campaign goes to contacts that were there already, as long as they are enough.
             there = bisect_left(mailable, campaign.last_run or 0, key=attrgetter("created"))
             pool = range(min(max(there, self._recipients), len(mailable)))
-            recipients = [mailable[place] for place in dice.some(pool, self._recipients)]
+            recipients = [mailable[place] for place in random.some(pool, self._recipients)]
             self.tracking.live(campaign, recipients, begin)
 
     def now(self) -> datetime:
@@ -134,7 +134,7 @@ class World:
 
     def _stamp(self) -> int:
         """Read the clock for a change."""
-        return moments.millis(self._clock())
+        return timestamps.millis(self._clock())
 
     # Contacts and lists
 
@@ -142,9 +142,9 @@ class World:
     def edit_contacts(self, n: int) -> list[str]:
         """Edit the details of some contacts; returns their ids, as all changes do."""
         now = self._stamp()
-        picked = self.people.pick(n, _ANY)
+        picked = self.contacts.pick(n, _ANY)
         for row in picked:
-            self.people.edit(row, now)
+            self.contacts.edit(row, now)
         return [row.id for row in picked]
 
     @at_once
@@ -160,41 +160,41 @@ class World:
             Their ids.
         """
         now = self._stamp()
-        picked = self.people.pick(n, _SUBSCRIBED)
+        picked = self.contacts.pick(n, _SUBSCRIBED)
         for row in picked:
-            self.people.unsubscribe(row, now, move_modified=move_modified)
+            self.contacts.unsubscribe(row, now, move_modified=move_modified)
         return [row.id for row in picked]
 
     @at_once
     def add_contacts(self, n: int) -> list[str]:
         """Let new contacts come in."""
-        return [row.id for row in self.people.add(n, self._stamp())]
+        return [row.id for row in self.contacts.add(n, self._stamp())]
 
     @at_once
     def remove_contacts(self, n: int) -> list[str]:
         """Take some contacts off all lists; they stay as `REMOVED`."""
         now = self._stamp()
-        picked = self.people.pick(n, _NOT_REMOVED)
+        picked = self.contacts.pick(n, _NOT_REMOVED)
         for row in picked:
-            self.people.remove(row, now)
+            self.contacts.remove(row, now)
         return [row.id for row in picked]
 
     @at_once
     def purge_contacts(self, n: int) -> list[str]:
         """Delete some contacts for good; the API shows no trace of them afterwards."""
-        picked = self.people.pick(n, _ANY)
+        picked = self.contacts.pick(n, _ANY)
         for row in picked:
-            self.people.purge(row)
+            self.contacts.purge(row)
         return [row.id for row in picked]
 
     @at_once
     def rename_lists(self, n: int) -> list[str]:
         """Rename some lists."""
         now = self._stamp()
-        picked = self._dice.some(list(self.contact_lists.by_id.values()), n)
+        picked = self._random.some(list(self.contact_lists.by_id.values()), n)
         for found in picked:
             found.name = edited(found.name, "renamed")
-            found.modified = moments.whole_second(now)
+            found.modified = timestamps.whole_second(now)
         return [found.id for found in picked]
 
     @at_once
@@ -207,23 +207,23 @@ class World:
     def remove_lists(self, n: int) -> list[str]:
         """Delete some lists; their contacts stay, less one membership."""
         now = self._stamp()
-        picked = self._dice.some(list(self.contact_lists.by_id), n)
+        picked = self._random.some(list(self.contact_lists.by_id), n)
         for list_id in picked:
-            self.people.drop_list(list_id, now)
+            self.contacts.drop_list(list_id, now)
             self.contact_lists.deleted[list_id] = (self.contact_lists.by_id.pop(list_id), now)
         return picked
 
     @at_once
     def add_tags(self, n: int) -> list[str]:
         """Make some tags, which some contacts have at once."""
-        now = moments.whole_second(self._stamp())
+        now = timestamps.whole_second(self._stamp())
         return [self.groups.add_tag(now).uuid for _ in range(n)]
 
     @at_once
     def edit_segments(self, n: int) -> list[str]:
         """Change the questions of some segments."""
-        now = moments.whole_second(self._stamp())
-        picked = self._dice.some(self.groups.segments, n)
+        now = timestamps.whole_second(self._stamp())
+        picked = self._random.some(self.groups.segments, n)
         for segment in picked:
             self.groups.edit_segment(segment, now)
         return [str(segment.number) for segment in picked]
@@ -234,26 +234,26 @@ class World:
     def add_activities(self, n: int) -> list[str]:
         """Start some bulk jobs."""
         now = self._stamp()
-        return [self.jobs.make(now).id for _ in range(n)]
+        return [self.activities.make(now).id for _ in range(n)]
 
     @at_once
     def finish_activities(self, n: int) -> list[str]:
         """Let some of the unfinished bulk jobs complete, the oldest first."""
-        return [job.id for job in self.jobs.finish(n, self._stamp())]
+        return [job.id for job in self.activities.finish(n, self._stamp())]
 
     # Campaigns and their reports
 
     @at_once
     def add_campaigns(self, n: int) -> list[str]:
         """Draft some campaigns."""
-        now = moments.whole_second(self._stamp())
-        return [self.mailings.make("DRAFT", now, now).id for _ in range(n)]
+        now = timestamps.whole_second(self._stamp())
+        return [self.campaigns.make("DRAFT", now, now).id for _ in range(n)]
 
     @at_once
     def send_campaigns(self, n: int) -> list[str]:
         """Write some new campaigns and send them at once; nobody has reacted yet."""
-        now = moments.whole_second(self._stamp())
-        made = [self.mailings.make("SENT", now, now) for _ in range(n)]
+        now = timestamps.whole_second(self._stamp())
+        made = [self.campaigns.make("SENT", now, now) for _ in range(n)]
         for campaign in made:
             self._send(campaign, now)
         return [campaign.id for campaign in made]
@@ -261,36 +261,36 @@ class World:
     @at_once
     def send_scheduled(self, n: int) -> list[str]:
         """Let the time of some scheduled campaigns come."""
-        now = moments.whole_second(self._stamp())
-        due = self.mailings.with_status("SCHEDULED")[:n]
+        now = timestamps.whole_second(self._stamp())
+        due = self.campaigns.with_status("SCHEDULED")[:n]
         for campaign in due:
             campaign.status = "SENT"
             campaign.modified = now
-            self.mailings.send(campaign, now)
+            self.campaigns.send(campaign, now)
             self._send(campaign, now)
         return [campaign.id for campaign in due]
 
     def _send(self, campaign: Campaign, now: int) -> None:
-        recipients = self._dice.some(self.people.mailable(), self._recipients)
+        recipients = self._random.some(self.contacts.mailable(), self._recipients)
         self.tracking.send(campaign, recipients, now)
 
     @at_once
     def resend_campaigns(self, n: int) -> list[str]:
         """Send some campaigns once more, to those who did not open them."""
-        now = moments.whole_second(self._stamp())
+        now = timestamps.whole_second(self._stamp())
         open_ = [
             each
-            for each in self.mailings.with_status("SENT")
+            for each in self.campaigns.with_status("SENT")
             if each.resend_of is None and not each.resends
         ]
         made = []
-        for campaign in self._dice.some(open_, n):
-            again = self.mailings.make("SENT", now, now)
+        for campaign in self._random.some(open_, n):
+            again = self.campaigns.make("SENT", now, now)
             again.resend_of = campaign
             campaign.resends.append(again)
             opened = {hit.contact_id for hit in self.tracking.of(campaign)[OPENS]}
             sent = {hit.contact_id for hit in self.tracking.of(campaign)[SENDS]} - opened
-            people = [row for row in self.people.mailable() if row.id in sent]
+            people = [row for row in self.contacts.mailable() if row.id in sent]
             self.tracking.send(again, people, now)
             made.append(again.id)
         return made
@@ -298,8 +298,8 @@ class World:
     @at_once
     def edit_campaigns(self, n: int) -> list[str]:
         """Edit the names of some campaigns, sent ones among them."""
-        now = moments.whole_second(self._stamp())
-        picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
+        now = timestamps.whole_second(self._stamp())
+        picked = self._random.some(self.campaigns.with_status("DRAFT", "SENT", "SCHEDULED"), n)
         for campaign in picked:
             campaign.name = edited(campaign.name)
             campaign.modified = now
@@ -308,8 +308,8 @@ class World:
     @at_once
     def delete_campaigns(self, n: int) -> list[str]:
         """Delete some campaigns; their reports go with them."""
-        now = moments.whole_second(self._stamp())
-        picked = self._dice.some(self.mailings.with_status("DRAFT", "SENT", "SCHEDULED"), n)
+        now = timestamps.whole_second(self._stamp())
+        picked = self._random.some(self.campaigns.with_status("DRAFT", "SENT", "SCHEDULED"), n)
         for campaign in picked:
             campaign.status = "DELETED"
             campaign.modified = now
@@ -327,14 +327,14 @@ class World:
         Returns:
             The campaigns that the rows belong to, one for every row: rows have no id.
         """
-        rows = self.tracking.go_on(self.mailings.tracked(), n, self._stamp())
+        rows = self.tracking.go_on(self.campaigns.tracked(), n, self._stamp())
         return [row.campaign.id for row in rows]
 
     @at_once
     def edit_automations(self, n: int) -> list[str]:
         """Edit some automations."""
         now = self._stamp()
-        picked = self._dice.some(self.outreach.automations, n)
+        picked = self._random.some(self.outreach.automations, n)
         for automation in picked:
             self.outreach.edit_automation(automation, now)
         return [automation.uuid for automation in picked]
@@ -345,25 +345,25 @@ class World:
     def add_events(self, n: int) -> list[str]:
         """Announce some events."""
         now = self._stamp()
-        return [self.happenings.make("ACTIVE", now).id for _ in range(n)]
+        return [self.events.make("ACTIVE", now).id for _ in range(n)]
 
     @at_once
     def edit_events(self, n: int) -> list[str]:
         """Edit some events."""
         now = self._stamp()
-        picked = self._dice.some(list(self.happenings.by_id.values()), n)
+        picked = self._random.some(list(self.events.by_id.values()), n)
         for event in picked:
-            self.happenings.edit(event, now)
+            self.events.edit(event, now)
         return [event.id for event in picked]
 
     @at_once
     def add_registrants(self, n: int) -> list[str]:
         """Let some people register for events that are open."""
         now = self._stamp()
-        events = self.happenings.open_events()
+        events = self.events.open_events()
         if not events:
             return []
-        return [self.happenings.register(self._dice.pick(events), now) for _ in range(n)]
+        return [self.events.register(self._random.pick(events), now) for _ in range(n)]
 
     @at_once
     def edit_registrants(self, n: int) -> list[str]:
@@ -371,29 +371,29 @@ class World:
         now = self._stamp()
         everybody = [
             registrant
-            for event in self.happenings.by_id.values()
+            for event in self.events.by_id.values()
             for registrant in event.registrants.values()
         ]
-        picked = self._dice.some(everybody, n)
+        picked = self._random.some(everybody, n)
         for registrant in picked:
-            self.happenings.attend(registrant, now)
+            self.events.attend(registrant, now)
         return [registrant.row["id"] for registrant in picked]
 
     @at_once
     def edit_gatherings(self, n: int) -> list[str]:
         """Edit some events of the newer product."""
         now = self._stamp()
-        picked = self._dice.some(list(self.gatherings.events.values()), n)
+        picked = self._random.some(list(self.v3_events.events.values()), n)
         for event in picked:
-            self.gatherings.edit(event, now)
+            self.v3_events.edit(event, now)
         return [event.uuid for event in picked]
 
     @at_once
     def add_registrations(self, n: int) -> list[str]:
         """Let some people register for events of the newer product."""
         now = self._stamp()
-        events = list(self.gatherings.events.values())
-        return [self.gatherings.register(self._dice.pick(events), now).uuid for _ in range(n)]
+        events = list(self.v3_events.events.values())
+        return [self.v3_events.register(self._random.pick(events), now).uuid for _ in range(n)]
 
     # Library
 
@@ -413,7 +413,7 @@ class World:
     def trash_files(self, n: int) -> list[str]:
         """Throw some files away."""
         now = self._stamp()
-        picked = self._dice.some(self.library.kept(), n)
+        picked = self._random.some(self.library.kept(), n)
         for file in picked:
             self.library.trash(file, now)
         return [file.id for file in picked]

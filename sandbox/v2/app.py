@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from sandbox.mishaps import HTML, Limits, Mishaps
+from sandbox.fault_injector import HTML, FaultInjector, Limits
+from sandbox.http import Call, Reply, send_reply
 from sandbox.state import State
-from sandbox.v2 import refusals
-from sandbox.v2.asking import Ask, read_parameters
-from sandbox.v2.refusals import ApiError
+from sandbox.v2 import errors
+from sandbox.v2.errors import ApiError
+from sandbox.v2.request import ApiRequest, read_parameters
 from sandbox.v2.routes import ROUTES, Route
-from sandbox.wire import Call, Reply, send_reply
 
 LOG: Final = logging.getLogger("sandbox")
 
@@ -44,7 +44,7 @@ _FAILURES: Final = (
 """The ways in which calls fail, one after the other."""
 
 
-class Gate:
+class ApiApp:
     """The ASGI application below `/v2`."""
 
     def __init__(self, state: State, limits: Limits) -> None:
@@ -56,7 +56,7 @@ class Gate:
         """
         self._state = state
         self._limits = limits
-        self._mishaps = Mishaps(state, _FAILURES)
+        self._mishaps = FaultInjector(state, _FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -67,8 +67,8 @@ class Gate:
         self._state.note(call)
         try:
             self._check_key(key, call.at)
-            if self._state.trouble.latency:
-                await asyncio.sleep(self._state.trouble.latency)
+            if self._state.faults.latency:
+                await asyncio.sleep(self._state.faults.latency)
             headers = dict(scope["headers"])
             self._check_token(headers.get(b"authorization", b"").decode("latin-1"), token)
             accept = headers.get(b"accept", b"*/*").decode("latin-1")
@@ -84,14 +84,14 @@ class Gate:
 
     def _check_key(self, key: str | None, at: float) -> None:
         """Do what the gateway does before it lets a call through to the API."""
-        state, trouble = self._state, self._state.trouble
+        state, faults = self._state, self._state.faults
         if key != state.api_key:
-            raise refusals.inactive_key()
+            raise errors.inactive_key()
         exceeded = self._limits.exceeded(at)
         if exceeded == "throttle":
-            raise refusals.over_qps(trouble.retry_after)
+            raise errors.over_qps(faults.retry_after)
         if exceeded == "quota":
-            raise refusals.over_quota(trouble.retry_after)
+            raise errors.over_quota(faults.retry_after)
 
     def _check_token(self, header: str, token: str | None) -> None:
         """Check the access token; the header counts more than the query parameter."""
@@ -99,28 +99,28 @@ class Gate:
         if scheme.lower() == "bearer":
             token = value.strip()
         if not token:
-            raise refusals.no_token()
-        due = self._mishaps.due("unauthorized", self._state.trouble.unauthorized_every)
+            raise errors.no_token()
+        due = self._mishaps.due("unauthorized", self._state.faults.unauthorized_every)
         if due or token != self._state.access_token:
-            raise refusals.wrong_token()
+            raise errors.wrong_token()
 
     def _answer(self, call: Call, accept: str) -> Reply:
         route, ids = _find(call.path.removeprefix(PREFIX))
         if call.method != "GET":
-            raise refusals.wrong_method(call.method)
+            raise errors.wrong_method(call.method)
         if not _accepts_json(accept):
-            raise refusals.not_acceptable()
-        trouble = self._state.trouble
-        if route.area in trouble.refuse:
-            raise refusals.no_right()
+            raise errors.not_acceptable()
+        faults = self._state.faults
+        if route.area in faults.refuse:
+            raise errors.no_right()
         for name, value in ids.items():
-            if value in trouble.vanish:
-                raise refusals.missing(value, name)
+            if value in faults.vanish:
+                raise errors.missing(value, name)
         given, position, limit = read_parameters(call.params, route.knows, route.paging)
         world = self._state.account
-        ask = Ask(world, trouble, call.path, ids, given, route.paging, position, limit)
+        request = ApiRequest(world, faults, call.path, ids, given, route.paging, position, limit)
         with world.lock:
-            return Reply(200, route.answer(world, ask))
+            return Reply(200, route.answer(world, request))
 
 
 def _find(path: str) -> _Path:
@@ -128,8 +128,8 @@ def _find(path: str) -> _Path:
         if found := route.match(path):
             return route, found.groupdict()
     if path.endswith("/") and any(route.match(path.rstrip("/")) for route in ROUTES):
-        raise refusals.slash_at_end()
-    raise refusals.no_such_path(path)
+        raise errors.slash_at_end()
+    raise errors.no_such_path(path)
 
 
 def _accepts_json(accept: str) -> bool:

@@ -1,4 +1,4 @@
-"""Trouble: what can go wrong with the API, each thing to be switched on and off at any time."""
+"""FaultConfig: what can go wrong with the API, each thing to be switched on and off at any time."""
 
 from typing import Annotated, Any, Final
 
@@ -10,7 +10,7 @@ AREAS: Final = ("eventspot", "library")
 """The parts of the API that an account may have no right to."""
 
 
-class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class FaultConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """All switches; as they stand, nothing goes wrong.
 
     Attributes:
@@ -72,7 +72,7 @@ class Trouble(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Raises:
             ValueError: There is no such switch, or it cannot be set to that.
         """
-        changed = msgspec.convert(msgspec.to_builtins(self) | fields, Trouble)
+        changed = msgspec.convert(msgspec.to_builtins(self) | fields, FaultConfig)
         if not changed.refuse <= set(AREAS):
             msg = f"only these areas can be closed: {', '.join(AREAS)}"
             raise ValueError(msg)

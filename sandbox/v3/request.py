@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from sandbox.checks import Check
-from sandbox.v3.refusals import bad_cursor, bad_limit, bad_parameter, missing
-from sandbox.world import moments
+from sandbox.v3.errors import bad_cursor, bad_limit, bad_parameter, missing
+from sandbox.world import timestamps
 
 if TYPE_CHECKING:
-    from sandbox.trouble import Trouble
+    from sandbox.fault_config import FaultConfig
     from sandbox.world.world import World
 
 _T = TypeVar("_T")
@@ -44,7 +44,7 @@ WHOLE: Final = Limit(0, 0)
 
 
 @dataclass(slots=True)
-class Ask:
+class ApiRequest:
     """A call that got as far as its endpoint.
 
     Attributes:
@@ -54,7 +54,7 @@ class Ask:
     """
 
     world: "World"
-    trouble: "Trouble"
+    faults: "FaultConfig"
     path: str
     ids: Mapping[str, str]
     given: Mapping[str, str]
@@ -69,7 +69,7 @@ class Ask:
         """Read a parameter that is several words."""
         return set(filter(None, self.text(name, default).split(",")))
 
-    def moment(self, name: str) -> int | None:
+    def timestamp(self, name: str) -> int | None:
         """Read a parameter that is a time."""
         return int(self.given[name]) if name in self.given else None
 
@@ -126,17 +126,17 @@ def _opened(cursor: str) -> dict[str, str]:
         raise bad_cursor() from None
 
 
-def cursor_link(ask: Ask, position: str) -> str:
+def cursor_link(request: ApiRequest, position: str) -> str:
     """The link to a later page: a path with `/v3`, and a cursor that holds the filters."""
-    fields = {"limit": str(ask.limit), _POSITION: position}
-    fields |= {name: _as_given(name, value) for name, value in ask.given.items()}
+    fields = {"limit": str(request.limit), _POSITION: position}
+    fields |= {name: _as_given(name, value) for name, value in request.given.items()}
     cursor = base64.b64encode(urlencode(fields).encode()).decode()
-    return f"{ask.path}?{urlencode({'cursor': cursor})}"
+    return f"{request.path}?{urlencode({'cursor': cursor})}"
 
 
 def _as_given(name: str, value: str) -> str:
     is_time = name.endswith(("_after", "_before")) or name in {"start_at", "end_at", "start", "end"}
-    return moments.text(int(value)) if is_time else value
+    return timestamps.text(int(value)) if is_time else value
 
 
 _LAST_PAGES: Final[tuple[dict[str, Any], ...]] = (
@@ -148,12 +148,14 @@ _LAST_PAGES: Final[tuple[dict[str, Any], ...]] = (
 """The ways in which a last page says that it is one (docs/api/v3.md §2.2)."""
 
 
-def envelope(ask: Ask, key: str, rows: Iterable[bytes], link: str | None, **beside: Any) -> bytes:
+def envelope(
+    request: ApiRequest, key: str, rows: Iterable[bytes], link: str | None, **beside: Any
+) -> bytes:
     """A page: rows that are JSON already, under their key, and a link to the next page."""
     found = list(rows)
     links: dict[str, Any] = {"_links": {"next": {"href": link}}}
     if link is None:
-        links = _LAST_PAGES[(len(ask.path) + len(found)) % len(_LAST_PAGES)]
+        links = _LAST_PAGES[(len(request.path) + len(found)) % len(_LAST_PAGES)]
     tail = b"".join(
         b',"%s":%s' % (name.encode(), msgspec.json.encode(value))
         for name, value in {**beside, **links}.items()
@@ -162,18 +164,18 @@ def envelope(ask: Ask, key: str, rows: Iterable[bytes], link: str | None, **besi
 
 
 def by_number(
-    ask: Ask, key: str, rows: Sequence[_T], encode: Callable[[_T], bytes], **beside: Any
+    request: ApiRequest, key: str, rows: Sequence[_T], encode: Callable[[_T], bytes], **beside: Any
 ) -> bytes:
     """A page by its number: rows that come or go shift those after them."""
-    number = int(ask.position) if ask.position.isdecimal() else 1
-    begin = (number - 1) * ask.limit
-    more = len(rows) > begin + ask.limit
-    link = cursor_link(ask, str(number + 1)) if more else None
-    return envelope(ask, key, map(encode, rows[begin : begin + ask.limit]), link, **beside)
+    number = int(request.position) if request.position.isdecimal() else 1
+    begin = (number - 1) * request.limit
+    more = len(rows) > begin + request.limit
+    link = cursor_link(request, str(number + 1)) if more else None
+    return envelope(request, key, map(encode, rows[begin : begin + request.limit]), link, **beside)
 
 
 def by_key(
-    ask: Ask,
+    request: ApiRequest,
     key: str,
     rows: Sequence[_T],
     id_of: Callable[[_T], str],
@@ -182,21 +184,22 @@ def by_key(
 ) -> bytes:
     """A page that begins behind the row that the cursor names."""
     begin = 0
-    if ask.position:
+    if request.position:
         begin = next(
-            (place + 1 for place, row in enumerate(rows) if id_of(row) == ask.position), len(rows)
+            (place + 1 for place, row in enumerate(rows) if id_of(row) == request.position),
+            len(rows),
         )
-    found = rows[begin : begin + ask.limit]
-    more = len(rows) > begin + ask.limit
-    link = cursor_link(ask, id_of(found[-1])) if more else None
-    return envelope(ask, key, map(encode, found), link, **beside)
+    found = rows[begin : begin + request.limit]
+    more = len(rows) > begin + request.limit
+    link = cursor_link(request, id_of(found[-1])) if more else None
+    return envelope(request, key, map(encode, found), link, **beside)
 
 
-def seconds(moment: int) -> str:
+def seconds(timestamp: int) -> str:
     """Write a time as contacts have it: to the second."""
-    return f"{moments.text(moment)[:19]}Z"
+    return f"{timestamps.text(timestamp)[:19]}Z"
 
 
-def minutes(moment: int) -> str:
+def minutes(timestamp: int) -> str:
     """Write a time as reports have it: cut to the minute."""
-    return moments.text(moment - moment % moments.MINUTE)
+    return timestamps.text(timestamp - timestamp % timestamps.MINUTE)

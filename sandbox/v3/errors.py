@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from sandbox.wire import Reply
+from sandbox.http import Reply
 
 _BEARER: Final = (("www-authenticate", "Bearer realm=api.cc.email"),)
 

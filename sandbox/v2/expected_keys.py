@@ -14,7 +14,7 @@ def _report(kind: Kind) -> Keys:
     """Find the keys of one kind of report, over all campaigns."""
 
     def keys(world: World, hours: int) -> Iterator[tuple[str, ...]]:
-        for campaign in world.mailings.tracked():
+        for campaign in world.campaigns.tracked():
             for hit in world.tracking.of(campaign)[kind]:
                 when = stamp(Row(kind, campaign, hit), hours)
                 yield (
@@ -28,9 +28,9 @@ def _report(kind: Kind) -> Keys:
 
 
 def _contact_activity(world: World, hours: int) -> Iterator[tuple[str, ...]]:
-    for campaign in world.mailings.tracked():
+    for campaign in world.campaigns.tracked():
         for row in rows_of(world.tracking, campaign):
-            if row.hit.contact_id in world.people.by_id:
+            if row.hit.contact_id in world.contacts.by_id:
                 yield (
                     row.hit.contact_id,
                     activity_of(row.kind),
@@ -41,8 +41,8 @@ def _contact_activity(world: World, hours: int) -> Iterator[tuple[str, ...]]:
 
 
 def _contact_campaigns(world: World, _: int) -> Iterator[tuple[str, str]]:
-    tracked = world.mailings.tracked()
-    for contact_id in world.people.by_id:
+    tracked = world.campaigns.tracked()
+    for contact_id in world.contacts.by_id:
         for campaign_id in by_campaign(world.tracking.of_contact(contact_id, tracked)):
             yield contact_id, campaign_id
 
@@ -51,7 +51,7 @@ def _of_events(part: str) -> Keys:
     """Find the keys of something that events have."""
     return lambda world, _: (
         (event.id, document["id"])
-        for event in world.happenings.by_id.values()
+        for event in world.events.by_id.values()
         for document in getattr(event, part)
     )
 
@@ -59,42 +59,42 @@ def _of_events(part: str) -> Keys:
 KEYS: Final[dict[str, Keys]] = {
     "account": lambda world, _: [world.profile.info["email"]],
     "account_emails": lambda world, _: (row["email_address"] for row in world.profile.emails),
-    "contacts": lambda world, _: world.people.by_id,
+    "contacts": lambda world, _: world.contacts.by_id,
     "lists": lambda world, _: world.contact_lists.by_id,
-    "activities": lambda world, _: (job.id for job in world.jobs.kept()),
+    "activities": lambda world, _: (job.id for job in world.activities.kept()),
     "campaigns": lambda world, _: (
-        campaign.id for campaign in world.mailings.by_id.values() if campaign.status != "DELETED"
+        campaign.id for campaign in world.campaigns.by_id.values() if campaign.status != "DELETED"
     ),
     "deleted_campaigns": lambda world, _: (
-        campaign.id for campaign in world.mailings.with_status("DELETED")
+        campaign.id for campaign in world.campaigns.with_status("DELETED")
     ),
     "campaign_links": lambda world, _: (
-        (campaign.id, link.uid) for campaign in world.mailings.tracked() for link in campaign.links
+        (campaign.id, link.uid) for campaign in world.campaigns.tracked() for link in campaign.links
     ),
     "campaign_schedules": lambda world, _: (
         (campaign.id, id_)
-        for campaign in world.mailings.by_id.values()
+        for campaign in world.campaigns.by_id.values()
         for id_, _at in campaign.schedules
     ),
     "campaign_previews": lambda world, _: (
-        campaign.id for campaign in world.mailings.by_id.values() if campaign.status != "DELETED"
+        campaign.id for campaign in world.campaigns.by_id.values() if campaign.status != "DELETED"
     ),
     **{f"campaign_{kind.name}": _report(kind) for kind in KINDS.values()},
     "contact_activity": _contact_activity,
-    "contact_summaries": lambda world, _: world.people.by_id,
+    "contact_summaries": lambda world, _: world.contacts.by_id,
     "contact_campaign_summaries": _contact_campaigns,
-    "events": lambda world, _: world.happenings.by_id,
+    "events": lambda world, _: world.events.by_id,
     "event_fees": _of_events("fees"),
     "event_items": _of_events("items"),
     "event_promocodes": _of_events("promocodes"),
     "event_item_attributes": lambda world, _: (
         (event.id, item["id"], attribute["id"])
-        for event in world.happenings.by_id.values()
+        for event in world.events.by_id.values()
         for item in event.items
         for attribute in item["attributes"]
     ),
     "event_registrants": lambda world, _: (
-        (event.id, id_) for event in world.happenings.by_id.values() for id_ in event.registrants
+        (event.id, id_) for event in world.events.by_id.values() for id_ in event.registrants
     ),
     "library_usage": lambda world, _: [world.library.usage()["image_root"]],
     "library_folders": lambda world, _: (folder.id for folder in world.library.all_folders()),

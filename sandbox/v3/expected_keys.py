@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from sandbox.v3.activities import kept
-from sandbox.v3.asking import minutes
 from sandbox.v3.campaigns import hulls, is_tested, permalink_id
 from sandbox.v3.contacts import everybody, texting
 from sandbox.v3.mail_reports import (
@@ -18,7 +17,8 @@ from sandbox.v3.mail_reports import (
 )
 from sandbox.v3.profile import encoded_id
 from sandbox.v3.reports import KINDS, by_activity, rows_of
-from sandbox.world import moments
+from sandbox.v3.request import minutes
+from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
 from sandbox.world.world import World
 
@@ -46,7 +46,7 @@ def _contact_activity(world: World) -> Iterator[tuple[str, str, str, str, int]]:
 
 def _sent(world: World) -> Iterator[Campaign]:
     """Everything that was sent and can still be asked for, resends too."""
-    return (each for each in world.mailings.tracked() if each.hull.status != "DELETED")
+    return (each for each in world.campaigns.tracked() if each.hull.status != "DELETED")
 
 
 def _activities(world: World) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _report(name: str) -> Keys:
         for each in _sent(world):
             equal: Counter[tuple[Any, ...]] = Counter()
             for hit in newest_first(world, each, TRACKED[name]):
-                uuid = world.people.uuids[hit.contact_id]
+                uuid = world.contacts.uuids[hit.contact_id]
                 link = hit.extra[:1] if name == "clicks" else ()
                 key = (each.activity_uuid, uuid, *link, minutes(hit.at))
                 equal[key] += 1
@@ -74,7 +74,7 @@ def _report(name: str) -> Keys:
 
 def _in_window(world: World) -> Iterator[Campaign]:
     """Campaigns that were sent, or sent again, in the last 90 days, as a reader usually has it."""
-    oldest = moments.millis(world.now()) - 90 * moments.DAY
+    oldest = timestamps.millis(world.now()) - 90 * timestamps.DAY
     return (each for each in hulls(world) if each.tracked and last_sent(each) >= oldest)
 
 
@@ -95,14 +95,16 @@ def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:
 
 def _kept(world: World) -> Iterator[Campaign]:
     """Activities that can be asked for: those of removed campaigns cannot."""
-    return (each for each in world.mailings.by_id.values() if each.hull.status != "DELETED")
+    return (each for each in world.campaigns.by_id.values() if each.hull.status != "DELETED")
 
 
 KEYS: Final[dict[str, Keys]] = {
     "campaigns": lambda world: (each.uuid for each in hulls(world)),
     "campaign_activities": _activities,
     "campaign_schedules": lambda world: (
-        (each.activity_uuid, moments.text(at)) for each in _kept(world) for _, at in each.schedules
+        (each.activity_uuid, timestamps.text(at))
+        for each in _kept(world)
+        for _, at in each.schedules
     ),
     "campaign_send_history": lambda world: ((each.activity_uuid, 1) for each in _sent(world)),
     "campaign_resends": lambda world: (
@@ -120,7 +122,7 @@ KEYS: Final[dict[str, Keys]] = {
     "landing_page_events": _landing_page_events,
     "campaign_previews": lambda world: (each.activity_uuid for each in _kept(world)),
     "campaign_did_not_opens": lambda world: (
-        (each.activity_uuid, world.people.uuids[hit.contact_id])
+        (each.activity_uuid, world.contacts.uuids[hit.contact_id])
         for each in _sent(world)
         for hit in unopened(world, each)
     ),
@@ -128,13 +130,13 @@ KEYS: Final[dict[str, Keys]] = {
         f"campaign_{'unsubscribes' if name == 'optouts' else name}": _report(name)
         for name in TRACKED
     },
-    "events": lambda world: world.gatherings.events,
+    "events": lambda world: world.v3_events.events,
     "event_tracks": lambda world: (
-        (each.uuid, each.track) for each in world.gatherings.events.values()
+        (each.uuid, each.track) for each in world.v3_events.events.values()
     ),
     "event_registrations": lambda world: (
         (each.uuid, each.track, one.uuid)
-        for each in world.gatherings.events.values()
+        for each in world.v3_events.events.values()
         for one in each.registrations
     ),
     "account": lambda world: [encoded_id(world)],
@@ -163,7 +165,7 @@ KEYS: Final[dict[str, Keys]] = {
     "segment_members": lambda world: (
         (segment.number, row.uuid)
         for segment in world.groups.segments
-        for row in world.people.rows
+        for row in world.contacts.rows
         if world.groups.is_in(row, segment)
     ),
 }

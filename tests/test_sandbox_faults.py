@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Account, Sandbox, Trouble, serve
+from sandbox import Account, FaultConfig, Sandbox, serve
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CREDENTIALS = {"api_key": "key"}
@@ -26,7 +26,7 @@ def shared() -> Iterator[Sandbox]:
 @pytest.fixture
 def box(shared: Sandbox) -> Sandbox:
     """Give every test the same sandbox with nothing wrong and nothing remembered."""
-    shared.trouble = Trouble()
+    shared.faults = FaultConfig()
     shared.new_day()
     shared.calls.clear()
     return shared
@@ -57,13 +57,13 @@ class TestPace:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.throttle = 4
-        before = box.refusals
+        box.faults.throttle = 4
+        before = box.throttled
         responses = [session.get(f"{box.url}/account/info") for _ in range(8)]
         statuses = [response.status_code for response in responses]
         assert statuses[:4] == [200] * 4
         assert statuses[4:] == [403] * 4
-        assert box.refusals - before == 4
+        assert box.throttled - before == 4
         refused = responses[-1]
         assert refused.json()[0]["error_key"] == "mashery.not.authorized.over.qps"
         assert refused.headers["X-Mashery-Error-Code"] == "ERR_403_DEVELOPER_OVER_QPS"
@@ -71,7 +71,7 @@ class TestPace:
         assert "Retry-After" not in refused.headers
 
     def test_the_wait_may_be_named(self, box: Sandbox, session: requests.Session) -> None:
-        box.trouble = Trouble(throttle=1, retry_after=2)
+        box.faults = FaultConfig(throttle=1, retry_after=2)
         session.get(f"{box.url}/account/info")
         assert session.get(f"{box.url}/account/info").headers["Retry-After"] == "2"
 
@@ -84,14 +84,14 @@ class TestPace:
         # The fourth has the second and the third within its second, and the third was refused.
         expected = [200, 200, 403, 403, 403, 200, 403]
         times = iter(arrivals)
-        monkeypatch.setattr("sandbox.v2.gate.monotonic", lambda: next(times))
-        with serve(Account(contacts=0, campaigns=0), Trouble(throttle=2)) as fresh:
+        monkeypatch.setattr("sandbox.v2.app.monotonic", lambda: next(times))
+        with serve(Account(contacts=0, campaigns=0), FaultConfig(throttle=2)) as fresh:
             statuses = [session.get(f"{fresh.url}/lists").status_code for _ in arrivals]
             assert [call.at for call in fresh.calls] == arrivals
         assert statuses == expected
 
     def test_the_day_has_so_many_calls(self, box: Sandbox, session: requests.Session) -> None:
-        box.trouble.quota = 3
+        box.faults.quota = 3
         url = f"{box.url}/account/info"
         statuses = [session.get(url).status_code for _ in range(5)]
         assert statuses == [200, 200, 200, 403, 403]
@@ -106,7 +106,7 @@ class TestPace:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.quota = 1
+        box.faults.quota = 1
         session.get(f"{box.url}/lists")
         assert session.get(f"{box.url}/lists").json() == [
             {
@@ -123,7 +123,7 @@ class TestFailures:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.fail_every = 2
+        box.faults.fail_every = 2
         responses = [session.get(f"{box.url}/lists") for _ in range(12)]
         statuses = [response.status_code for response in responses]
         assert statuses[0::2] == [200] * 6
@@ -138,7 +138,7 @@ class TestFailures:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.drop_every = 3
+        box.faults.drop_every = 3
         outcomes = []
         for _ in range(6):
             try:
@@ -153,7 +153,7 @@ class TestFailures:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.garbage_every = 2
+        box.faults.garbage_every = 2
         responses = [session.get(f"{box.url}/contacts") for _ in range(6)]
         assert {response.status_code for response in responses} == {200}
         for response in responses[1::2]:
@@ -167,7 +167,7 @@ class TestFailures:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.unauthorized_every = 2
+        box.faults.unauthorized_every = 2
         responses = [session.get(f"{box.url}/lists") for _ in range(4)]
         assert [response.status_code for response in responses] == [200, 401, 200, 401]
         key = responses[1].json()[0]["error_key"]
@@ -178,7 +178,7 @@ class TestFailures:
         box: Sandbox,
         session: requests.Session,
     ) -> None:
-        box.trouble.latency = 0.1
+        box.faults.latency = 0.1
 
         def call(_: int) -> float:
             begin = time.monotonic()
@@ -195,7 +195,7 @@ class TestFailures:
 class TestPages:
     def test_the_row_too_many_comes_again(self, box: Sandbox, session: requests.Session) -> None:
         plain = [row["id"] for page in read(box, session, "/contacts?limit=20") for row in page]
-        box.trouble.extra_row = True
+        box.faults.extra_row = True
         pages = read(box, session, "/contacts?limit=20")
         assert [len(page) for page in pages] == [21, 21, 20]
         assert pages[0][-1] == pages[1][0]
@@ -211,7 +211,7 @@ class TestPages:
     ) -> None:
         path = "/contacts?limit=2&status=REMOVED&include_contact_id=true"
         kept = [row for page in read(box, session, path) for row in page]
-        box.trouble.lose_filter = True
+        box.faults.lose_filter = True
         first, *others = read(box, session, path)
         later = [row for page in others for row in page]
         assert first == kept[:2]
@@ -226,7 +226,7 @@ class TestPages:
         session: requests.Session,
     ) -> None:
         listed = session.get(f"{box.url}/activities").json()
-        box.trouble.vanish.add(listed[0]["id"])
+        box.faults.vanish.add(listed[0]["id"])
         assert session.get(f"{box.url}/activities").json() == listed
         assert session.get(f"{box.url}/activities/{listed[0]['id']}").status_code == 404
         assert session.get(f"{box.url}/activities/{listed[1]['id']}").status_code == 200
@@ -289,7 +289,7 @@ class TestBookkeeping:
 
 class TestSwitches:
     def test_switches_are_checked(self) -> None:
-        trouble = Trouble()
+        faults = FaultConfig()
         for fields in (
             {"throttle": 0},
             {"throttle": "4"},
@@ -298,10 +298,10 @@ class TestSwitches:
             {"refuse": ["contacts"]},
         ):
             with pytest.raises(ValueError, match=r"."):
-                trouble.change(fields)
-        assert trouble == Trouble()
+                faults.change(fields)
+        assert faults == FaultConfig()
 
     def test_switches_not_named_stay(self) -> None:
-        trouble = Trouble(quota=7)
-        trouble.change({"throttle": 4, "vanish": ["1"]})
-        assert trouble == Trouble(quota=7, throttle=4, vanish={"1"})
+        faults = FaultConfig(quota=7)
+        faults.change({"throttle": 4, "vanish": ["1"]})
+        assert faults == FaultConfig(quota=7, throttle=4, vanish={"1"})

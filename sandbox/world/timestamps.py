@@ -28,28 +28,28 @@ _FULL_TIMESTAMP: Final = re.compile(
 _EASTERN: Final = ZoneInfo("America/New_York")
 
 
-def millis(moment: datetime) -> int:
+def millis(timestamp: datetime) -> int:
     """Turn a datetime into milliseconds since 1970; one without a zone is taken as UTC."""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * SECOND + moment.microsecond // 1000
+    if timestamp.tzinfo is None:
+        timestamp = timestamp.replace(tzinfo=UTC)
+    return int(timestamp.timestamp()) * SECOND + timestamp.microsecond // 1000
 
 
-def whole_second(moment: int) -> int:
+def whole_second(timestamp: int) -> int:
     """Cut the milliseconds off, as the API does for everything it stamped in later years."""
-    return moment - moment % SECOND
+    return timestamp - timestamp % SECOND
 
 
-def text(moment: int) -> str:
+def text(timestamp: int) -> str:
     """Write a point in time as the API does: `2013-03-11T20:37:28.000Z`."""
-    seconds, rest = divmod(moment, SECOND)
+    seconds, rest = divmod(timestamp, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
 
 
-def eastern(moment: int) -> str:
+def eastern(timestamp: int) -> str:
     """Write a point in time as the library does, with the offset of US Eastern time."""
-    local = datetime.fromtimestamp(moment // SECOND, _EASTERN).isoformat()
-    return f"{local[:19]}.{moment % SECOND:03d}{local[19:]}"
+    local = datetime.fromtimestamp(timestamp // SECOND, _EASTERN).isoformat()
+    return f"{local[:19]}.{timestamp % SECOND:03d}{local[19:]}"
 
 
 def read(value: str) -> int:

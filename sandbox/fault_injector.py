@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, Literal, TypeAlias
 
+from sandbox.http import Call, Reply
 from sandbox.state import State
-from sandbox.wire import Call, Reply
 
 HTML: Final = "text/html; charset=utf-8"
 
@@ -24,7 +24,7 @@ class Limits:
 
     def exceeded(self, at: float) -> Limit | None:
         """Count a call that comes in; says which limit it exceeds, if any."""
-        state, trouble = self._state, self._state.trouble
+        state, faults = self._state, self._state.faults
         arrivals = self._arrivals
         while arrivals and arrivals[0] <= at - 1:
             arrivals.popleft()
@@ -33,15 +33,15 @@ class Limits:
             self._day = today
             state.calls_today = 0
         state.calls_today += 1
-        if trouble.throttle is not None and len(arrivals) > trouble.throttle:
-            state.refusals += 1
+        if faults.throttle is not None and len(arrivals) > faults.throttle:
+            state.throttled += 1
             return "throttle"
-        if trouble.quota is not None and state.calls_today > trouble.quota:
+        if faults.quota is not None and state.calls_today > faults.quota:
             return "quota"
         return None
 
 
-class Mishaps:
+class FaultInjector:
     """Failures to order, each kind in its turn."""
 
     def __init__(self, state: State, failures: Sequence[Reply]) -> None:
@@ -73,18 +73,18 @@ class Mishaps:
 
     def _failure(self) -> Reply | None:
         """The failure that answers this call, if it is its turn."""
-        if not self.due("fail", self._state.trouble.fail_every):
+        if not self.due("fail", self._state.faults.fail_every):
             return None
         self._failed += 1
         return self._failures[(self._failed - 1) % len(self._failures)]
 
     def _spoilt(self, reply: Reply) -> Reply:
         """Let a good answer go bad on its way, if it is its turn."""
-        if self.due("garbage", self._state.trouble.garbage_every):
+        if self.due("garbage", self._state.faults.garbage_every):
             self._spoils += 1
             if self._spoils % 2:
                 return reply._replace(body=reply.body[: len(reply.body) // 2])
             return reply._replace(body=b"<html><body>Please stand by.</body></html>")
-        if self.due("drop", self._state.trouble.drop_every):
+        if self.due("drop", self._state.faults.drop_every):
             return reply._replace(cut=True)
         return reply

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from sandbox.checks import Check, moment
-from sandbox.v2.refusals import (
+from sandbox.checks import Check, timestamp
+from sandbox.v2.errors import (
     bad_limit,
     bad_parameter,
     bad_token,
@@ -23,7 +23,7 @@ from sandbox.v2.refusals import (
 )
 
 if TYPE_CHECKING:
-    from sandbox.trouble import Trouble
+    from sandbox.fault_config import FaultConfig
     from sandbox.world.world import World
 
 _T = TypeVar("_T")
@@ -70,11 +70,11 @@ BY_TRASHED_FILE: Final = Paging("rows", "offset", 0, default=50, most=50)
 
 
 @dataclass(slots=True)
-class Ask:
+class ApiRequest:
     """A call that got as far as its endpoint."""
 
     world: "World"
-    trouble: "Trouble"
+    faults: "FaultConfig"
     path: str
     ids: Mapping[str, str]
     given: Mapping[str, str]
@@ -179,7 +179,7 @@ def _read_token(
     except (binascii.Error, UnicodeDecodeError, ValueError, KeyError):
         raise bad_token() from None
     if position < paging.first or not all(
-        name in known and (known[name] is not moment or value.isdecimal())
+        name in known and (known[name] is not timestamp or value.isdecimal())
         for name, value in fields.items()
     ):
         raise bad_token()

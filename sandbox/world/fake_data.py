@@ -20,7 +20,7 @@ LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _URL_SAFE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-class Dice(Random):
+class FakeRandom(Random):
     """A seeded random generator with the functions that fake data needs.
 
     The throws are built on `random()` alone, which is several times faster than `choice` and

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from sandbox.world import moments
-from sandbox.world.making import Dice, Pools, edited
+from sandbox.world import timestamps
+from sandbox.world.fake_data import FakeRandom, Pools, edited
 
 _LANDING_KINDS: Final = ("opens", "clicks", "updates", "adds", "sms_optins")
 
@@ -22,7 +22,7 @@ class Registration:
 
 
 @dataclass(slots=True)
-class Gathering:
+class V3Event:
     """One event."""
 
     uuid: str
@@ -43,68 +43,68 @@ class LandingPage:
     happened: list[tuple[str, int, int]]
 
 
-class Gatherings:
+class V3Events:
     """The events and landing pages of an account, the newest first."""
 
-    def __init__(self, dice: Dice, names: Pools, count: int, now: int) -> None:
+    def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
         """Make up what an account begins with.
 
         Args:
-            dice: Where chance comes from.
+            random: Where chance comes from.
             names: The account's names and places.
             count: How many events to make up.
             now: The account's beginning; everything is older.
         """
-        self._dice = dice
+        self._random = random
         self._names = names
-        self.events: dict[str, Gathering] = {}
+        self.events: dict[str, V3Event] = {}
         for number in range(count, 0, -1):
-            self.make(moments.whole_second(now - number * moments.WEEK))
+            self.make(timestamps.whole_second(now - number * timestamps.WEEK))
         self.page = LandingPage(
-            dice.uuid(),
+            random.uuid(),
             [
-                (kind, place, moments.whole_second(now - (place + 1) * moments.HOUR))
+                (kind, place, timestamps.whole_second(now - (place + 1) * timestamps.HOUR))
                 for place in range(4)
                 for kind in _LANDING_KINDS
             ],
         )
 
-    def make(self, created: int) -> Gathering:
+    def make(self, created: int) -> V3Event:
         """Announce one more event."""
-        dice = self._dice
-        made = Gathering(
-            uuid=dice.uuid(),
-            track=dice.letters(6),
-            title=dice.pick(self._names.phrases)[:80],
+        random = self._random
+        made = V3Event(
+            uuid=random.uuid(),
+            track=random.letters(6),
+            title=random.pick(self._names.phrases)[:80],
             status="ACTIVE",
-            start=created + 4 * moments.WEEK,
+            start=created + 4 * timestamps.WEEK,
             created=created,
             updated=created,
         )
         for number in range(1 + len(self.events) % 3):
-            self.register(made, created + (number + 1) * moments.MINUTE)
+            self.register(made, created + (number + 1) * timestamps.MINUTE)
         made.updated = created
         self.events[made.uuid] = made
         return made
 
-    def register(self, event: Gathering, now: int) -> Registration:
+    def register(self, event: V3Event, now: int) -> Registration:
         """Let somebody register."""
         first, last = (
-            self._dice.pick(self._names.first_names),
-            self._dice.pick(self._names.last_names),
+            self._random.pick(self._names.first_names),
+            self._random.pick(self._names.last_names),
         )
         made = Registration(
-            uuid=self._dice.uuid(),
+            uuid=self._random.uuid(),
             first_name=first.text,
             last_name=last.text,
             email=f"{first.slug}.{last.slug}@example.com",
-            at=moments.whole_second(now),
+            at=timestamps.whole_second(now),
             tickets=1 + len(event.registrations) % 2,
         )
         event.registrations.append(made)
         return made
 
-    def edit(self, event: Gathering, now: int) -> None:
+    def edit(self, event: V3Event, now: int) -> None:
         """Change an event."""
         event.title = edited(event.title)
         event.updated = now

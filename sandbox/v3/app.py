@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from sandbox.mishaps import Limits, Mishaps
+from sandbox.fault_injector import FaultInjector, Limits
+from sandbox.http import Call, Reply, send_reply
 from sandbox.state import State
-from sandbox.v3 import refusals
-from sandbox.v3.asking import Ask, read
-from sandbox.v3.refusals import APIError
+from sandbox.v3 import errors
+from sandbox.v3.errors import APIError
+from sandbox.v3.request import ApiRequest, read
 from sandbox.v3.routes import ROUTES, Route
-from sandbox.wire import Call, Reply, send_reply
 
 if TYPE_CHECKING:
     from sandbox.v3.oauth import OAuth
@@ -24,7 +24,7 @@ LOG: Final = logging.getLogger("sandbox")
 PREFIX: Final = "/v3"
 
 
-class Gate:
+class ApiApp:
     """The ASGI application below `/v3`."""
 
     def __init__(self, state: State, limits: Limits, oauth: "OAuth") -> None:
@@ -38,7 +38,7 @@ class Gate:
         self._state = state
         self._limits = limits
         self._oauth = oauth
-        self._mishaps = Mishaps(state, refusals.FAILURES)
+        self._mishaps = FaultInjector(state, errors.FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -48,8 +48,8 @@ class Gate:
         try:
             route, ids = self._routed(call)
             self._check_limits(call.at)
-            if self._state.trouble.latency:
-                await asyncio.sleep(self._state.trouble.latency)
+            if self._state.faults.latency:
+                await asyncio.sleep(self._state.faults.latency)
             header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
             self._check_rights(route, header)
             reply = self._mishaps.befall(call, lambda: self._answer(call, route, ids))
@@ -57,7 +57,7 @@ class Gate:
             reply = refused.reply
         except Exception:
             LOG.exception("the sandbox itself is at fault: %s %s", call.method, call.path)
-            reply = refusals.FAILURES[0]
+            reply = errors.FAILURES[0]
         call.status = reply.status
         await send_reply(reply, self._state.account.now(), send)
 
@@ -66,29 +66,29 @@ class Gate:
         for route in ROUTES:
             if call.method == "GET" and (found := route.match(path)):
                 return route, found.groupdict()
-        raise refusals.no_such_path()
+        raise errors.no_such_path()
 
     def _check_limits(self, at: float) -> None:
         exceeded = self._limits.exceeded(at)
-        wait = self._state.trouble.retry_after
+        wait = self._state.faults.retry_after
         if exceeded == "throttle":
-            raise refusals.throttled(wait)
+            raise errors.throttled(wait)
         if exceeded == "quota":
-            raise refusals.over_quota(wait)
+            raise errors.over_quota(wait)
 
     def _check_rights(self, route: Route, header: str) -> None:
         scheme, _, token = header.partition(" ")
-        due = self._mishaps.due("unauthorized", self._state.trouble.unauthorized_every)
+        due = self._mishaps.due("unauthorized", self._state.faults.unauthorized_every)
         if due or scheme.lower() != "bearer":
-            raise refusals.unauthorized()
+            raise errors.unauthorized()
         if token != self._state.access_token:
             scopes = self._oauth.scopes_of(token)
             if scopes is None:
-                raise refusals.unauthorized()
+                raise errors.unauthorized()
             if route.scope and route.scope not in scopes:
-                raise refusals.no_right()
-        if route.privilege in self._state.trouble.lack:
-            raise refusals.no_right()
+                raise errors.no_right()
+        if route.privilege in self._state.faults.lack:
+            raise errors.no_right()
 
     def _observed(self, call: Call, reply: Reply) -> Reply:
         if self._state.observe:
@@ -96,11 +96,11 @@ class Gate:
         return reply
 
     def _answer(self, call: Call, route: Route, ids: dict[str, str]) -> Reply:
-        if self._state.trouble.vanish.intersection(ids.values()):
-            raise refusals.missing()
+        if self._state.faults.vanish.intersection(ids.values()):
+            raise errors.missing()
         given, limit, position = read(call.params, route.knows, route.limit)
         world = self._state.account
-        ask = Ask(world, self._state.trouble, call.path, ids, given, limit, position)
+        request = ApiRequest(world, self._state.faults, call.path, ids, given, limit, position)
         with world.lock:
-            found = route.answer(world, ask)
+            found = route.answer(world, request)
         return self._observed(call, found if isinstance(found, Reply) else Reply(200, found))
