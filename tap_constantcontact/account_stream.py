@@ -38,8 +38,8 @@ class AccountStream(ConstantContactStream):
     @property
     def owner(self) -> str | None:
         """The id of the account; None if the API does not return it."""
-        found = self.info.get(self.primary_keys[0])
-        return str(found) if found else None
+        result = self.info.get(self.primary_keys[0])
+        return str(result) if result else None
 
     @property
     def granted(self) -> frozenset[str] | None:

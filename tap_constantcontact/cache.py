@@ -21,5 +21,5 @@ class RunCache:
         """Return the cached value, computing it on first use."""
         if what not in self._known:
             self._known[what] = ask()
-        found: _T = self._known[what]
-        return found
+        result: _T = self._known[what]
+        return result

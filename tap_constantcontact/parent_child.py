@@ -174,7 +174,9 @@ class ParentStream(WatermarkedStream):
     def selected_streams(self) -> dict[str, WatermarkedStream]:
         """The selected streams of the pass, by name."""
         streams = cast("list[WatermarkedStream]", [self, *self.child_streams])
-        return {each.name: each for each in streams if each.selected and each.is_authorized}
+        return {
+            stream.name: stream for stream in streams if stream.selected and stream.is_authorized
+        }
 
     @override
     def generate_child_contexts(
@@ -195,15 +197,15 @@ class ParentStream(WatermarkedStream):
 
     def _sync_list(self) -> Iterable[Record]:
         parents = self.list_parents()
-        found = self.start_pass(parents)
-        yield from self._sync_parents(parents, found)
+        sync_pass = self.start_pass(parents)
+        yield from self._sync_parents(parents, sync_pass)
         if not self.is_authorized:
             return
-        self._complete_pass(found)
-        if found.start_next_pass():
+        self._complete_pass(sync_pass)
+        if sync_pass.start_next_pass():
             # The pass of an earlier run is complete. Sync what is new since then.
-            yield from self._sync_parents(parents, found)
-            self._complete_pass(found)
+            yield from self._sync_parents(parents, sync_pass)
+            self._complete_pass(sync_pass)
         self.run.write_state()
 
     def _set_syncing(self, *, is_on: bool) -> None:
@@ -213,7 +215,10 @@ class ParentStream(WatermarkedStream):
     def list_parents(self) -> list[Record]:
         """Request the list of parents, newest first."""
         return self.merge_lists(
-            [self._with_string_ids(self.request_records(each)) for each in self.list_contexts]
+            [
+                self._with_string_ids(self.request_records(list_context))
+                for list_context in self.list_contexts
+            ]
         )
 
     def _with_string_ids(self, rows: Iterable[Record]) -> list[Record]:
@@ -244,21 +249,23 @@ class ParentStream(WatermarkedStream):
         ids = [self.state_key(parent) for parent in parents]
         keys = [self.sketch_key(parent) for parent in parents]
         watermarks = {name: each.watermarks(ids) for name, each in self.selected_streams.items()}
-        end = max((each.end for each in watermarks.values()), default=0)
-        before = min((each.last for each in watermarks.values() if each.last), default=None)
+        end = max((watermark.end for watermark in watermarks.values()), default=0)
+        before = min(
+            (watermark.last for watermark in watermarks.values() if watermark.last), default=None
+        )
         synced_ids = self.run.bookmarks_of(self.name).get("synced_ids")
         ask = (lambda: list(self.deleted_since(before))) if is_real else list
-        found = reconcile(synced_ids, keys[:end], ask)
-        if found is None and not is_real:
+        result = reconcile(synced_ids, keys[:end], ask)
+        if result is None and not is_real:
             msg = "cannot be compared with the synced ids"
             raise InvalidResponseError(msg)
-        if found is None:
+        if result is None:
             self.logger.warning(
                 "Too many parent records changed since the last run. Syncing all of them again."
             )
-            found = IdSketch(), set(keys[:end])
+            result = IdSketch(), set(keys[:end])
         deferrals = Deferrals(self.run.bookmarks_of(self.name).get("deferred"))
-        return SyncPass(ids, watermarks, self.run.session.started_at, *found, deferrals, keys)
+        return SyncPass(ids, watermarks, self.run.session.started_at, *result, deferrals, keys)
 
     def _sync_parents(self, parents: Sequence[Record], sync_pass: SyncPass) -> Iterable[Record]:
         """Sync the parents that have something due, each with its children."""
@@ -278,8 +285,8 @@ class ParentStream(WatermarkedStream):
                 sync_pass.remove(position)
                 continue
             if task.due:
-                for each in self.selected_streams.values():
-                    each.task = task
+                for selected_stream in self.selected_streams.values():
+                    selected_stream.task = task
                 self.task = task
                 yield task.parent
             if not self.is_authorized:
@@ -336,8 +343,8 @@ class ParentStream(WatermarkedStream):
         need = self.required_level(parent, synced_until, unchanged[tuple(synced_until.items())])
         if need is FetchLevel.SKIP:
             return ParentTask(parent, {})
-        found = detail(parent) if need is FetchLevel.DETAIL else parent
-        return None if found is None else self._decide(parent, found, synced_until, unchanged)
+        result = detail(parent) if need is FetchLevel.DETAIL else parent
+        return None if result is None else self._decide(parent, result, synced_until, unchanged)
 
     def _decide(
         self,
@@ -372,7 +379,8 @@ class ParentStream(WatermarkedStream):
     def relisted_ids(self) -> frozenset[str]:
         """The ids of the list, requested again."""
         list_contexts = [
-            self._with_string_ids(self.request_records(each)) for each in self.list_contexts
+            self._with_string_ids(self.request_records(list_context))
+            for list_context in self.list_contexts
         ]
         return frozenset(parent["id"] for parents in list_contexts for parent in parents)
 
@@ -383,8 +391,8 @@ class ParentStream(WatermarkedStream):
     def _complete_pass(self, sync_pass: SyncPass) -> None:
         sync_pass.complete(self._available(sync_pass.watermarks))
         self.run.progress.clear_position()
-        for each in self.selected_streams.values():
-            each.on_pass_completed(sync_pass)
+        for selected_stream in self.selected_streams.values():
+            selected_stream.on_pass_completed(sync_pass)
         self._checkpoint(sync_pass)
 
     def _checkpoint(self, sync_pass: SyncPass) -> None:
@@ -410,7 +418,7 @@ class ParentStream(WatermarkedStream):
 
     def prefetch_parents(self) -> Generator[PendingRequest | None, None, list[Record]]:
         """Forecast the requests of `list_parents`, and wait for their responses."""
-        calls = [self.prefetch_page(each) for each in self.list_contexts]
+        calls = [self.prefetch_page(list_context) for list_context in self.list_contexts]
         yield from calls
         list_contexts: list[list[Record]] = []
         for call in calls:

@@ -108,7 +108,7 @@ class PartitionedStream(ConstantContactStream):
         """Return whether another stream with a pass per parent was synced less recently."""
         others = self.run.selected.intersection(self.competing_streams)
         mine = self._last_pass(self.name)
-        return any(self._last_pass(each) < mine for each in others)
+        return any(self._last_pass(other) < mine for other in others)
 
     def _last_pass(self, stream: str) -> str:
         watermarks = self.run.bookmarks_of(stream).get("watermarks") or [{"synced_until": ""}]

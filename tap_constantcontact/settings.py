@@ -301,18 +301,18 @@ def unused_settings(config: Mapping[str, Any]) -> list[str]:
 def validate(config: Mapping[str, Any]) -> list[str]:
     """Return the errors of the settings, one line each, without secrets."""
     version = select_api_version(config)
-    found = [
+    result = [
         f"Setting '{name}' was renamed to '{new}'."
         for name, new in _RENAMED.items()
         if name in config
     ]
-    found += _missing(config, version)
+    result += _missing(config, version)
     for name, check in _CHECKS.items():
         value = config.get(name)
         is_used = API_OF_SETTING.get(name, version) == version
         if is_used and not _is_empty(value) and (fault := check(name, value)):
-            found.append(f"Setting '{name}' {fault}")
-    return [*found, *_conflicts(config, version)]
+            result.append(f"Setting '{name}' {fault}")
+    return [*result, *_conflicts(config, version)]
 
 
 _NO_CREDENTIALS = (
@@ -352,25 +352,25 @@ def _missing(config: Mapping[str, Any], version: str) -> list[str]:
 
 def _conflicts(config: Mapping[str, Any], version: str) -> list[str]:
     """Return the errors of settings that contradict each other."""
-    found = []
+    result = []
     url = config.get("api_url")
     others = [f"/{each}" for each in VERSIONS if each != version]
     if isinstance(url, str) and url.rstrip("/").endswith(tuple(others)):
-        found.append(
+        result.append(
             f"Setting 'api_url' belongs to another API than {version}, which this run reads."
         )
     named = config.get("optional_streams")
     named = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
     has = OPTIONAL_STREAMS[version]
     if others := sorted(set(named).difference(has)):
-        found.append(
+        result.append(
             f"Setting 'optional_streams' contains {others[0]!r}, which is none of:"
             f" {', '.join(has)}."
         )
     for stream, setting in REQUIRED_BY_STREAM.items():
         if version == API_OF_SETTING[setting] and stream in named and not config.get(setting):
-            found.append(f"Setting '{setting}' is missing, which the stream '{stream}' requires.")
-    return found
+            result.append(f"Setting '{setting}' is missing, which the stream '{stream}' requires.")
+    return result
 
 
 def _version(_name: str, value: Any) -> str | None:

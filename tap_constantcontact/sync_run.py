@@ -138,8 +138,8 @@ class SyncRun:
 
     def bookmarks_of(self, stream: str) -> Mapping[str, Any]:
         """Return the bookmark of a stream, read-only."""
-        found: Mapping[str, Any] = self._tap.state.get("bookmarks", {}).get(stream, {})
-        return found
+        result: Mapping[str, Any] = self._tap.state.get("bookmarks", {}).get(stream, {})
+        return result
 
     def write_state(self) -> None:
         """Write the state, unless it is unchanged."""

@@ -137,12 +137,12 @@ class TapConstantContact(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in our own words before the SDK's validator fills in defaults."""
         settings.normalize(self._config)
-        found = settings.validate(self._config)
+        result = settings.validate(self._config)
         named = [n for n in settings.CREDENTIALS if not self._config.get(n)]
-        if found and any(os.environ.get(_variable(name)) for name in named):
-            found.append("The environment names settings. Add --config=ENV to use them.")
-        if found and raise_errors:
-            raise _invalid(found)
+        if result and any(os.environ.get(_variable(name)) for name in named):
+            result.append("The environment names settings. Add --config=ENV to use them.")
+        if result and raise_errors:
+            raise _invalid(result)
         return super()._validate_config(raise_errors=raise_errors)
 
     @override
@@ -285,14 +285,14 @@ class TapConstantContact(Tap):
         if granted is None:
             return
         closed: dict[str, list[str]] = {}
-        for each in self.streams.values():
-            if not isinstance(each, OptionalProductStream):
+        for stream in self.streams.values():
+            if not isinstance(stream, OptionalProductStream):
                 continue
-            lacking = [name for name in each.privileges if name not in granted]
-            (self.run.unavailable if lacking else self.run.available).add(each.product)
+            lacking = [name for name in stream.privileges if name not in granted]
+            (self.run.unavailable if lacking else self.run.available).add(stream.product)
             self.run.missing_privileges.update(lacking)
-            if lacking and each.selected:
-                closed.setdefault(lacking[0], []).append(each.name)
+            if lacking and stream.selected:
+                closed.setdefault(lacking[0], []).append(stream.name)
         for privilege, names in closed.items():
             self.logger.warning(
                 "The token's user lacks the privilege '%s', and these streams are skipped: %s.",
@@ -307,7 +307,7 @@ class TapConstantContact(Tap):
 
     @property
     def _selected(self) -> list[Stream]:
-        return [each for each in self.streams.values() if each.selected]
+        return [stream for stream in self.streams.values() if stream.selected]
 
     @property
     def _account(self) -> AccountStream:
@@ -319,7 +319,7 @@ class TapConstantContact(Tap):
         if not account.is_authorized:
             return None
         try:
-            found = account.owner
+            result = account.owner
         except FatalAPIError as error:
             if not account.may_fail:
                 raise
@@ -331,8 +331,8 @@ class TapConstantContact(Tap):
                 "Could not determine the account (path: %s). %s", account.path, error
             )
             return None
-        self.run.api.authenticator.set_account(found or "")
-        return found
+        self.run.api.authenticator.set_account(result or "")
+        return result
 
     def plan(self) -> SyncEstimate:
         """Estimate the requests of a run.
@@ -352,8 +352,8 @@ class TapConstantContact(Tap):
         try:
             self.begin()
             beside = run.session.calls - (account_check.ACCOUNT in run.selected)
-            for each in self.streams.values():
-                estimates += cast("SupportsEstimate", each).estimates()
+            for stream in self.streams.values():
+                estimates += cast("SupportsEstimate", stream).estimates()
             estimates = _with_checks(estimates, beside)
         finally:
             run.progress.finish()
@@ -510,8 +510,8 @@ class TapConstantContact(Tap):
         )
         tap.metrics_logger.setLevel(logging.WARNING)
         tap._warn_about_a_stale_catalog()
-        found = tap.plan()
-        click.echo(json.dumps(found.as_dict()) if form == "json" else str(found))
+        result = tap.plan()
+        click.echo(json.dumps(result.as_dict()) if form == "json" else str(result))
 
     def _warn_about_a_stale_catalog(self) -> None:
         """Warn if Meltano hands over the catalog of a run before its last `meltano select`."""

@@ -67,7 +67,7 @@ def value_type(schema: dict[str, Any]) -> Any:
         raise NotPlainError
     if {"integer", "number"} <= {*names}:
         names.remove("integer")
-    found: Any = None
+    result: Any = None
     for name in names:
         if name == "array":
             kind: Any = list[value_type(schema["items"]) if schema.get("items") else Any]  # type: ignore[misc]
@@ -77,8 +77,8 @@ def value_type(schema: dict[str, Any]) -> Any:
             kind = KINDS[name]
         else:
             raise NotPlainError
-        found = kind if name == names[0] else found | kind
-    return found
+        result = kind if name == names[0] else result | kind
+    return result
 
 
 def object_type(schema: dict[str, Any]) -> Any:
@@ -142,9 +142,9 @@ class RowReader:
         if kind != "JSON":
             name = next(each for each in kinds_of(schema) if each != "null")
             value_type(schema)
-            found = MOMENTS.get(schema.get("format", ""), str) if name == "string" else KINDS[name]
-            convert = None if found is str else str if name == "string" else _encoded
-            return found | None if "null" in kinds_of(schema) else found, convert
+            result = MOMENTS.get(schema.get("format", ""), str) if name == "string" else KINDS[name]
+            convert = None if result is str else str if name == "string" else _encoded
+            return result | None if "null" in kinds_of(schema) else result, convert
         check = msgspec.json.Decoder(value_type(schema)).decode
 
         def checked(raw: msgspec.Raw) -> str | None:

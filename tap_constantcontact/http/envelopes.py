@@ -146,27 +146,27 @@ ONE = Envelope(_one)
 ONE_OR_ARRAY = Envelope(_one_or_array)
 
 
-def next_link(found: Any, paths: Sequence[Sequence[str]]) -> str | None:
+def next_link(value: Any, paths: Sequence[Sequence[str]]) -> str | None:
     """Return the link to the next page; None on the last page.
 
     Raises:
         InvalidResponseError: If its place holds something else.
     """
-    return next(filter(None, (_at_end_of(path, found) for path in paths)), None)
+    return next(filter(None, (_at_end_of(path, value) for path in paths)), None)
 
 
-def _at_end_of(path: Sequence[str], found: Any) -> str | None:
+def _at_end_of(path: Sequence[str], value: Any) -> str | None:
     for name in path:
-        if found is None:
+        if value is None:
             return None
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             msg = "has an invalid next link"
             raise InvalidResponseError(msg)
-        found = found.get(name)
-    if found is not None and not isinstance(found, str):
+        value = value.get(name)
+    if value is not None and not isinstance(value, str):
         msg = "has a next link that is not text"
         raise InvalidResponseError(msg)
-    return found or None
+    return value or None
 
 
 def is_cursor(link: str) -> bool:
@@ -179,8 +179,8 @@ def link_of(body: bytes, envelope: Envelope) -> str | None:
     try:
         if not envelope.head:
             return None
-        found = _head(envelope.head, envelope.cursor).decode(body)
-        return next_link(found.head, envelope.links) or _cursor_link(found.cursor)
+        result = _head(envelope.head, envelope.cursor).decode(body)
+        return next_link(result.head, envelope.links) or _cursor_link(result.cursor)
     except ValueError:
         return None
 
@@ -188,7 +188,7 @@ def link_of(body: bytes, envelope: Envelope) -> str | None:
 @functools.cache
 def _head(name: str, cursor: str | None) -> msgspec.json.Decoder[Any]:
     fields = {"head": name, "cursor": cursor or "there is no cursor"}
-    page = msgspec.defstruct("Page", [(each, Any, None) for each in fields], rename=fields)
+    page = msgspec.defstruct("Page", [(field, Any, None) for field in fields], rename=fields)
     return msgspec.json.Decoder(page)
 
 
@@ -228,18 +228,18 @@ def with_string_ids(
     Objects without an id are skipped, and `missing` is called.
     """
     for row in rows:
-        if (found := id_of(row.get(key))) is None:
+        if (result := id_of(row.get(key))) is None:
             missing()
         else:
-            yield {**row, key: found}
+            yield {**row, key: result}
 
 
 def errors(body: Any) -> list[tuple[str, str]]:
     """Return the (key, message) pairs of an error body: an array, a bare object, or neither."""
-    found = [body] if isinstance(body, dict) else objects(body)
+    result = [body] if isinstance(body, dict) else objects(body)
     # Some reports wrap errors in their own envelope.
-    found += [inner for each in found for inner in objects(each.get("errors"))]
-    pairs = [(str(e.get("error_key") or ""), str(e.get("error_message") or "")) for e in found]
+    result += [inner for each in result for inner in objects(each.get("errors"))]
+    pairs = [(str(e.get("error_key") or ""), str(e.get("error_message") or "")) for e in result]
     return [pair for pair in pairs if any(pair)]
 
 
@@ -247,13 +247,13 @@ def _page_of(rows: Any, link: str | None = None) -> Page:
     if not isinstance(rows, list):
         msg = "contains no array of rows"
         raise InvalidResponseError(msg)
-    found = [row for row in rows if row is not None]
-    if not all(isinstance(row, dict) for row in found) or (rows and not found):
+    result = [row for row in rows if row is not None]
+    if not all(isinstance(row, dict) for row in result) or (rows and not result):
         msg = "contains rows that are not objects"
         raise InvalidResponseError(msg)
-    if any(map(_is_error, found)):
+    if any(map(_is_error, result)):
         raise ErrorBodyError
-    return Page(found, link, len(rows) - len(found))
+    return Page(result, link, len(rows) - len(result))
 
 
 def _is_error(body: dict[str, Any]) -> bool:
@@ -261,8 +261,8 @@ def _is_error(body: dict[str, Any]) -> bool:
 
 
 def _broken(body: Any, fault: str) -> InvalidResponseError:
-    found: Sequence[Any] = body if isinstance(body, list) else [body]
-    if any(isinstance(each, dict) and _is_error(each) for each in found):
+    result: Sequence[Any] = body if isinstance(body, list) else [body]
+    if any(isinstance(each, dict) and _is_error(each) for each in result):
         return ErrorBodyError()
     return InvalidResponseError(fault)
 
@@ -283,8 +283,8 @@ def decode(body: bytes) -> Any:
         InvalidResponseError: If the body is not valid JSON, for example truncated.
     """
     try:
-        found = _decode(body)
-        return _without_nul(found) if holds_nul(body) else found
+        result = _decode(body)
+        return _without_nul(result) if holds_nul(body) else result
     except (ValueError, RecursionError) as error:
         msg = "is not valid JSON"
         raise InvalidResponseError(msg) from error

@@ -174,27 +174,30 @@ class ErrorHandler:
         # Errors of the API itself are JSON. Firewalls and proxies send a page.
         is_foreign = bool(body.strip()) and not errors
         if status == HTTPStatus.ACCEPTED:
-            found = (ResponseAction.POLL, "The API is still preparing the result")
+            result = (ResponseAction.POLL, "The API is still preparing the result")
         elif status == HTTPStatus.UNAUTHORIZED:
-            found = (ResponseAction.REFRESH_TOKEN_THEN_RETRY, self.unauthorized)
+            result = (ResponseAction.REFRESH_TOKEN_THEN_RETRY, self.unauthorized)
         elif status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND} and is_foreign:
-            found = (ResponseAction.RETRY_PROXY, f"{_BLOCKED} ({answer})")
+            result = (ResponseAction.RETRY_PROXY, f"{_BLOCKED} ({answer})")
         elif status == HTTPStatus.FORBIDDEN:
-            found = (ResponseAction.FORBIDDEN, f"{_FORBIDDEN} ({answer})")
+            result = (ResponseAction.FORBIDDEN, f"{_FORBIDDEN} ({answer})")
         elif status in NOT_FOUND:
-            found = (ResponseAction.NOT_FOUND, f"Not found ({answer})")
+            result = (ResponseAction.NOT_FOUND, f"Not found ({answer})")
         elif status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-            found = (ResponseAction.RETRY, f"API server error ({answer})")
+            result = (ResponseAction.RETRY, f"API server error ({answer})")
         elif status < HTTPStatus.MULTIPLE_CHOICES:
-            found = (
+            result = (
                 ResponseAction.RETRY,
                 f"Empty response ({answer})",
             )
         elif status < HTTPStatus.BAD_REQUEST:
-            found = (ResponseAction.REDIRECTED, f"Unexpected redirect ({answer}). Check `api_url`.")
+            result = (
+                ResponseAction.REDIRECTED,
+                f"Unexpected redirect ({answer}). Check `api_url`.",
+            )
         else:
-            found = (ResponseAction.REJECTED, f"The API rejected the request ({answer})")
-        return found
+            result = (ResponseAction.REJECTED, f"The API rejected the request ({answer})")
+        return result
 
 
 def _error_text(errors: list[tuple[str, str]]) -> str:

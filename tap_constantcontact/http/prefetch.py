@@ -193,7 +193,7 @@ class Prefetcher:
             forecasts: In the order in which their responses will be needed. While one waits, the
                 next one is used.
         """
-        self._queues = [_StreamQueue(each) for each in forecasts]
+        self._queues = [_StreamQueue(forecast) for forecast in forecasts]
 
     def cancel(self, url: str) -> None:
         """Release the forecasts that depend on a request that failed for good."""

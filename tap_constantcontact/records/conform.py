@@ -102,9 +102,9 @@ def _text(value: Any) -> str | None:
 # Most timestamps of a record are the same few.
 @lru_cache(1024)
 def _timestamp(text: str) -> str | None:
-    if found := _IN_FORM(text):
+    if result := _IN_FORM(text):
         dt.datetime.fromisoformat(text)
-        return text if found[1] else f"{text[:-1]}.000Z"
+        return text if result[1] else f"{text[:-1]}.000Z"
     timestamp = timestamps.parse(text)
     return timestamps.write(timestamp) if timestamp else None
 
@@ -123,9 +123,9 @@ _FORMATS: dict[str, tuple[Converter, str]] = {
 
 def _with_dates(schema: Schema, path: str, notice: WarnFunction) -> Converter | None:
     """Return the converter of a field with a format; None for other fields."""
-    if (found := _FORMATS.get(schema.get("format", ""))) is None:
+    if (result := _FORMATS.get(schema.get("format", ""))) is None:
         return None
-    read, what = found
+    read, what = result
 
     def cast(value: Any) -> str | None:
         if not value:
@@ -158,8 +158,8 @@ def _dates(schema: Schema, path: str, notice: WarnFunction) -> Callable[[dict[st
             if (text := obj.get(name)) is not None:
                 obj[name] = convert(text)
         for name, convert_in in inner:
-            if found := obj.get(name):
-                for each in found if found.__class__ is list else (found,):
+            if result := obj.get(name):
+                for each in result if result.__class__ is list else (result,):
                     convert_in(each)
 
     return cast

@@ -50,13 +50,13 @@ class FastPageDecoder:
     def read(self, body: bytes) -> Page | None:
         """Decode a page; None if it does not conform or is not a page."""
         try:
-            found: Any = self._decoder.decode(body)
-            link = next_link(found.head, self._links)
+            result: Any = self._decoder.decode(body)
+            link = next_link(result.head, self._links)
         except (ValueError, RecursionError):
             return None
-        if self._empty in found.rows or holds_nul(body):
+        if self._empty in result.rows or holds_nul(body):
             return None
-        return Page(found.rows, link, as_dict=msgspec.to_builtins)
+        return Page(result.rows, link, as_dict=msgspec.to_builtins)
 
 
 def _type(schema: Mapping[str, Any], name: str) -> Any:

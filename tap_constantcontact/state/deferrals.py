@@ -42,13 +42,13 @@ class Deferrals:
         """
         self._by_short_id: dict[str, Deferral] = {}
         for group in groups or ():
-            found = _deferral(group)
+            result = _deferral(group)
             short_ids = group.get("ids")
-            if found is None or not isinstance(short_ids, str) or len(short_ids) % SHORT_ID_LENGTH:
+            if result is None or not isinstance(short_ids, str) or len(short_ids) % SHORT_ID_LENGTH:
                 msg = "not a list of deferred parents"
                 raise ValueError(msg)
             for each in short_ids_in(short_ids):
-                self._by_short_id[each] = found
+                self._by_short_id[each] = result
 
     def get(self, parent_id: str) -> Deferral | None:
         """Return the deferral of a parent; None if it is checked in each run."""
@@ -64,21 +64,21 @@ class Deferrals:
         """Drop all but these parents."""
         listed_ids = set(map(short_id, parents))
         self._by_short_id = {
-            each: found for each, found in self._by_short_id.items() if each in listed_ids
+            each: result for each, result in self._by_short_id.items() if each in listed_ids
         }
 
     def dump(self) -> list[dict[str, str]]:
         """Return the deferrals for the state, grouped by their timestamps."""
         groups: dict[Deferral, str] = {}
-        for each, found in self._by_short_id.items():
-            groups[found] = groups.get(found, "") + each
+        for each, result in self._by_short_id.items():
+            groups[result] = groups.get(result, "") + each
         return [
             {
-                "synced_until": timestamps.write(found.synced_until),
-                "next_check_at": timestamps.write(found.next_check_at),
+                "synced_until": timestamps.write(result.synced_until),
+                "next_check_at": timestamps.write(result.next_check_at),
                 "ids": short_ids,
             }
-            for found, short_ids in groups.items()
+            for result, short_ids in groups.items()
         ]
 
 

@@ -53,10 +53,10 @@ class IdSketch:
     @classmethod
     def of(cls, parents: Iterable[str]) -> Self:
         """Return the set of these ids."""
-        found = cls()
-        for each in parents:
-            found.add(each)
-        return found
+        result = cls()
+        for parent in parents:
+            result.add(parent)
+        return result
 
     @staticmethod
     def short_id(parent_id: str) -> int:
@@ -70,15 +70,15 @@ class IdSketch:
         Raises:
             ValueError: If it is something else.
         """
-        found = cls()
+        result = cls()
         try:
             cells = _PACKED.unpack(zlib.decompress(base64.b64decode(text, validate=True)))
         except (binascii.Error, zlib.error, struct.error, TypeError) as error:
             msg = "not a set of ids"
             raise ValueError(msg) from error
-        found._counts = [cell >> _COUNT_BITS for cell in cells]
-        found._hashes = [cell & _SHORT_ID_LENGTH for cell in cells]
-        return found
+        result._counts = [cell >> _COUNT_BITS for cell in cells]
+        result._hashes = [cell & _SHORT_ID_LENGTH for cell in cells]
+        return result
 
     def dump(self) -> str:
         """Return the set for the state."""
@@ -98,7 +98,7 @@ class IdSketch:
 
     def difference(self, others: Collection[str]) -> SketchDiff | None:
         """Return the difference to another set; None if it is too large to decode."""
-        by_token = {_hash(each): each for each in others}
+        by_token = {_hash(other): other for other in others}
         rest = IdSketch()
         rest._counts, rest._hashes = self._counts.copy(), self._hashes.copy()
         for short_id in by_token:
@@ -110,7 +110,7 @@ class IdSketch:
 
     def _peel(self) -> tuple[set[int], set[int]]:
         """Remove single ids from cells until none is left; return those with count 1 and -1."""
-        found: dict[int, set[int]] = {1: set(), 0xFF: set()}
+        result: dict[int, set[int]] = {1: set(), 0xFF: set()}
         waiting = list(range(_CELLS))
         # A damaged set could be decoded for ever: an id removed from one cell appears in another.
         for _ in range(_MAX_STEPS):
@@ -119,14 +119,14 @@ class IdSketch:
             cell = waiting.pop()
             count, short_id = self._counts[cell], self._hashes[cell]
             if (
-                count in found
+                count in result
                 and short_id == _with_checksum(short_id >> 16)
                 and cell in _places(short_id)
             ):
-                found[count].add(short_id)
+                result[count].add(short_id)
                 self._change(short_id, -1 if count == 1 else 1)
                 waiting.extend(_places(short_id))
-        return found[1], found[0xFF]
+        return result[1], result[0xFF]
 
     def _change(self, short_id: int, by: int) -> None:
         for place in _places(short_id):

@@ -34,12 +34,12 @@ def without_progress_markers(state: TapState) -> TapState:
 
     Each bookmark names its account, since some targets keep single bookmarks.
     """
-    found = {
+    result = {
         stream: {name: held for name, held in bookmark.items() if name not in _PROGRESS_KEYS}
         for stream, bookmark in state.get("bookmarks", {}).items()
     }
-    if token := found.get(ACCOUNT, {}).get("token_hash"):
-        for stream, bookmark in found.items():
+    if token := result.get(ACCOUNT, {}).get("token_hash"):
+        for stream, bookmark in result.items():
             if bookmark and stream != ACCOUNT:
                 bookmark[PROOF] = short_proof(token)
-    return {**state, "bookmarks": found} if found else state
+    return {**state, "bookmarks": result} if result else state

@@ -57,7 +57,9 @@ class SyncPass:
             deferrals: Parents that passes skip until a date.
             sketch_keys: What identifies the parents in `synced_ids`; their ids by default.
         """
-        started_at = pass_timestamp(started_at, [each.last for each in watermarks.values()])
+        started_at = pass_timestamp(
+            started_at, [watermark.last for watermark in watermarks.values()]
+        )
         self.parent_ids = parent_ids
         self.sketch_keys = parent_ids if sketch_keys is None else sketch_keys
         self.watermarks = watermarks
@@ -69,7 +71,7 @@ class SyncPass:
         self.deferrals = deferrals
         self._started_at = started_at
         self.visited: set[str] = set()
-        self._covered = max((each.end for each in watermarks.values()), default=0)
+        self._covered = max((watermark.end for watermark in watermarks.values()), default=0)
 
     @property
     def timestamp(self) -> dt.datetime:
@@ -184,13 +186,13 @@ def reconcile(
         # A first run, or an older version: the watermarks are all there is.
         return IdSketch.of(covered), set()
     synced_ids = IdSketch.load(saved)
-    found = synced_ids.difference(covered)
-    if found is None:
+    result = synced_ids.difference(covered)
+    if result is None:
         others = set(gone()).difference(covered)
-        found = synced_ids.difference([*covered, *others])
-        if found is None:
+        result = synced_ids.difference([*covered, *others])
+        if result is None:
             return None
-        found.surplus.update(map(IdSketch.short_id, others - found.missing))
-    for short_id in found.surplus:
+        result.surplus.update(map(IdSketch.short_id, others - result.missing))
+    for short_id in result.surplus:
         synced_ids.remove(short_id)
-    return synced_ids, found.missing.intersection(covered)
+    return synced_ids, result.missing.intersection(covered)

@@ -76,8 +76,8 @@ class Watermarks:
     @classmethod
     def of_unfinished_pass(cls, watermarks: Any, order: Sequence[str], failed: Any = None) -> Self:
         """Return the watermarks of an interrupted pass; none if the last one was completed."""
-        found = cls(watermarks, order, failed)
-        return cls(watermarks[:1], order, failed) if found.unfinished else cls(None, order)
+        result = cls(watermarks, order, failed)
+        return cls(watermarks[:1], order, failed) if result.unfinished else cls(None, order)
 
     @property
     def end(self) -> int:

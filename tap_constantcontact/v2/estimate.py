@@ -50,9 +50,9 @@ class CampaignInterpolator:
         counted = {
             **ends[0],
             **campaign,
-            "tracking_summary": _between(*(each.get("tracking_summary") or {} for each in ends)),
+            "tracking_summary": _between(*(end.get("tracking_summary") or {} for end in ends)),
         }
-        sent = [sent_date(each) for each in ends]
+        sent = [sent_date(end) for end in ends]
         if newer != older and sent[0] and sent[1]:
             timestamp = sent[0] + (sent[1] - sent[0]) * ((place - newer) / (older - newer))
             counted["last_run_date"] = timestamps.write(timestamp)

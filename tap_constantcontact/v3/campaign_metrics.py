@@ -111,10 +111,10 @@ class CampaignMetrics:
         """Return the counters that can be read, with a warning about others."""
         if not self.known_summaries():
             return {}
-        found = self.stats()
-        for path, error in found.failed.items():
+        result = self.stats()
+        for path, error in result.failed.items():
             self._warn(path, error)
-        return found.by_id
+        return result.by_id
 
     def _warn(self, path: str, error: FatalAPIError) -> None:
         def warn() -> None:
@@ -130,26 +130,26 @@ class CampaignMetrics:
         self._run.cache(f"without {path}", warn)
 
     def _ask_stats(self) -> Stats:
-        found = Stats()
+        result = Stats()
         for batch in batched(self.lively(self.summaries().values()), STATS_BATCH):
-            self._add_batch(found, batch)
-        return found
+            self._add_batch(result, batch)
+        return result
 
-    def _add_batch(self, found: Stats, ids: list[str]) -> None:
+    def _add_batch(self, stats: Stats, ids: list[str]) -> None:
         """Request a batch. One unknown id fails it, so it is halved until that id stands alone."""
         path = _stats_path(ids)
         rows = self._attempt(lambda: self._stream.fetch_page(path, STATS_ENVELOPE))
         if not isinstance(rows, FatalAPIError):
-            found.by_id |= _by_id(self._stream.with_string_ids(rows, _KEY))
-            found.unknown += [each for each in ids if each not in found.by_id]
+            stats.by_id |= _by_id(self._stream.with_string_ids(rows, _KEY))
+            stats.unknown += [campaign for campaign in ids if campaign not in stats.by_id]
         elif not _is_about_ids(rows):
-            found.failed[path] = rows
+            stats.failed[path] = rows
         elif len(ids) == 1:
-            found.unknown += ids
+            stats.unknown += ids
         else:
             half = len(ids) // 2
-            self._add_batch(found, ids[:half])
-            self._add_batch(found, ids[half:])
+            self._add_batch(stats, ids[:half])
+            self._add_batch(stats, ids[half:])
 
     def _attempt(self, request: Callable[[], _T]) -> _T | FatalAPIError:
         """Send a request, or return its error, unless that concerns the whole run."""

@@ -35,10 +35,10 @@ class Activities(ConstantContactStream):
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         for row in self.with_string_ids(super().parse_response(response)):
-            found = None
+            result = None
             if row.get("error_count"):
-                found = self.fetch_detail(self._path_of(row), row["id"])
-            yield {**row, **(found or {})}
+                result = self.fetch_detail(self._path_of(row), row["id"])
+            yield {**row, **(result or {})}
 
     def _path_of(self, job: Record) -> str:
         return f"{self.path}/{quote(job['id'], safe='')}"

@@ -152,11 +152,11 @@ class Campaigns(WindowedCampaignStream, ParentStream):
     def required_level(
         self, parent: Record, synced_until: SyncedUntil, unchanged: int
     ) -> FetchLevel:
-        found = (
+        result = (
             (cast("CampaignBaseStream", self.selected_streams[n]), to)
             for n, to in synced_until.items()
         )
-        selected_streams = {each: to for each, to in found if each.applies_to(parent)}
+        selected_streams = {each: to for each, to in result if each.applies_to(parent)}
         tracked = is_tracked(parent)
         if tracked and unchanged < _ENDED_IN_A_ROW:
             wanting = list(selected_streams)
@@ -239,10 +239,10 @@ class DeletedCampaigns(ConstantContactStream):
 
 
 def _by_id(rows: Iterable[Record], status: str) -> dict[str, Record]:
-    found: dict[str, Record] = {}
+    result: dict[str, Record] = {}
     for row in rows:
-        found.setdefault(row["id"], {**row, "status": row.get("status") or status})
-    return found
+        result.setdefault(row["id"], {**row, "status": row.get("status") or status})
+    return result
 
 
 class CampaignChildStream(CampaignBaseStream, ChildStream):

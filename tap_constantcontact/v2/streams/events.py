@@ -226,8 +226,8 @@ class EventRegistrants(EventChildStream):
         state = self.get_context_state(None)
         registrants = list(self.with_string_ids(self.request_records(context)))
         for number, row in enumerate(self._changed(registrants, self.task), start=1):
-            found = self.fetch_detail(self._path_of(row, context), row["id"])
-            yield {**row, **(found or {})}
+            result = self.fetch_detail(self._path_of(row, context), row["id"])
+            yield {**row, **(result or {})}
             state["resume_from"] = {
                 "event_id": self.task.parent["id"],
                 "after": list(_change(row)),

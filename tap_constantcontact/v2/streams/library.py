@@ -26,8 +26,8 @@ class LibraryStream(OptionalProductStream):
         """The library's own counters."""
 
         def ask() -> Record:
-            found = self.fetch_page(LibraryUsage.path, LibraryUsage.envelope)
-            return found[0].get("usage_summary") or {}
+            result = self.fetch_page(LibraryUsage.path, LibraryUsage.envelope)
+            return result[0].get("usage_summary") or {}
 
         return self.run.cache("what the library holds", ask)
 

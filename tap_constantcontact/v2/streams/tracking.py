@@ -165,7 +165,7 @@ class CounterGatedStream(TrackingStream):
     def on_pass_completed(self, sync_pass: SyncPass) -> None:
         # Of others no news is expected any more.
         lively = sync_pass.visited.union(
-            each for each in sync_pass.parent_ids if sync_pass.deferrals.get(each)
+            parent_id for parent_id in sync_pass.parent_ids if sync_pass.deferrals.get(parent_id)
         )
         counters = self.get_context_state(None).get("counters") or {}
         for campaign in counters.keys() - set(map(short_id, lively)):

@@ -85,7 +85,7 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
         say(f"Logged in. The tokens are stored in {store.location}. {account.fault}")
         return
     with store.locked():
-        others = [each for each in store.tokens() if each.refresh_token != grant.refresh_token]
+        others = [token for token in store.tokens() if token.refresh_token != grant.refresh_token]
         if any(each.account != account.id for each in stored):
             store.save(others)
             msg = (

@@ -80,8 +80,8 @@ def was_sent(campaign: Record) -> bool:
 
 def sent_date(campaign: Record) -> dt.datetime | None:
     """Return the last sending of a campaign, as far as known."""
-    found = sent_at(campaign.get(_SUMMARY))
-    return found or timestamps.parse_or_none(campaign.get("updated_at"))
+    result = sent_at(campaign.get(_SUMMARY))
+    return result or timestamps.parse_or_none(campaign.get("updated_at"))
 
 
 def counters_in(campaign: Record) -> dict[str, int]:
@@ -178,7 +178,7 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
 
     def _needs(self, what: str) -> bool:
         streams = cast("list[CampaignBaseStream]", list(self.selected_streams.values()))
-        return self.metrics.are_open and any(getattr(each, what) for each in streams)
+        return self.metrics.are_open and any(getattr(stream, what) for stream in streams)
 
     @property
     def _needs_summaries(self) -> bool:
@@ -264,9 +264,9 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
 
     @override
     def fetch_parent_detail(self, parent: Record) -> Record | None:
-        found = super().fetch_parent_detail(parent)
+        result = super().fetch_parent_detail(parent)
         # The detail writes the status in another case than the list does.
-        return found and {**found, **parent, _ACTIVITIES: found.get(_ACTIVITIES)}
+        return result and {**result, **parent, _ACTIVITIES: result.get(_ACTIVITIES)}
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
@@ -339,7 +339,9 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     @property
     def _tracking(self) -> list[CounterGatedStream]:
         return [
-            each for each in self.selected_streams.values() if isinstance(each, CounterGatedStream)
+            selected_stream
+            for selected_stream in self.selected_streams.values()
+            if isinstance(selected_stream, CounterGatedStream)
         ]
 
     @override
@@ -365,8 +367,8 @@ def _with_metrics(
     parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
 ) -> list[Record]:
     rows = (
-        {**each, _SUMMARY: summaries.get(each["id"]), _STATS: stats.get(each["id"])}
-        for each in parents
+        {**parent, _SUMMARY: summaries.get(parent["id"]), _STATS: stats.get(parent["id"])}
+        for parent in parents
     )
     return [{**row, _EDIT: _edit_hash(row)} for row in rows]
 
@@ -397,8 +399,8 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
 
     def activities(self, campaign: Record) -> list[Record]:
         """The campaign's activities that have the part."""
-        found = activities_in(campaign)
-        return [activity for activity in found if role_of(activity) not in self.lacking_roles]
+        result = activities_in(campaign)
+        return [activity for activity in result if role_of(activity) not in self.lacking_roles]
 
     def child_contexts(self, task: ParentTask) -> list[Context]:
         """The contexts in which the parts of a campaign are asked for."""
@@ -415,10 +417,10 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
     @override
     def fetch_child_records(self, context: Context) -> Iterable[Record]:
         failed: tuple[FatalAPIError, str] | None = None
-        for each in self.child_contexts(self.task):
+        for child_context in self.child_contexts(self.task):
             try:
                 with retries.raise_when_exhausted():
-                    yield from self._read_activity(each)
+                    yield from self._read_activity(child_context)
             except FatalAPIError as error:
                 if not retries.concerns_one_object(error):
                     raise

@@ -211,12 +211,12 @@ class EventRegistrations(EventChildStream):
 
     @override
     def fetch_child_records(self, context: Context) -> Iterable[Record]:
-        if (found := self._context_of(self.task)) is None:
+        if (result := self._context_of(self.task)) is None:
             return
         has_records = False
-        for row in self.request_records(found):
+        for row in self.request_records(result):
             has_records = True
-            yield {**row, **found}
+            yield {**row, **result}
         if not has_records and registration_count(self.task.parent):
             self.warn_about_missing_records()
 
@@ -230,8 +230,8 @@ class EventRegistrations(EventChildStream):
 
     @override
     def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
-        if (found := self._context_of(task)) is not None:
-            yield self.prefetch_page(found)
+        if (result := self._context_of(task)) is not None:
+            yield self.prefetch_page(result)
 
     @override
     def estimate_child(self, task: ParentTask) -> int:

@@ -84,7 +84,7 @@ class IdMap(V3Stream):
         for kind, ids in self._batches:
             how = _KINDS[kind]
             # Old ids come back with leading zeros.
-            asked = {int(each): each for each in ids}
+            asked = {int(id_): id_ for id_ in ids}
             for row in self.fetch_page(self._path_of(kind, ids), self.envelope):
                 old = str(row.get(how.named_by))
                 if old.isdecimal() and int(old) in asked:
@@ -109,4 +109,4 @@ class IdMap(V3Stream):
 
 
 def _once(rows: Iterable[tuple[str, str]], kind: str) -> list[str]:
-    return list(dict.fromkeys(found for each, found in rows if each == kind))
+    return list(dict.fromkeys(result for each, result in rows if each == kind))

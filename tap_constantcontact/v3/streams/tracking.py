@@ -58,12 +58,12 @@ class TrackingStream(NumberedStream, CounterGatedStream):
         known = self.snapshot(task.parent).activities
         return [
             {
-                **each,
+                **child_context,
                 "since": since
-                if not known or short_activity_id(each["campaign_activity_id"]) in known
+                if not known or short_activity_id(child_context["campaign_activity_id"]) in known
                 else None,
             }
-            for each in super().child_contexts(task)
+            for child_context in super().child_contexts(task)
         ]
 
     @override
@@ -90,10 +90,10 @@ class TrackingStream(NumberedStream, CounterGatedStream):
         if not context or context.get("since") is None:
             return False
         rows = self.own_envelope.open(envelopes.decode(response.content)).rows
-        found = [timestamps.parse_or_none(row.get("created_time")) for row in rows]
+        result = [timestamps.parse_or_none(row.get("created_time")) for row in rows]
         # Only of an order that holds can be told what comes on later pages.
-        known = [each for each in found if each]
-        is_in_order = len(known) == len(found) and known == sorted(known, reverse=True)
+        known = [each for each in result if each]
+        is_in_order = len(known) == len(result) and known == sorted(known, reverse=True)
         return bool(known) and is_in_order and known[-1] < context["since"]
 
     @override

@@ -97,26 +97,26 @@ class TokenStore(ABC):
         Raises:
             StoreError: There are several accounts, and nothing selects one.
         """
-        found = [each for each in self.of(client_id, label) if not each.pending]
+        result = [each for each in self.of(client_id, label) if not each.pending]
         if seed:
-            found = [each for each in found if each.seed == seed]
-        elif any(not each.seed for each in found):
-            found = [each for each in found if not each.seed]
-        accounts = {each.account for each in found}
+            result = [each for each in result if each.seed == seed]
+        elif any(not each.seed for each in result):
+            result = [each for each in result if not each.seed]
+        accounts = {each.account for each in result}
         if len(accounts) == 1 and "" not in accounts:
-            return found[-1]
-        if len(found) > 1:
+            return result[-1]
+        if len(result) > 1:
             msg = (
-                f"The token store contains {len(found)} accounts of this `client_id`. Set"
+                f"The token store contains {len(result)} accounts of this `client_id`. Set"
                 " `account_label` to another name for each account, then log in again."
             )
             raise StoreError(msg)
-        return found[0] if found else None
+        return result[0] if result else None
 
     def of(self, client_id: str, label: str = "") -> list[StoredToken]:
         """Return all tokens of an application with a label."""
         return [
-            each for each in self.tokens() if (each.client_id, each.label) == (client_id, label)
+            token for token in self.tokens() if (token.client_id, token.label) == (client_id, label)
         ]
 
     def put(self, token: StoredToken) -> None:
@@ -128,7 +128,7 @@ class TokenStore(ABC):
         """Delete the tokens of an application with a label; return whether there were any."""
         forgotten = self.of(client_id, label)
         if forgotten:
-            self.save([each for each in self.tokens() if each not in forgotten])
+            self.save([token for token in self.tokens() if token not in forgotten])
         return bool(forgotten)
 
 
@@ -143,7 +143,7 @@ def _key(token: StoredToken) -> tuple[str, ...]:
 
 def format_tokens(tokens: list[StoredToken]) -> str:
     """Format tokens as text."""
-    return json.dumps({"version": 1, "grants": [_as_dict(each) for each in tokens]}, indent=1)
+    return json.dumps({"version": 1, "grants": [_as_dict(token) for token in tokens]}, indent=1)
 
 
 def parse_tokens(text: str) -> list[StoredToken]:
@@ -153,7 +153,7 @@ def parse_tokens(text: str) -> list[StoredToken]:
         ValueError: It is something else.
     """
     try:
-        return [_grant(each) for each in json.loads(text)["grants"]]
+        return [_grant(load) for load in json.loads(text)["grants"]]
     except (TypeError, KeyError, RecursionError) as error:
         raise ValueError from error
 
@@ -168,11 +168,11 @@ def _as_dict(token: StoredToken) -> dict[str, Any]:
 
 def _grant(held: dict[str, Any]) -> StoredToken:
     fields = {name: held[name] for name in StoredToken.__dataclass_fields__ if name in held}
-    if not all(isinstance(each, str) for each in fields.values()):
+    if not all(isinstance(field, str) for field in fields.values()):
         raise TypeError
-    found = StoredToken(**fields)
+    result = StoredToken(**fields)
     times = {
         name: timestamps.parse(fields.get(name, ""))
         for name in ("issued_at", "expires_at", "refreshing_since")
     }
-    return replace(found, **times)  # type: ignore[arg-type]
+    return replace(result, **times)  # type: ignore[arg-type]
