@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.estimate import StreamEstimate
-from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.prefetch import wait_for
-from tap_constantcontact.http.retries import APIError
+from tap_constantcontact.http.retries import APIError, ForbiddenError
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from singer_sdk.exceptions import FatalAPIError
 
@@ -30,8 +29,8 @@ class OptionalProductStream(ConstantContactStream):
     product: str
     #: Privileges that the product requires, if the API can tell who has them.
     privileges: ClassVar[tuple[str, ...]] = ()
-    #: Reactions that mean that the account does not have the product.
-    unauthorized_actions: Collection[ResponseAction] = (ResponseAction.FORBIDDEN,)
+    #: Errors that mean that the account does not have the product.
+    unauthorized_errors: ClassVar[tuple[type[APIError], ...]] = (ForbiddenError,)
 
     @property
     @override
@@ -40,7 +39,7 @@ class OptionalProductStream(ConstantContactStream):
 
     @override
     def is_denied(self, error: FatalAPIError) -> bool:
-        return isinstance(error, APIError) and error.action in self.unauthorized_actions
+        return isinstance(error, self.unauthorized_errors)
 
     @override
     def mark_unauthorized(self, error: FatalAPIError) -> None:

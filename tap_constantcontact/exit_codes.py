@@ -5,8 +5,14 @@ from __future__ import annotations
 import requests
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_constantcontact.http.error_handler import ResponseAction
-from tap_constantcontact.http.retries import APIError, ExhaustedError
+from tap_constantcontact.http.retries import (
+    APIError,
+    ExhaustedError,
+    ForbiddenError,
+    QuotaExhaustedError,
+    RedirectError,
+    UnauthorizedError,
+)
 from tap_constantcontact.http.session import CertificateError
 
 #: Anything else, objects that could not be synced included.
@@ -20,21 +26,22 @@ CONFIGURATION = 78
 #: Ended by Ctrl-C or SIGTERM while a person was waited for.
 INTERRUPTED = 130
 
-_BY_VERDICT = {
-    ResponseAction.QUOTA_EXHAUSTED: TRY_LATER,
-    ResponseAction.REFRESH_TOKEN_THEN_RETRY: CREDENTIALS,
-    ResponseAction.FORBIDDEN: CREDENTIALS,
-    ResponseAction.FAIL: CREDENTIALS,
-    ResponseAction.REDIRECTED: CONFIGURATION,
+_BY_ERROR: dict[type[BaseException], int] = {
+    UnauthorizedError: CREDENTIALS,
+    ForbiddenError: CREDENTIALS,
+    QuotaExhaustedError: TRY_LATER,
+    RedirectError: CONFIGURATION,
+    APIError: FAILED,
+    ConfigValidationError: CONFIGURATION,
+    CertificateError: CONFIGURATION,
+    ExhaustedError: TRY_LATER,
+    requests.RequestException: TRY_LATER,
 }
 
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code for an error that ends the command."""
-    if isinstance(error, APIError):
-        return _BY_VERDICT.get(error.action, FAILED)
-    if isinstance(error, (ConfigValidationError, CertificateError)):
-        return CONFIGURATION
-    if isinstance(error, (ExhaustedError, requests.RequestException)):
-        return TRY_LATER
+    for kind, code in _BY_ERROR.items():
+        if isinstance(error, kind):
+            return code
     return exit_code(error.__cause__) if error.__cause__ else FAILED

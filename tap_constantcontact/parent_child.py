@@ -17,9 +17,8 @@ from tap_constantcontact.cache import RunCache
 from tap_constantcontact.estimate import StreamEstimate
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.envelopes import InvalidResponseError
-from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.prefetch import wait_for
-from tap_constantcontact.http.retries import APIError
+from tap_constantcontact.http.retries import NotFoundError
 from tap_constantcontact.state.deferrals import Deferrals
 from tap_constantcontact.state.id_sketch import IdSketch
 from tap_constantcontact.state.sync_pass import SyncPass, reconcile
@@ -182,9 +181,8 @@ class ParentStream(WatermarkedStream):
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
-        # The SDK skips children of records that a stream map filters out. We sync them anyway:
+        # `_sync_parents` syncs the children, also those of records that a stream map filters out:
         # watermarks cover ranges of parents and cannot express gaps.
-        self._sync_children({self.parent_key: self.task.parent["id"]})
         return ()
 
     @override
@@ -197,6 +195,9 @@ class ParentStream(WatermarkedStream):
 
     def _sync_list(self) -> Iterable[Record]:
         parents = self.list_parents()
+        for stream in self.selected_streams.values():
+            if isinstance(stream, ChildStream):
+                stream.announce()
         sync_pass = self.start_pass(parents)
         yield from self._sync_parents(parents, sync_pass)
         if not self.is_authorized:
@@ -285,10 +286,9 @@ class ParentStream(WatermarkedStream):
                 sync_pass.remove(position)
                 continue
             if task.due:
-                for selected_stream in self.selected_streams.values():
-                    selected_stream.task = task
                 self.task = task
-                yield task.parent
+                yield task.parent  # The SDK writes the parent record.
+                self._sync_children_of(task)
             if not self.is_authorized:
                 return
             sync_pass.add_synced(position)
@@ -299,6 +299,12 @@ class ParentStream(WatermarkedStream):
             self.on_parent_synced(sync_pass, position, task, synced_until)
             if task.due or task.failed:
                 self._checkpoint(sync_pass)
+
+    def _sync_children_of(self, task: ParentTask) -> None:
+        for stream in self.selected_streams.values():
+            if isinstance(stream, ChildStream) and stream.name in task.due:
+                stream.task = task
+                stream.sync({self.parent_key: task.parent["id"]})
 
     def _task_or_failure(
         self, parent: Record, synced_until: SyncedUntil, unchanged: Counter[Any]
@@ -551,8 +557,6 @@ class ChildStream(WatermarkedStream):
 
     @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        if self.name not in self.task.due:
-            return
         try:
             with retries.raise_when_exhausted():
                 yield from self.fetch_child_records(self.child_context(self.task))
@@ -582,8 +586,7 @@ class ChildStream(WatermarkedStream):
 
         Only the first page can mean that.
         """
-        is_missing = isinstance(error, APIError) and error.action is ResponseAction.NOT_FOUND
-        return is_missing and not self.has_read_pages
+        return isinstance(error, NotFoundError) and not self.has_read_pages
 
     def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
         """Forecast the requests for a parent."""
@@ -608,6 +611,10 @@ class ChildStream(WatermarkedStream):
     @override
     def is_requested(self) -> bool:
         return False
+
+    def announce(self) -> None:
+        """Write the SCHEMA message, so that targets have a table even if there are no records."""
+        self._write_schema_message()
 
     @override
     def _write_schema_message(self) -> None:

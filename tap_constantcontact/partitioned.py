@@ -10,8 +10,7 @@ from typing_extensions import override
 
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import retries
-from tap_constantcontact.http.error_handler import ResponseAction
-from tap_constantcontact.http.retries import APIError
+from tap_constantcontact.http.retries import NotFoundError
 from tap_constantcontact.state.watermarks import pass_timestamp
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -154,8 +153,7 @@ class PartitionedStream(ConstantContactStream):
                 for row in self.request_records(context):
                     yield {**row, self.parent_field: parent}
         except FatalAPIError as error:
-            is_missing = isinstance(error, APIError) and error.action is ResponseAction.NOT_FOUND
-            if is_missing and self.has_vanished(parent):
+            if isinstance(error, NotFoundError) and self.has_vanished(parent):
                 return False
             self.skip_object(parent, error)
             return True

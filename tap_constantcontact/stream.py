@@ -29,7 +29,7 @@ from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.prefetch import PendingRequest, wait_for
 from tap_constantcontact.http.retries import (
-    APIError,
+    NotFoundError,
     NotReadyError,
     PaginationError,
     RateLimitError,
@@ -226,9 +226,7 @@ class ConstantContactStream(RESTStream[str | None]):
         """Request an object of a list; None, with a warning, if it has vanished."""
         try:
             return self.fetch_page(path, envelopes.of(thing_id, key))[0]
-        except APIError as error:
-            if error.action is not ResponseAction.NOT_FOUND:
-                raise
+        except NotFoundError:
             self.logger.warning("%s has vanished from its list.", path)
             return None
 
@@ -243,7 +241,7 @@ class ConstantContactStream(RESTStream[str | None]):
             fields: Each object has one of these fields; None if its envelope is enough.
 
         Raises:
-            APIError: With `ResponseAction.NOT_FOUND` if the object does not exist.
+            NotFoundError: The object does not exist.
         """
         request = self.request_for(path)
         with self.pages.expecting(envelope, fields):
@@ -304,36 +302,36 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def validate_response(self, response: requests.Response) -> None:
-        refusal = self._interpret(response)
-        if refusal is None:
+        resolution = self._interpret(response)
+        if resolution is None:
             self._retried_unauthorized = None
             self.run.failures.note_response()
             return
         # Redacted before it is cut: half a secret would not be recognized.
-        message = shorten(self.run.api.authenticator.redact(refusal.message), _MAX_MESSAGE)
-        if refusal.action is ResponseAction.RATE_LIMITED:
+        message = shorten(self.run.api.authenticator.redact(resolution.message), _MAX_MESSAGE)
+        if resolution.action is ResponseAction.RATE_LIMITED:
             self.run.rate_limiter.slow_down()
             raise RateLimitError(message, response)
-        if refusal.action is ResponseAction.POLL:
+        if resolution.action is ResponseAction.POLL:
             raise NotReadyError(message, response)
-        if refusal.action in {ResponseAction.RETRY, ResponseAction.RETRY_PROXY}:
+        if resolution.action in {ResponseAction.RETRY, ResponseAction.RETRY_PROXY}:
             raise RetriableAPIError(message, response)
         if (
-            refusal.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
+            resolution.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
             and self._should_retry_unauthorized(response.request)
         ):
             raise RetriableAPIError(message, response)
-        if refusal.action is ResponseAction.NOT_FOUND:
+        if resolution.action is ResponseAction.NOT_FOUND:
             path = urlsplit(response.request.url or "").path
             message = (
                 f"{message}: {path}. If this path should exist, check `api_url` ({self.url_base})."
             )
-        raise APIError(message, refusal.action)
+        raise retries.API_ERRORS[resolution.action](message)
 
     def _interpret(self, response: requests.Response) -> ErrorResolution | None:
         table = self.run.api.error_handler
-        if refusal := table.resolve(response.status_code, response.headers, response.content):
-            return refusal
+        if resolution := table.resolve(response.status_code, response.headers, response.content):
+            return resolution
         try:
             page = self.pages.read(response)
             if self.pages.is_own and self.paginator:
@@ -345,11 +343,11 @@ class ConstantContactStream(RESTStream[str | None]):
     #: URL of the request that is retried because its token was rejected.
     _retried_unauthorized: str | None = None
 
-    def _should_retry_unauthorized(self, refused: requests.PreparedRequest) -> bool:
-        if refused.url == self._retried_unauthorized:
+    def _should_retry_unauthorized(self, rejected: requests.PreparedRequest) -> bool:
+        if rejected.url == self._retried_unauthorized:
             return False
-        self._retried_unauthorized = refused.url
-        return self.run.api.authenticator.renew(refused) or self.requests_session.has_succeeded
+        self._retried_unauthorized = rejected.url
+        return self.run.api.authenticator.renew(rejected) or self.requests_session.has_succeeded
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
 import signal
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import click
-import requests
-from click.exceptions import Exit
 from dotenv import load_dotenv
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -22,7 +17,6 @@ from singer_sdk.exceptions import (
     ConfigValidationError,
     FatalAPIError,
     MapExpressionError,
-    RetriableAPIError,
     StreamMapConfigError,
 )
 from singer_sdk.helpers._classproperty import classproperty
@@ -30,7 +24,7 @@ from singer_sdk.helpers._state import write_stream_state
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_constantcontact import exit_codes, meltano, settings
+from tap_constantcontact import cli, exit_codes, settings
 from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.estimate import DAILY_QUOTA, StreamEstimate, SyncEstimate
 from tap_constantcontact.http import retries
@@ -38,24 +32,22 @@ from tap_constantcontact.http.rate_limiter import seconds_between_requests
 from tap_constantcontact.http.session import MAX_CLOCK_SKEW
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.message_writer import BufferedMessageWriter, OutputError
+from tap_constantcontact.records.message_writer import BufferedMessageWriter
 from tap_constantcontact.state import account_check, validation
 from tap_constantcontact.state.account_check import StateMismatchError, UnprovenStateError
 from tap_constantcontact.state.migration import VERSION, migrate
 from tap_constantcontact.state.state_writer import CleanStateWriter
 from tap_constantcontact.stream import map_fault
 from tap_constantcontact.sync_run import SyncRun
-from tap_constantcontact.terminal.logs import hide_environment_lines, is_relevant, is_structured
+from tap_constantcontact.terminal.logs import is_relevant, is_structured
 from tap_constantcontact.v2 import api as v2
 from tap_constantcontact.v3 import api as v3
-from tap_constantcontact.v3.auth import cli
-from tap_constantcontact.v3.auth.oauth import SignInError, ThrottledError, TokenResponseLostError
+from tap_constantcontact.v3.auth.oauth import SignInError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
-    from typing import TextIO
 
+    import click
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
@@ -64,17 +56,10 @@ if TYPE_CHECKING:
     from tap_constantcontact.stream import ConstantContactStream
 
 
-_APIS = {each.VERSION: each.api for each in (v2, v3)}
+_APIS = {module.VERSION: module.api for module in (v2, v3)}
 
-# By these, somebody asks for more than a run's own words. (Meltano sets the SDK's log config.)
-_ASKING_FOR_MORE = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
-
-
-_HELP = """Read a Constant Contact account and write it to stdout as Singer messages.
-
-Every run needs --config, once per config file; --config=ENV reads environment variables and the
-.env file of the current folder.
-"""
+# With one of these set, the SDK's own log lines are wanted. (Meltano sets the SDK's log config.)
+_LOG_LEVELS = ("TAP_CONSTANTCONTACT_LOGLEVEL", "LOGLEVEL")
 
 
 class TapConstantContact(Tap):
@@ -90,8 +75,8 @@ class TapConstantContact(Tap):
         try:
             super().__init__(**options)
             self._state_writer = CleanStateWriter(self.message_writer)
-            self._tell_of_the_unknown()
-            if not any(map(os.environ.get, _ASKING_FOR_MORE)):
+            self._warn_about_unknown_names()
+            if not any(map(os.environ.get, _LOG_LEVELS)):
                 self.metrics_logger.setLevel(logging.WARNING)
         except ValueError as error:
             # The SDK turns a whole number of the environment into an int before it is validated.
@@ -104,8 +89,8 @@ class TapConstantContact(Tap):
                 raise
             raise _invalid([f"{_variable(n)} must be a whole number." for n in wrong]) from error
 
-    def _tell_of_the_unknown(self) -> None:
-        """Warn of what the config or the catalog names and the tap does not have."""
+    def _warn_about_unknown_names(self) -> None:
+        """Warn about settings, streams and columns that do not exist."""
         faults = settings.unknown_settings(self._config, self.config_jsonschema["properties"])
         faults += settings.unused_settings(self._config)
         for name, entry in (self.input_catalog or {}).items():
@@ -215,7 +200,7 @@ class TapConstantContact(Tap):
             FatalAPIError: The API failed. Everything read so far counts.
         """
         try:
-            self.begin()
+            self.prepare_run()
             self.run.prefetch(cast("list[ConstantContactStream]", list(self.streams.values())))
             super().sync_all()
         except SyncStopped as stopped:
@@ -226,13 +211,13 @@ class TapConstantContact(Tap):
                 self.message_writer.flush()
             self.run.progress.finish()
             self.run.session.close()
-            self._summarise()
+            self._log_summary()
         if fault := self.run.api.authenticator.fault:
             raise SignInError(fault)
         if self.run.failures:
             raise FatalAPIError(self.run.failures.summary)
 
-    def begin(self) -> None:
+    def prepare_run(self) -> None:
         """Check the state and the privileges before the first stream.
 
         The owner is requested only if the stream `account` is selected or the state requires it.
@@ -245,7 +230,7 @@ class TapConstantContact(Tap):
         stored = account_check.stored_account(bookmarks_given, identity, self.run.api.version)
         if api_time := timestamps.parse_or_none(stored.get("api_time")):
             self.run.session.expect_clock_after(api_time)
-        self._leave_out_what_is_closed()
+        self._skip_unauthorized_streams()
         is_selected = account_check.ACCOUNT in self.run.selected
         if not stored and any(bookmarks_given.values()):
             self._ignore_state()
@@ -280,7 +265,7 @@ class TapConstantContact(Tap):
         )
         self.state["bookmarks"].clear()
 
-    def _leave_out_what_is_closed(self) -> None:
+    def _skip_unauthorized_streams(self) -> None:
         granted = self._account.granted
         if granted is None:
             return
@@ -302,7 +287,7 @@ class TapConstantContact(Tap):
 
     @override  # type: ignore[misc]  # final, but the SDK has no hook around a test
     def run_connection_test(self) -> bool:
-        self.begin()
+        self.prepare_run()
         return super().run_connection_test()
 
     @property
@@ -350,7 +335,7 @@ class TapConstantContact(Tap):
         run.use_unlimited_session()
         estimates: list[StreamEstimate] = []
         try:
-            self.begin()
+            self.prepare_run()
             beside = run.session.calls - (account_check.ACCOUNT in run.selected)
             for stream in self.streams.values():
                 estimates += cast("SupportsEstimate", stream).estimates()
@@ -366,7 +351,7 @@ class TapConstantContact(Tap):
             based_on=f"Plan {state}, for {catalog}.",
         )
 
-    def _summarise(self) -> None:
+    def _log_summary(self) -> None:
         """Show a table to a person, one field to a program that reads JSON, both in plain logs."""
         if not self.run.session.has_succeeded:
             return  # What went wrong says more than a table of nothing.
@@ -407,26 +392,7 @@ class TapConstantContact(Tap):
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        command.help = _HELP
-        about_login = {
-            "--login": "v3: Log in once, on any device. The tap keeps and refreshes the tokens.",
-            "--pkce": "With --login: Use the browser of this machine.",
-            "--status": "v3: Show the account, token expiry and accessible streams.",
-            "--logout": "v3: Delete stored tokens.",
-        }
-        for name, text in about_login.items():
-            command.params.append(click.Option([name], is_flag=True, help=text))
-        command.params.append(
-            click.Option(
-                ["--plan"],
-                is_flag=False,
-                flag_value="table",
-                type=click.Choice(["table", "json"]),
-                help="Estimate the number of API requests and exit. --plan=json is for programs.",
-            )
-        )
-        return command
+        return cli.add_options(super().get_singer_command())
 
     @classmethod
     @override
@@ -436,16 +402,14 @@ class TapConstantContact(Tap):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError) as error:
-            fault = "is not a JSON object" if isinstance(error, (ValueError, TypeError)) else error
-            cls._end(
-                f"The config file cannot be read: {', '.join(value)} ({fault})",
-                code=exit_codes.CONFIGURATION,
-            )
+            reason = "is not a JSON object" if isinstance(error, (ValueError, TypeError)) else error
+            message = f"The config file cannot be read: {', '.join(value)} ({reason})"
+            cli.exit_with(cls.logger, message, code=exit_codes.CONFIGURATION)
 
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        with cls._clear_errors():
+        with cli.friendly_errors(cls.logger):
             super().cb_test(ctx, param, value)
 
     @classmethod
@@ -460,110 +424,20 @@ class TapConstantContact(Tap):
         logout: bool = False,
         **options: Any,
     ) -> None:
-        with cls._clear_errors():
+        with cli.friendly_errors(cls.logger):
             for name in ("state", "catalog"):
-                options[name] = _unless_empty(options.get(name))
+                options[name] = cli.none_if_empty(options.get(name))
             if login:
-                tap = cls._of_a_person(options["config"])
-                cli.log_in(tap.config, click.echo, in_browser=pkce)
+                cli.log_in(cls, options["config"], in_browser=pkce)
             elif status:
-                tap = cls._of_a_person(options["config"])
-                cli.show_status(tap.config, cls.logger, click.echo)
+                cli.show_status(cls, options["config"])
             elif logout:
-                cli.log_out(cls._of_a_person(options["config"]).config, click.echo)
+                cli.log_out(cls, options["config"])
             elif plan:
-                cls._show_plan(plan, **options)
+                tap = cli.quiet_tap(cls, options["config"], options["catalog"], options["state"])
+                cli.show_plan(tap, tap.plan(), plan)
             else:
                 super().invoke(**options)
-
-    @classmethod
-    def _of_a_person(cls, config: _ConfigInput) -> TapConstantContact:
-        """The tap, for a command about signing in.
-
-        Raises:
-            ConfigValidationError: The settings are wrong, or not of v3.
-        """
-        cls.logger.setLevel(logging.WARNING)
-        hide_environment_lines()
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
-        _end_on_signals()
-        if tap.run.api.version != v3.VERSION:
-            raise _invalid(["Signing in is of the API v3: set 'client_id'. v2 has key and token."])
-        return tap
-
-    @classmethod
-    def _show_plan(
-        cls,
-        form: str,
-        *,
-        config: _ConfigInput,
-        catalog: TextIO | None,
-        state: TextIO | None,
-        **_: Any,
-    ) -> None:
-        cls.logger.setLevel(logging.WARNING)
-        tap = cls(
-            config=config.config,
-            parse_env_config=config.parse_env,
-            catalog=json.load(catalog) if catalog else None,
-            state=json.load(state) if state else None,
-        )
-        tap.metrics_logger.setLevel(logging.WARNING)
-        tap._warn_about_a_stale_catalog()
-        result = tap.plan()
-        click.echo(json.dumps(result.as_dict()) if form == "json" else str(result))
-
-    def _warn_about_a_stale_catalog(self) -> None:
-        """Warn if Meltano hands over the catalog of a run before its last `meltano select`."""
-        rules = meltano.selection_rules()
-        if not (rules and self.input_catalog):
-            return
-        differing = [
-            name
-            for name, stream in self.streams.items()
-            if stream.selected != meltano.is_selected(name, rules)
-        ]
-        if differing:
-            self.logger.warning(
-                "The catalog is older than the selection of streams: %s. Write a new one with"
-                " `%s > catalog.json` and plan with `--catalog catalog.json`.",
-                ", ".join(differing),
-                meltano.DUMP_CATALOG,
-            )
-
-    @classmethod
-    @contextmanager
-    def _clear_errors(cls) -> Iterator[None]:
-        """End with one line a fault and no traceback where we know what is wrong."""
-        try:
-            yield
-        except ConfigValidationError as error:
-            cls._end(*error.errors, code=exit_codes.CONFIGURATION)
-        except (
-            FatalAPIError,
-            RetriableAPIError,
-            requests.RequestException,
-            OutputError,
-        ) as error:
-            if isinstance(error, (TokenResponseLostError, ThrottledError)):
-                code = exit_codes.TRY_LATER
-            elif isinstance(error, SignInError):
-                code = exit_codes.CREDENTIALS
-            else:
-                code = exit_codes.exit_code(error)
-            cls._end(str(error), code=code)
-        except ValueError as error:
-            # The SDK reads JSON with simplejson, whose error is a class of its own.
-            if type(error).__name__ != "JSONDecodeError":
-                raise
-            fault = f"The catalog or state file is not valid JSON ({error})"
-            cls._end(fault, code=exit_codes.CONFIGURATION)
-
-    @classmethod
-    def _end(cls, *faults: str, code: int) -> NoReturn:
-        for fault in faults:
-            cls.logger.error("%s", fault)
-        raise Exit(code)
 
 
 def _with_checks(estimates: list[StreamEstimate], calls: int) -> list[StreamEstimate]:
@@ -580,23 +454,6 @@ def _with_checks(estimates: list[StreamEstimate], calls: int) -> list[StreamEsti
         account,
         *(estimate for estimate in estimates if estimate.stream != account_check.ACCOUNT),
     ]
-
-
-def _end_on_signals() -> None:
-    """Let the first Ctrl-C or SIGTERM end a command that a person waits for."""
-
-    def end(signum: int, _: FrameType | None) -> NoReturn:
-        click.echo(f"\nEnded by {signal.Signals(signum).name}.", err=True)
-        raise SystemExit(exit_codes.INTERRUPTED)
-
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, end)
-
-
-def _unless_empty(file: TextIO | None) -> TextIO | None:
-    """A file from its start, or None if there is nothing in it: no state yet is no fault."""
-    text = file.read() if file else ""
-    return io.StringIO(text) if text.strip() else None
 
 
 def _bookmark(stream: Stream) -> str:

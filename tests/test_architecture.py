@@ -40,7 +40,11 @@ ROOMS: dict[str, set[str]] = {
         "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"http"},
+    "tap_constantcontact.cli": {
+        "estimate", "exit_codes", "meltano", "settings", "records", "terminal", "v3",
+    },
     "tap_constantcontact.tap": {
+        "cli",
         "exit_codes", "meltano", "v2", "v3", "account_stream", "access", "stream", "sync_run",
         "estimate", "settings", "http", "records", "state", "terminal",
     },

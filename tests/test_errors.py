@@ -15,7 +15,7 @@ from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import FaultConfig
 from tap_constantcontact.http.error_handler import ResponseAction
-from tap_constantcontact.http.retries import MAX_TRIES, APIError
+from tap_constantcontact.http.retries import API_ERRORS, MAX_TRIES, APIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,7 +216,7 @@ def test_final_refusals_end_the_run(
     ):
         sync(server, "lists", into=writer)
 
-    assert raised.value.action is action
+    assert type(raised.value) is API_ERRORS[action]
     assert "\n" not in str(raised.value)
     assert len(server.requests) == 1
     assert waits == []

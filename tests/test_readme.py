@@ -45,7 +45,7 @@ SECTIONS = {
     (README, "Without Meltano"),
     (README, "Scheduling"),
     (MIGRATION, "Both side by side"),
-    ("docs/quota.md", "ApiRequest before you run"),
+    ("docs/quota.md", "Ask before you run"),
     ("docs/authentication.md", "2. Log in"),
 }
 # Commands in the text, and the option that keeps the test short.
@@ -217,10 +217,10 @@ def test_ones_own_account(
     assert rows_in(clone.root / "output" / "constantcontact.duckdb") == truth(box)
     assert counts(Postgres(postgres, schema), selected_by_default()) == truth(box)
     assert "Plan with the state given, for the catalog given." in said
-    assert "| WARNING" not in clone.run(section("ApiRequest before you run", "docs/quota.md"))
+    assert "| WARNING" not in clone.run(section("Ask before you run", "docs/quota.md"))
     before = (clone.root / "meltano.yml").read_text()
     clone.run("./meltano.sh select tap-constantcontact contacts '*'")
-    said = clone.run(section("ApiRequest before you run", "docs/quota.md"))
+    said = clone.run(section("Ask before you run", "docs/quota.md"))
     assert "The catalog is older than the selection of streams: account, " in said
     refreshed = script.splitlines()[-2:]
     assert "The catalog is older" not in clone.run("\n".join(refreshed))

@@ -167,12 +167,12 @@ def test_a_login_takes_the_place_of_a_seed(person: Person) -> None:
     [
         ({"client_id": None, "api_url": None}, "--login", "Setting 'client_id' is missing"),
         ({"client_id": None, "api_key": "k", "access_token": "t", "api_url": None}, "--login",
-         "Signing in is of the API v3"),
+         "--logout are for the API v3: set `client_id`"),
         ({"client_id": "another"}, "--login", "does not recognize this application"),
         ({"client_secret": "wrong"}, "--login", "does not recognize this application"),
         ({}, "--status", "No login found"),
         ({"api_version": "v2", "api_key": "k", "access_token": "t", "api_url": None}, "--status",
-         "Signing in is of the API v3"),
+         "--logout are for the API v3: set `client_id`"),
         ({"token_store": "https://store.test"}, "--logout", "is a website"),
     ],
 )  # fmt: skip

@@ -49,16 +49,43 @@ class NotReadyError(TransientError):
 
 
 class APIError(FatalAPIError):
-    """An error response that no retry resolves.
+    """An error response that no retry resolves."""
 
-    Attributes:
-        action: Reaction to it.
-    """
 
-    def __init__(self, message: str, action: ResponseAction) -> None:
-        """Take the message and the reaction."""
-        super().__init__(message)
-        self.action = action
+class NotFoundError(APIError):
+    """An object or a path that does not exist."""
+
+
+class ForbiddenError(APIError):
+    """A request that the token is not authorized for."""
+
+
+class RejectedError(APIError):
+    """A request that the API rejects as invalid."""
+
+
+class UnauthorizedError(APIError):
+    """Credentials that the API rejects."""
+
+
+class QuotaExhaustedError(APIError):
+    """An exhausted daily quota."""
+
+
+class RedirectError(APIError):
+    """An unexpected redirect: the base URL is wrong."""
+
+
+#: Errors by the reaction to a response.
+API_ERRORS: dict[ResponseAction, type[APIError]] = {
+    ResponseAction.NOT_FOUND: NotFoundError,
+    ResponseAction.FORBIDDEN: ForbiddenError,
+    ResponseAction.REJECTED: RejectedError,
+    ResponseAction.REFRESH_TOKEN_THEN_RETRY: UnauthorizedError,
+    ResponseAction.FAIL: UnauthorizedError,
+    ResponseAction.QUOTA_EXHAUSTED: QuotaExhaustedError,
+    ResponseAction.REDIRECTED: RedirectError,
+}
 
 
 class ExhaustedError(FatalAPIError):
@@ -73,15 +100,22 @@ class MissingRecordsError(FatalAPIError):
     """An object without records that it must have."""
 
 
+_ERRORS_OF_ONE_OBJECT = (
+    NotFoundError,
+    RejectedError,
+    ExhaustedError,
+    PaginationError,
+    MissingRecordsError,
+)
+
+
 def concerns_one_object(error: FatalAPIError) -> bool:
     """Return whether a failure says nothing about requests for other objects.
 
     An exhausted quota, a rejected token or an untrusted certificate end the run. A report that
     always returns 500 does not.
     """
-    if isinstance(error, APIError):
-        return error.action in {ResponseAction.NOT_FOUND, ResponseAction.REJECTED}
-    return isinstance(error, (ExhaustedError, PaginationError, MissingRecordsError))
+    return isinstance(error, _ERRORS_OF_ONE_OBJECT)
 
 
 def with_retries(

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from singer_sdk.exceptions import FatalAPIError
 
 from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.prefetch import wait_for
-from tap_constantcontact.http.retries import APIError
+from tap_constantcontact.http.retries import ForbiddenError, NotFoundError, RejectedError
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import parse_unvalidated
 from tap_constantcontact.v3.batches import batched
@@ -157,7 +156,7 @@ class CampaignMetrics:
             with retries.raise_when_exhausted():
                 return request()
         except FatalAPIError as error:
-            is_forbidden = isinstance(error, APIError) and error.action is ResponseAction.FORBIDDEN
+            is_forbidden = isinstance(error, ForbiddenError)
             if not is_forbidden and not retries.concerns_one_object(error):
                 raise
             self._stream.cancel_prefetch()
@@ -212,10 +211,7 @@ def _result(outcome: _T | FatalAPIError) -> _T:
 
 
 def _is_about_ids(error: FatalAPIError) -> bool:
-    return isinstance(error, APIError) and error.action in {
-        ResponseAction.NOT_FOUND,
-        ResponseAction.REJECTED,
-    }
+    return isinstance(error, (NotFoundError, RejectedError))
 
 
 def _by_id(rows: Iterable[Record]) -> dict[str, Record]:

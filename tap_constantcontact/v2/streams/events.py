@@ -11,7 +11,7 @@ from typing_extensions import override
 from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http.retries import ForbiddenError, NotFoundError
 from tap_constantcontact.parent_child import (
     ChildStream,
     FetchLevel,
@@ -91,7 +91,7 @@ class Events(EventSpotStream, ParentStream):
     page_size = 50
     parent_key = "event_id"
     # What an account without the product is told is not documented.
-    unauthorized_actions = (ResponseAction.FORBIDDEN, ResponseAction.NOT_FOUND)
+    unauthorized_errors = (ForbiddenError, NotFoundError)
 
     @override
     def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:

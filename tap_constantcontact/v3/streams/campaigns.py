@@ -14,8 +14,7 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.http.error_handler import ResponseAction
-from tap_constantcontact.http.retries import APIError, MissingRecordsError
+from tap_constantcontact.http.retries import MissingRecordsError, NotFoundError
 from tap_constantcontact.parent_child import (
     ChildStream,
     FetchLevel,
@@ -439,9 +438,8 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
             for row in self.request_records(context):
                 has_records = True
                 yield row if self.conforms_pages else self.of_activity(row, context)
-        except APIError as error:
-            is_missing = error.action is ResponseAction.NOT_FOUND and not self.has_read_pages
-            if not is_missing or self.must_have(campaign, role):
+        except NotFoundError:
+            if self.has_read_pages or self.must_have(campaign, role):
                 raise
             self.on_not_found()
         if not has_records and self.is_in_window and self.must_have_records(campaign, role):
