@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 #: Versions of the API.
 VERSIONS = ("v2", "v3")
 
+
+def _number_from(lowest: float, highest: int) -> th.CustomType:
+    # The bounds of `th.NumberType` are whole numbers.
+    return th.CustomType({"type": ["number"], "minimum": lowest, "maximum": highest})
+
+
 SETTINGS = th.PropertiesList(
     th.Property(
         "api_version",
-        th.StringType,
+        th.StringType(allowed_values=list(VERSIONS)),
         title="API version",
         description="API to use: v2 or v3. Default: v3 if client_id is set, else v2.",
     ),
@@ -100,7 +106,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "requests_per_second",
-        th.NumberType,
+        _number_from(0.01, 1000),
         default=4,
         title="Requests per second",
         description="Rate limit over all streams. The API allows 4 requests per second and"
@@ -108,7 +114,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "max_parallel_requests",
-        th.IntegerType,
+        th.IntegerType(minimum=1, maximum=64),
         default=4,
         title="Max parallel requests",
         description="Maximum number of requests in flight. Upcoming requests are prefetched,"
@@ -116,14 +122,14 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "max_requests",
-        th.IntegerType,
+        th.IntegerType(minimum=1, maximum=10**9),
         title="Max requests per run",
         description="Maximum number of API requests per run. The run stops gracefully and the"
         " next run resumes. Default: no limit.",
     ),
     th.Property(
         "tracking_window_days",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=36500),
         default=90,
         title="Tracking window (days)",
         description="Campaigns sent longer ago are not checked for new tracking records. 0:"
@@ -131,7 +137,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "lookback_hours",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=24 * 366),
         default=24,
         title="Overlap of time filters (hours)",
         description="Hours subtracted from bookmarks, because API timestamps can be off by"
@@ -139,7 +145,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "contacts_full_refresh_days",
-        th.IntegerType,
+        th.IntegerType(minimum=0, maximum=36500),
         default=7,
         title="Contacts full refresh interval (days)",
         description="Interval in days between full syncs of contacts, because list changes do"
@@ -169,7 +175,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.NumberType,
+        _number_from(0.1, 3600),
         default=60,
         title="Request timeout (seconds)",
         description="Seconds to wait for a response before a retry.",
@@ -224,14 +230,10 @@ REQUIRED_BY_STREAM = {"landing_page_events": "landing_page_ids", "id_map": "id_m
 # Kinds of ids in the file of the stream id_map.
 ID_KINDS = ("contact", "list", "campaign")
 
-_NUMBERS: dict[str, tuple[type[int | float], float, float, str]] = {
-    "requests_per_second": (float, 0.01, 1000, "requests per second"),
-    "max_parallel_requests": (int, 1, 64, "requests"),
-    "max_requests": (int, 1, 10**9, "requests"),
-    "tracking_window_days": (int, 0, 36500, "days"),
-    "lookback_hours": (int, 0, 24 * 366, "hours"),
-    "contacts_full_refresh_days": (int, 0, 36500, "days"),
-    "request_timeout": (float, 0.1, 3600, "seconds"),
+_NUMBERS: dict[str, dict[str, Any]] = {
+    name: setting
+    for name, setting in SETTINGS.to_dict()["properties"].items()
+    if "minimum" in setting
 }
 
 
@@ -254,10 +256,10 @@ def normalize(config: MutableMapping[str, Any]) -> None:
     for name in ("optional_streams", "landing_page_ids"):
         if isinstance(config.get(name), str):
             config[name] = _list_of(config[name])
-    for name, (kind, *_) in _NUMBERS.items():
+    for name, setting in _NUMBERS.items():
         if isinstance(config.get(name), str):
             try:
-                config[name] = kind(config[name])
+                config[name] = (int if _is_whole(setting) else float)(config[name])
             except ValueError:
                 continue
 
@@ -497,15 +499,17 @@ def _url(_name: str, value: Any) -> str | None:
 
 
 def _number(name: str, value: Any) -> str | None:
-    kind, lowest, highest, unit = _NUMBERS[name]
-    if (
-        isinstance(value, (int, kind))
-        and not isinstance(value, bool)
-        and lowest <= value <= highest
-    ):
+    setting = _NUMBERS[name]
+    lowest, highest = setting["minimum"], setting["maximum"]
+    kinds = int if _is_whole(setting) else (int, float)
+    if isinstance(value, kinds) and not isinstance(value, bool) and lowest <= value <= highest:
         return None
-    whole = "whole number" if kind is int else "number"
-    return f"must be a {whole} of {unit} from {lowest} to {highest}, not {value!r}."
+    whole = "whole number" if _is_whole(setting) else "number"
+    return f"must be a {whole} from {lowest} to {highest}, not {value!r}."
+
+
+def _is_whole(setting: Mapping[str, Any]) -> bool:
+    return "integer" in setting["type"]
 
 
 def _header(_name: str, value: Any) -> str | None:

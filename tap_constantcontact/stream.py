@@ -29,6 +29,8 @@ from tap_constantcontact.http.error_handler import ResponseAction
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.prefetch import PendingRequest, wait_for
 from tap_constantcontact.http.retries import (
+    APIError,
+    ForbiddenError,
     NotFoundError,
     NotReadyError,
     PaginationError,
@@ -82,6 +84,12 @@ class ConstantContactStream(RESTStream[str | None]):
     page_size: int | None = None
     #: Envelope of the responses; None for the API's usual one.
     envelope: ClassVar[Envelope | None] = None
+    #: Product that the account need not have; None if every account has the stream.
+    product: ClassVar[str | None] = None
+    #: Privileges that the stream requires, if the API knows privileges.
+    privileges: ClassVar[tuple[str, ...]] = ()
+    #: Errors that mean that the token is not authorized for the stream.
+    unauthorized_errors: ClassVar[tuple[type[APIError], ...]] = (ForbiddenError,)
     #: Whether the stream has watermarks in the state.
     uses_watermarks: ClassVar[bool] = False
     # The conformer handles every depth, so the SDK need not check each value again.
@@ -100,7 +108,18 @@ class ConstantContactStream(RESTStream[str | None]):
     @property
     def is_authorized(self) -> bool:
         """True if the token may read the stream, as far as known."""
-        return self.name not in self.run.unauthorized_streams
+        return (
+            self.name not in self.run.unauthorized_streams
+            and self.access_group not in self.run.unavailable
+        )
+
+    @property
+    def access_group(self) -> str | None:
+        """Group of streams that are authorized together; None if any token may read the stream.
+
+        A product, or a set of privileges. If one stream is denied, the others are not requested.
+        """
+        return self.product
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -409,11 +428,14 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def is_denied(self, error: FatalAPIError) -> bool:
         """Return whether an error means that the token may not read the stream."""
-        return False
+        return self.access_group is not None and isinstance(error, self.unauthorized_errors)
 
     def mark_unauthorized(self, error: FatalAPIError) -> None:
-        """Skip the stream for the rest of the run, with a warning."""
-        raise error
+        """Skip the product for the rest of the run, with a warning."""
+        self.run.unavailable.add(self.access_group)
+        self.logger.warning(
+            "Skipping %s: the access token is not authorized for it. %s", self.access_group, error
+        )
 
     #: Whether the run continues with other streams if this one fails.
     may_fail: ClassVar[bool] = False
@@ -766,8 +788,20 @@ class ConstantContactStream(RESTStream[str | None]):
         """Estimate the requests of the stream and its children, with few requests."""
         if not self.is_requested:
             return ()
+        if not self.is_authorized:
+            return [self._unauthorized_estimate(requests=0)]
         self.since = self.start_timestamp()
-        return self.estimate_all()
+        try:
+            return list(self.estimate_all())
+        except APIError as error:
+            if not self.is_denied(error):
+                raise
+            self.mark_unauthorized(error)
+            return [self._unauthorized_estimate(requests=1)]
+
+    def _unauthorized_estimate(self, requests: int) -> StreamEstimate:
+        note = f"The access token is not authorized for {self.access_group}"
+        return StreamEstimate(self.name, requests, note)
 
     def estimate_all(self) -> Iterable[StreamEstimate]:
         """Estimate the requests of a selected stream."""

@@ -12,6 +12,7 @@ from singer_sdk.singerlib import StateMessage
 from tap_constantcontact.cache import RunCache
 from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.failures import Failures
+from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.rate_limiter import RateLimiter, seconds_between_requests
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.state.state_writer import without_progress_markers
@@ -33,6 +34,14 @@ class SupportsPrefetch(Protocol):
 
     name: str
 
+    @property
+    def access_group(self) -> str | None:
+        """Group of streams that are authorized together; None if any token may read it."""
+
+    @property
+    def is_authorized(self) -> bool:
+        """True if the token may read the stream, as far as known."""
+
     def forecast_requests(self) -> RequestForecast:
         """Forecast the requests of the stream; None while one depends on a response in flight."""
 
@@ -44,13 +53,13 @@ class SyncRun:
         api: The API.
         config: The settings.
         shutdown: Ends the run early.
-        unavailable: Products that the token is not authorized for.
-        available: Products that it is authorized for.
+        unavailable: Access groups that the token is not authorized for.
+        available: Access groups that it is authorized for.
         unauthorized_streams: Names of streams that the API does not let the user read.
         failures: Objects that could not be synced.
         missing_privileges: Privileges that the user does not have, as far as known.
         cache: Values that several streams share.
-        probe_requests: Requests whose response tells whether a product is available.
+        probe_requests: By access group, the request whose response tells whether it is available.
     """
 
     def __init__(self, tap: Tap, api: Api, shutdown: ShutdownRequest) -> None:
@@ -65,12 +74,12 @@ class SyncRun:
         self.api = api
         self.config: Mapping[str, Any] = tap.config
         self.shutdown = shutdown
-        self.unavailable: set[str] = set()
-        self.available: set[str] = set()
+        self.unavailable: set[str | None] = set()
+        self.available: set[str | None] = {None}
         self.missing_privileges: set[str] = set()
         self.unauthorized_streams: set[str] = set()
         self.failures = Failures()
-        self.probe_requests: dict[str, PendingRequest] = {}
+        self.probe_requests: dict[str | None, PendingRequest] = {}
         self.cache = RunCache()
 
     @cached_property
@@ -111,10 +120,27 @@ class SyncRun:
     def _forecast(self, stream: SupportsPrefetch, later: frozenset[str]) -> RequestForecast:
         # The stream sees the same error when it needs the response.
         with contextlib.suppress(InvalidResponseError, FatalAPIError):
-            for call in stream.forecast_requests():
+            for call in self._forecast_with_probe(stream):
                 if self.reading in later:
                     break
                 yield call
+
+    def _forecast_with_probe(self, stream: SupportsPrefetch) -> RequestForecast:
+        if not stream.is_authorized:
+            return
+        group = stream.access_group
+        for request in stream.forecast_requests():
+            if request is None or group in self.available:
+                yield request
+                continue
+            # A 403 of the first request avoids all others, whichever stream sends it.
+            first = self.probe_requests.setdefault(group, request)
+            if first is request:
+                yield request
+            yield from wait_for(first)
+            self.available.add(group)
+            if first is not request:
+                yield request
 
     @cached_property
     def progress(self) -> Progress:

@@ -25,7 +25,6 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_constantcontact import cli, exit_codes, settings
-from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.estimate import DAILY_QUOTA, StreamEstimate, SyncEstimate
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
@@ -45,6 +44,7 @@ from tap_constantcontact.v3 import api as v3
 from tap_constantcontact.v3.auth.oauth import SignInError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
     import click
@@ -270,11 +270,9 @@ class TapConstantContact(Tap):
         if granted is None:
             return
         closed: dict[str, list[str]] = {}
-        for stream in self.streams.values():
-            if not isinstance(stream, OptionalProductStream):
-                continue
+        for stream in cast("Iterable[ConstantContactStream]", self.streams.values()):
             lacking = [name for name in stream.privileges if name not in granted]
-            (self.run.unavailable if lacking else self.run.available).add(stream.product)
+            (self.run.unavailable if lacking else self.run.available).add(stream.access_group)
             self.run.missing_privileges.update(lacking)
             if lacking and stream.selected:
                 closed.setdefault(lacking[0], []).append(stream.name)

@@ -32,11 +32,11 @@ ROOMS: dict[str, set[str]] = {
         "stream", "sync_run", "cache", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.v2": {
-        "parent_child", "account_stream", "contacts", "partitioned", "access", "stream",
+        "parent_child", "account_stream", "contacts", "partitioned", "stream",
         "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.v3": {
-        "meltano", "parent_child", "account_stream", "contacts", "partitioned", "access", "stream",
+        "meltano", "parent_child", "account_stream", "contacts", "partitioned", "stream",
         "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"http"},
@@ -45,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "tap_constantcontact.tap": {
         "cli",
-        "exit_codes", "meltano", "v2", "v3", "account_stream", "access", "stream", "sync_run",
+        "exit_codes", "meltano", "v2", "v3", "account_stream", "stream", "sync_run",
         "estimate", "settings", "http", "records", "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},

@@ -57,12 +57,15 @@ BUILT_IN = {
         ({"api_url": "https://api.test:http/v2"}, "Setting 'api_url' is not a valid URL"),
         ({"api_url": ["https://api.test"]}, "Setting 'api_url' is not a valid URL"),
         ({"api_url": "https://api.test/v2?a=b"}, "Setting 'api_url' contains more than an address"),
-        ({"requests_per_second": 0}, "Setting 'requests_per_second' must be a number of requests"),
+        (
+            {"requests_per_second": 0},
+            "Setting 'requests_per_second' must be a number from 0.01 to 1000",
+        ),
         ({"requests_per_second": "fast"}, "Setting 'requests_per_second' must be a number"),
         ({"requests_per_second": True}, "Setting 'requests_per_second' must be a number"),
-        ({"lookback_hours": -1}, "Setting 'lookback_hours' must be a whole number of hours from 0"),
+        ({"lookback_hours": -1}, "Setting 'lookback_hours' must be a whole number from 0"),
         ({"lookback_hours": 1.5}, "Setting 'lookback_hours' must be a whole number"),
-        ({"request_timeout": 0}, "Setting 'request_timeout' must be a number of seconds"),
+        ({"request_timeout": 0}, "Setting 'request_timeout' must be a number from 0.1 to 3600"),
         ({"user_agent": "two\nlines"}, "Setting 'user_agent' must be one line"),
         (
             {"contacts_full_refresh_days": -1},
@@ -97,6 +100,34 @@ def test_invalid_settings_are_rejected_in_one_line(given: dict[str, Any], said: 
     assert said in error
     assert "\n" not in error
     assert not any(str(v) in error for k, v in given.items() if k in GOOD and v)
+
+
+BOUNDS = [
+    (name, setting["minimum"], setting["maximum"])
+    for name, setting in TapConstantContact.config_jsonschema["properties"].items()
+    if "minimum" in setting
+]
+
+
+def test_every_numeric_setting_has_bounds_in_the_json_schema() -> None:
+    numeric = {
+        name
+        for name, setting in TapConstantContact.config_jsonschema["properties"].items()
+        if {"integer", "number"} & set(setting["type"])
+    }
+    builtin = {"flattening_max_depth", "flattening_max_key_length"}
+    assert {name for name, *_ in BOUNDS} == numeric - builtin
+
+
+@pytest.mark.parametrize(("name", "lowest", "highest"), BOUNDS)
+def test_bounds_of_the_json_schema_are_those_that_are_enforced(
+    name: str, lowest: float, highest: float
+) -> None:
+    for accepted in (lowest, highest):
+        TapConstantContact(config={**GOOD, name: accepted})
+    for rejected in (lowest - 1, highest + 1):
+        with pytest.raises(ConfigValidationError, match=f"'{name}' must be"):
+            TapConstantContact(config={**GOOD, name: rejected})
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint, short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
+from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.prefetch import RequestForecast
 
 
-class V3Stream(OptionalProductStream):
+class V3Stream(ConstantContactStream):
     """A stream that requires privileges (docs/api/v3.md §3.1).
 
     The user's privileges are known before the first record. A missing scope shows with the first
@@ -36,8 +36,9 @@ class V3Stream(OptionalProductStream):
     params: ClassVar[Mapping[str, str]] = {}
 
     @property
-    def product(self) -> str:  # type: ignore[override]  # one for each set of privileges
-        """Streams with the same privileges are authorized together."""
+    @override
+    def access_group(self) -> str:
+        # Streams with the same privileges are authorized together.
         return f"streams with the privilege {' and '.join(self.privileges)}"
 
     may_fail = True

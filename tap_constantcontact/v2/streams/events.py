@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import ForbiddenError, NotFoundError
@@ -57,7 +56,7 @@ _LISTED = frozenset(
 _CHECKPOINT_INTERVAL = 100
 
 
-class EventSpotStream(OptionalProductStream, WatermarkedStream):
+class EventSpotStream(WatermarkedStream):
     """Anything of EventSpot, which is a product of its own.
 
     Nothing tells what has changed in an event. So it is read in each run until it lies some days

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_constantcontact.access import OptionalProductStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
+from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
 
-class LibraryStream(OptionalProductStream):
+class LibraryStream(ConstantContactStream):
     """Anything of the library, which is a product of its own."""
 
     product = "the library"
