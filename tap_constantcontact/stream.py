@@ -20,6 +20,7 @@ from singer_sdk.exceptions import (
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage, Schema
+from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
 from tap_constantcontact.estimate import PAGE, StreamEstimate
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from backoff.types import Details
     from singer_sdk.helpers.types import Context, Record, RequestFunc
     from singer_sdk.singerlib import Catalog
-    from singer_sdk.streams.rest import HTTPRequest, PageContext
+    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_constantcontact.http.authenticator import Authenticator
     from tap_constantcontact.http.envelopes import Envelope, Page
@@ -500,8 +501,7 @@ class ConstantContactStream(RESTStream[str | None]):
     # -- pages ---------------------------------------------------------------------------------
 
     #: Whether records come from pages unchanged, with nothing added or merged: large streams
-    #: conform
-    #: them page by page.
+    #: conform them page by page.
     conforms_pages: ClassVar[bool] = False
     #: The current context.
     context: Context | None = None
@@ -544,7 +544,7 @@ class ConstantContactStream(RESTStream[str | None]):
             if keys:
                 row.update(keys)
             if as_dict:
-                self.conform.date(row)
+                self.conform.normalize_timestamps(row)
             else:
                 row = self.conform(row)
             if self._has_key(row):
@@ -637,8 +637,7 @@ class ConstantContactStream(RESTStream[str | None]):
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         # The SDK processes each record again for deselected fields and stream maps. Without them,
-        # that is
-        # not needed.
+        # that is not needed.
         if not self._needs_no_mapping:
             try:
                 yield from super()._generate_record_messages(record)
@@ -744,8 +743,13 @@ class ConstantContactStream(RESTStream[str | None]):
         """
 
         def page(link: str | None) -> requests.PreparedRequest:
-            page = NextLinkPaginator(self.pages.read, link)
-            return self._prepare_request(context=context, page=page)
+            request = self.get_http_request(page=PageContext(context, link))
+            return self.build_prepared_request(
+                method=request.method,
+                url=request.url,
+                params=request.encode_params(),
+                headers=request.headers,
+            )
 
         def should_stop_pagination(response: requests.Response) -> bool:
             return self.should_stop_pagination(response, context)

@@ -20,7 +20,6 @@ from singer_sdk.exceptions import (
     StreamMapConfigError,
 )
 from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.helpers._state import write_stream_state
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
@@ -248,8 +247,8 @@ class TapConstantContact(Tap):
             raise _invalid([str(error)]) from error
         if api_time := self.run.session.api_time:
             account["api_time"] = timestamps.write(api_time)
-        for name, value in account.items():
-            write_stream_state(self.state, account_check.ACCOUNT, name, value)
+        bookmarks = self.state.setdefault("bookmarks", {})
+        bookmarks.setdefault(account_check.ACCOUNT, {}).update(account)
         signpost = self.run.session.started_at + MAX_CLOCK_SKEW
         for stream in validation.drop_future_bookmarks(dict(self.state), signpost):
             self.logger.warning(

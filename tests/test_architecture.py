@@ -1,4 +1,4 @@
-"""The rules of the house: which part may know which, types included."""
+"""Allowed imports of each package and module, type imports included."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Each room, and the rooms that it may know besides itself; those of a row know those above too.
-ROOMS: dict[str, set[str]] = {
+# Each package or module of the top level, with what it may import besides itself.
+ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.estimate": set(),
     "tap_constantcontact.meltano": set(),
     "tap_constantcontact.cache": set(),
@@ -24,7 +24,6 @@ ROOMS: dict[str, set[str]] = {
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.sync_run": {"api", "cache", "http", "records", "state", "terminal"},
     "tap_constantcontact.stream": {"sync_run", "estimate", "http", "records", "state"},
-    "tap_constantcontact.access": {"stream", "estimate", "http"},
     "tap_constantcontact.account_stream": {"stream", "http"},
     "tap_constantcontact.contacts": {"stream", "sync_run", "estimate", "http", "records"},
     "tap_constantcontact.partitioned": {"stream", "sync_run", "estimate", "http", "state"},
@@ -53,7 +52,7 @@ ROOMS: dict[str, set[str]] = {
 
 
 def modules(package: str) -> dict[str, Path]:
-    """The modules of a package, by name; packages go by their own."""
+    """Return the modules of a package by name."""
     found = {}
     for path in sorted((ROOT / package).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -62,7 +61,7 @@ def modules(package: str) -> dict[str, Path]:
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """The modules among those known that a file imports, for its types too."""
+    """Return the known modules that a file imports, type imports included."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -100,13 +99,13 @@ def test_tap_and_sandbox_are_apart(package: str) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS["tap_constantcontact"])
 def test_arrows_point_one_way(name: str) -> None:
-    room = ".".join(name.split(".")[:2])
-    if room == "tap_constantcontact":
-        assert not GRAPHS[room][name]
+    part = ".".join(name.split(".")[:2])
+    if part == "tap_constantcontact":
+        assert not GRAPHS[part][name]
         return
-    allowed = {room} | {f"tap_constantcontact.{each}" for each in ROOMS[room]}
-    for each in GRAPHS["tap_constantcontact"][name]:
-        assert ".".join(each.split(".")[:2]) in allowed, each
+    allowed = {part} | {f"tap_constantcontact.{imported}" for imported in ALLOWED_IMPORTS[part]}
+    for imported in GRAPHS["tap_constantcontact"][name]:
+        assert ".".join(imported.split(".")[:2]) in allowed, imported
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -123,15 +122,15 @@ def test_the_sandboxs_world_knows_no_api() -> None:
             assert all(each.startswith("sandbox.world") for each in imported), name
 
 
-@pytest.mark.parametrize("room", ["http", "records", "state", "terminal"])
-def test_shared_packages_import_no_stream(room: str) -> None:
-    for path in (ROOT / "tap_constantcontact" / room).glob("*.py"):
+@pytest.mark.parametrize("shared", ["http", "records", "state", "terminal"])
+def test_shared_packages_import_no_stream(shared: str) -> None:
+    for path in (ROOT / "tap_constantcontact" / shared).glob("*.py"):
         text = path.read_text()
         assert "singer_sdk.streams" not in text, path
         assert "RESTStream" not in text, path
 
 
-def test_the_plan_names_no_stream() -> None:
+def test_estimate_names_no_stream() -> None:
     schemas = {path.stem for path in (ROOT / "schemas").rglob("*.json")}
     text = (ROOT / "tap_constantcontact" / "estimate.py").read_text()
     words = set(re.findall(r"\w+", text))

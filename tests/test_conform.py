@@ -210,6 +210,6 @@ def test_days_are_days(sent: Any, kept: str | None) -> None:
     assert conform({"day": sent}) == {"day": kept}
     row = {"day": sent}
     if isinstance(sent, str):
-        conform.date(row)
+        conform.normalize_timestamps(row)
         assert row == {"day": kept}
     assert bool(said) == (sent in {"yesterday", 5})

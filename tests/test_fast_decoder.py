@@ -66,7 +66,7 @@ def read(body: bytes, schema: dict[str, Any]) -> tuple[list[Any], str | None] | 
     rows = [found.as_dict(row) for row in found.rows]
     conform = RecordConformer(schema, lambda _: None)
     for row in rows:
-        conform.date(row)
+        conform.normalize_timestamps(row)
     return rows, found.next_link
 
 

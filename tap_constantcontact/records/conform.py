@@ -53,7 +53,7 @@ class RecordConformer:
         row: dict[str, Any] = self._conform(obj)
         return row
 
-    def date(self, row: dict[str, Any]) -> None:
+    def normalize_timestamps(self, row: dict[str, Any]) -> None:
         """Normalize the timestamps of a record in place; everything else conforms already."""
         self._date(row)
 

@@ -119,8 +119,7 @@ class CampaignMetrics:
         def warn() -> None:
             self._stream.logger.warning(
                 "Stream '%s' continues without data that cannot be read (path: %s). Reports are"
-                " synced"
-                " whether or not they have changed. %s",
+                " synced whether or not they have changed. %s",
                 self._stream.name,
                 path,
                 error,

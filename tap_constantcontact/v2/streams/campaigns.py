@@ -29,15 +29,13 @@ if TYPE_CHECKING:
 
 # All that a list row of a campaign has; the rest takes a call per campaign.
 _LISTED = frozenset({"id", "name", "status", "modified_date"})
-# Only these were not sent, and so have no tracking data (docs/api/v2.md §9). A
-# status
-# that nobody foresaw is taken for one that has.
+# Only these were not sent, and so have no tracking data (docs/api/v2.md §9). An unknown status is
+# taken for a sent one.
 _UNSENT = frozenset({"DRAFT", "SCHEDULED"})
 _SENT = "SENT"
 _DELETED = "DELETED"
-# Sent campaigns are listed by their last run, newest first (docs/api/v2.md §7):
-# if the
-# tracking of so many in a row has ended, so has that of those below.
+# Sent campaigns are listed by their last run, newest first (docs/api/v2.md §7): if the tracking of
+# so many in a row has ended, so has that of those below.
 _ENDED_IN_A_ROW = 2
 
 # Late opens come ever more rarely: days between two reads by the age of a campaign.

@@ -327,23 +327,19 @@ class OAuthClient:
         messages = {
             "invalid_client": (
                 "The authorization server does not recognize this application. Check `client_id`,"
-                " and"
-                " `client_secret` if the application has one."
+                " and `client_secret` if the application has one."
             ),
             "unauthorized_client": (
                 "The application is not registered for this flow. Select the device flow in the"
-                " portal, or"
-                f" run {LOGIN} --pkce if it is registered for PKCE."
+                f" portal, or run {LOGIN} --pkce if it is registered for PKCE."
             ),
             "invalid_scope": (
                 "The application is not allowed to use one of the scopes account_read,"
-                " contact_data,"
-                " campaign_data, offline_access. Allow them in the portal."
+                " contact_data, campaign_data, offline_access. Allow them in the portal."
             ),
             "access_denied": (
                 "The login was denied. Applications created since July 2026 accept only the user"
-                " who"
-                " created them, until the vendor's support approves them."
+                " who created them, until the vendor's support approves them."
             ),
         }
         text = messages.get(

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from tap_constantcontact.v3.streams.account import Account, AccountEmails
 from tap_constantcontact.v3.streams.activities import Activities
-from tap_constantcontact.v3.streams.campaign_metrics import CampaignStats, CampaignSummaries
-from tap_constantcontact.v3.streams.campaigns import (
+from tap_constantcontact.v3.streams.campaign_activities import (
     CampaignAbTests,
     CampaignActivities,
     CampaignActivityStats,
     CampaignLinks,
     CampaignPreviews,
     CampaignResends,
-    Campaigns,
     CampaignSchedules,
     CampaignSendHistory,
 )
+from tap_constantcontact.v3.streams.campaign_metrics import CampaignStats, CampaignSummaries
+from tap_constantcontact.v3.streams.campaigns import Campaigns
 from tap_constantcontact.v3.streams.contact_reports import (
     ContactActivity,
     ContactCampaignSummaries,

@@ -14,16 +14,14 @@ from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
-from tap_constantcontact.v3.counters import short_activity_id
+from tap_constantcontact.v3.campaign import counters_in
+from tap_constantcontact.v3.counters import Counter, short_activity_id
 from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.streams.campaigns import (
-    CounterGatedStream,
-    MetricsChildStream,
-    counters_in,
-)
+from tap_constantcontact.v3.streams.campaign_activities import MetricsChildStream
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     import requests
@@ -35,7 +33,7 @@ _ENVELOPE = paged("tracking_activities")
 _KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
 
 
-class TrackingStream(NumberedStream, CounterGatedStream):
+class TrackingStream(NumberedStream, MetricsChildStream):
     """One kind of report: whole the first time, and then down to what was read before.
 
     The mark falls on the edge of a minute, and that minute is read whole, so that rows which are
@@ -47,6 +45,43 @@ class TrackingStream(NumberedStream, CounterGatedStream):
     replication_key = "created_time"
     page_size = 500
     conforms_pages = True
+    #: Whether a person can repeat the action: metrics of old campaigns count people.
+    is_repeatable: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of report, whose counter counts each record."""
+        return self.kinds[0]
+
+    @override
+    def synced_until(
+        self, campaign: Record, synced_until: dt.datetime | None
+    ) -> dt.datetime | None:
+        # The watermark's, or an earlier one.
+        counter = self.snapshot(campaign).counters.get(self.kind)
+        if counter is None or synced_until is None:
+            return synced_until
+        return counter.synced_until and min(counter.synced_until, synced_until)
+
+    @override
+    def counter_after(
+        self, task: ParentTask, synced_until: dt.datetime | None, at: dt.datetime
+    ) -> dict[str, Counter]:
+        # What was not read keeps its older timestamp: the next read goes back to it.
+        before = self.snapshot(task.parent).counters.get(self.kind)
+        count = counters_in(task.parent).get(self.kind)
+        if self.name in task.failed:
+            after = Counter(None, self.synced_until(task.parent, synced_until))
+        elif self.name not in task.due:
+            # Nothing is counted, or it was sent before `start_date`.
+            is_wanted = self.is_wanted(task.parent)
+            after = before or Counter(count, None if is_wanted else at)
+        else:
+            last = before.value if before else None
+            has_fallen = last is not None and count is not None and count < last
+            has_fallen = has_fallen or (before is not None and before.has_fallen)
+            after = Counter(count, at, has_fallen)
+        return {self.kind: after}
 
     @override
     def child_contexts(self, task: ParentTask) -> list[Context]:
@@ -121,22 +156,9 @@ class TrackingStream(NumberedStream, CounterGatedStream):
         return (self._counted(campaign, self.kind) or 0) * self._rows_a_person()
 
     def _rows_a_person(self) -> float:
-        return 1.0
+        if not self.is_repeatable:
+            return 1.0
 
-
-class CampaignSends(TrackingStream):
-    """Sends of campaigns."""
-
-    name = "campaign_sends"
-    path = "/reports/email_reports/{campaign_activity_id}/tracking/sends"
-    kind = "sends"
-
-
-class RepeatedStream(TrackingStream):
-    """An action that a person can repeat: metrics of old campaigns count people."""
-
-    @override
-    def _rows_a_person(self) -> float:
         def share() -> float:
             people, rows = 0, 0
             for row in self.metrics.known_stats().values():
@@ -148,21 +170,31 @@ class RepeatedStream(TrackingStream):
         return self.run.cache(f"rows of {self.kind} a person", share)
 
 
-class CampaignOpens(RepeatedStream):
+class CampaignSends(TrackingStream):
+    """Sends of campaigns."""
+
+    name = "campaign_sends"
+    path = "/reports/email_reports/{campaign_activity_id}/tracking/sends"
+    kinds = ("sends",)
+
+
+class CampaignOpens(TrackingStream):
     """Opens of campaigns, one record per open."""
 
     name = "campaign_opens"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/opens"
-    kind = "opens"
+    kinds = ("opens",)
+    is_repeatable = True
 
 
-class CampaignClicks(RepeatedStream):
+class CampaignClicks(TrackingStream):
     """Clicks on links of campaigns, one record per click."""
 
     name = "campaign_clicks"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/clicks"
     primary_keys = ("campaign_activity_id", "contact_id", "url_id", "created_time", "row_number")
-    kind = "clicks"
+    kinds = ("clicks",)
+    is_repeatable = True
 
 
 class CampaignBounces(TrackingStream):
@@ -170,7 +202,7 @@ class CampaignBounces(TrackingStream):
 
     name = "campaign_bounces"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/bounces"
-    kind = "bounces"
+    kinds = ("bounces",)
 
 
 class CampaignForwards(TrackingStream):
@@ -178,7 +210,7 @@ class CampaignForwards(TrackingStream):
 
     name = "campaign_forwards"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/forwards"
-    kind = "forwards"
+    kinds = ("forwards",)
 
 
 class CampaignUnsubscribes(TrackingStream):
@@ -186,7 +218,7 @@ class CampaignUnsubscribes(TrackingStream):
 
     name = "campaign_unsubscribes"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/optouts"
-    kind = "optouts"
+    kinds = ("optouts",)
 
 
 class CampaignDidNotOpens(MetricsChildStream):

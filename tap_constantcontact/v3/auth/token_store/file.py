@@ -72,8 +72,7 @@ class FileStore(TokenStore):
         except ValueError:
             msg = (
                 f"The token store {self.path} contains something else than tokens. Move it away,"
-                " then"
-                f" log in again: {LOGIN}"
+                f" then log in again: {LOGIN}"
             )
             raise StoreError(msg) from None
 
