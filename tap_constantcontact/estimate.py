@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 #: Requests that a key may send per day (docs/api/v2.md §2.7).
 DAILY_QUOTA = 10_000
@@ -28,13 +28,6 @@ class StreamEstimate:
     stream: str
     requests: int
     note: str = ""
-
-
-class SupportsEstimate(Protocol):
-    """A stream that estimates its requests."""
-
-    def estimates(self) -> Iterable[StreamEstimate]:
-        """Estimate the requests of the stream and its children."""
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,11 @@ class ConstantContactStream(RESTStream[str | None]):
         """
         request = self.request_for(path)
         with self.pages.expecting(envelope, fields):
-            return self.pages.read(self.request_decorator(self._request)(request, None)).rows
+            return self.pages.read(self.send(request)).rows
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        """Send a request besides the stream's own pages, with retries and error handling."""
+        return self.request_decorator(self._request)(request, None)
 
     def fetch_list(self, path: str, envelope: Envelope) -> list[Record]:
         """Request all pages of a list other than the stream's own.
@@ -279,7 +283,7 @@ class ConstantContactStream(RESTStream[str | None]):
         first = request.url or ""
         while True:
             with self.pages.expecting(envelope):
-                response = self.request_decorator(self._request)(request, None)
+                response = self.send(request)
                 rows += self.pages.read(response).rows
                 link = paginator.get_next(response)
             if link is None:

@@ -43,7 +43,6 @@ from tap_constantcontact.v3 import api as v3
 from tap_constantcontact.v3.auth.oauth import SignInError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import FrameType
 
     import click
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
     from tap_constantcontact.account_stream import AccountStream
-    from tap_constantcontact.estimate import SupportsEstimate
     from tap_constantcontact.stream import ConstantContactStream
 
 
@@ -96,7 +94,7 @@ class TapConstantContact(Tap):
             if not entry.metadata.resolve_selection()[()]:
                 continue
             if name in self.streams:
-                stream = cast("ConstantContactStream", self.streams[name])
+                stream = self._api_streams[name]
                 properties = stream.schema["properties"]
                 faults += [
                     f"The catalog lacks column '{column}' of stream '{name}', a part of its keys."
@@ -189,6 +187,10 @@ class TapConstantContact(Tap):
         order = self.run.api.streams
         return dict(sorted(super().streams.items(), key=lambda item: order.index(type(item[1]))))
 
+    @property
+    def _api_streams(self) -> dict[str, ConstantContactStream]:
+        return cast("dict[str, ConstantContactStream]", self.streams)
+
     # -- a run ------------------------------------------------------------------------------
 
     @override  # type: ignore[misc]  # final, but the SDK has no hook around a run
@@ -200,7 +202,7 @@ class TapConstantContact(Tap):
         """
         try:
             self.prepare_run()
-            self.run.prefetch(cast("list[ConstantContactStream]", list(self.streams.values())))
+            self.run.prefetch(list(self._api_streams.values()))
             super().sync_all()
         except SyncStopped as stopped:
             self.run.write_last_state()
@@ -269,7 +271,7 @@ class TapConstantContact(Tap):
         if granted is None:
             return
         closed: dict[str, list[str]] = {}
-        for stream in cast("Iterable[ConstantContactStream]", self.streams.values()):
+        for stream in self._api_streams.values():
             lacking = [name for name in stream.privileges if name not in granted]
             (self.run.unavailable if lacking else self.run.available).add(stream.access_group)
             self.run.missing_privileges.update(lacking)
@@ -334,8 +336,8 @@ class TapConstantContact(Tap):
         try:
             self.prepare_run()
             beside = run.session.calls - (account_check.ACCOUNT in run.selected)
-            for stream in self.streams.values():
-                estimates += cast("SupportsEstimate", stream).estimates()
+            for stream in self._api_streams.values():
+                estimates += stream.estimates()
             estimates = _with_checks(estimates, beside)
         finally:
             run.progress.finish()

@@ -97,7 +97,7 @@ class NumberedStream(V3Stream):
             headers=self.http_headers,
         )
         with self.pages.expecting(self.own_envelope):
-            response = self.request_decorator(self._request)(request, None)
+            response = self.send(request)
             rows = self.pages.read(response).rows
         return [self._key_of(row) for row in rows[:1]] != [self._top]
 

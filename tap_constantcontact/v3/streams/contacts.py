@@ -69,5 +69,5 @@ class Contacts(V3Stream, ContactsStream):
             headers=self.http_headers,
         )
         with self.pages.expecting(self.own_envelope):
-            response = self.request_decorator(self._request)(request, None)
+            response = self.send(request)
         return envelopes.count_of(envelopes.decode(response.content).get("contacts_count")) or 0
