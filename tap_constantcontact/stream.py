@@ -394,7 +394,7 @@ class ConstantContactStream(RESTStream[str | None]):
     def backoff_handler(self, details: Details) -> None:
         self.logger.warning(
             "%s. Trying again in %.1f seconds (%d of %d).",
-            details.get("exception"),
+            str(details.get("exception")).rstrip("."),
             details.get("wait", 0.0),
             details["tries"] + 1,
             retries.tries_for(details.get("exception")),

@@ -146,7 +146,9 @@ def test_a_401_in_mid_run_is_repeated_once(serving: Serving, waits: list[float])
     assert len(waits) >= 1
 
 
-def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
+def test_a_401_that_stays_ends_the_run(
+    waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
     def answer(path: str, _params: dict[str, str]) -> Answer:
         if path == "/v2/lists":
             return Answer(401, [{"error_key": "http.status.authentication.invalid_token"}])
@@ -156,6 +158,8 @@ def test_a_401_that_stays_ends_the_run(waits: list[float]) -> None:
         sync(server, "account", "lists")
     assert [path for path, *_ in server.requests].count("/v2/lists") == 2
     assert len(waits) == 1
+    assert ". Trying again in" in caplog.text
+    assert ".. Trying" not in caplog.text
 
 
 # -- final ----------------------------------------------------------------------------------
