@@ -27,16 +27,19 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.account_stream": {"stream", "http"},
     "tap_constantcontact.contacts": {"stream", "sync_run", "estimate", "http", "records"},
     "tap_constantcontact.partitioned": {"stream", "sync_run", "estimate", "http", "state"},
-    "tap_constantcontact.parent_child": {
+    "tap_constantcontact.child_stream": {
         "stream", "sync_run", "cache", "estimate", "http", "records", "state",
     },
+    "tap_constantcontact.parent_stream": {
+        "child_stream", "stream", "sync_run", "cache", "estimate", "http", "records", "state",
+    },
     "tap_constantcontact.v2": {
-        "parent_child", "account_stream", "contacts", "partitioned", "stream",
+        "parent_stream", "child_stream", "account_stream", "contacts", "partitioned", "stream",
         "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.v3": {
-        "meltano", "parent_child", "account_stream", "contacts", "partitioned", "stream",
-        "sync_run", "api", "estimate", "http", "records", "state",
+        "meltano", "parent_stream", "child_stream", "account_stream", "contacts", "partitioned",
+        "stream", "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"http"},
     "tap_constantcontact.cli": {

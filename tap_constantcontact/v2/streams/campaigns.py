@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
+from tap_constantcontact.child_stream import ChildStream, EmbeddedChildStream, WatermarkedStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.parent_child import (
-    ChildStream,
-    EmbeddedChildStream,
-    FetchLevel,
-    ParentStream,
-    WatermarkedStream,
-)
+from tap_constantcontact.parent_stream import FetchLevel, ParentStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v2.estimate import CampaignInterpolator, sent_date

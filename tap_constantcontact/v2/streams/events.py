@@ -8,15 +8,11 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from tap_constantcontact.child_stream import ChildStream, WatermarkedStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import ForbiddenError, NotFoundError
-from tap_constantcontact.parent_child import (
-    ChildStream,
-    FetchLevel,
-    ParentStream,
-    WatermarkedStream,
-)
+from tap_constantcontact.parent_stream import FetchLevel, ParentStream
 from tap_constantcontact.records import timestamps
 
 if TYPE_CHECKING:
@@ -24,8 +20,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.child_stream import ParentTask
     from tap_constantcontact.http.prefetch import RequestForecast
-    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil
 
 # What a list row of an event has; all else is in the event's detail.

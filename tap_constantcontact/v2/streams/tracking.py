@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.parent_child import ParentTask
+    from tap_constantcontact.child_stream import ParentTask
     from tap_constantcontact.state.sync_pass import SyncPass
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
+from tap_constantcontact.child_stream import ChildStream
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.retries import MissingRecordsError, NotFoundError
-from tap_constantcontact.parent_child import ChildStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.batches import batched
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.child_stream import ParentTask
     from tap_constantcontact.http.prefetch import RequestForecast
-    from tap_constantcontact.parent_child import ParentTask
 
 _STATS_BATCH = 10
 _SHORTEST_RESEND_DELAY = dt.timedelta(hours=12)

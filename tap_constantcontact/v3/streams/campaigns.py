@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from typing_extensions import override
 
-from tap_constantcontact.parent_child import (
-    FetchLevel,
-    ParentStream,
-    WatermarkedStream,
-)
+from tap_constantcontact.child_stream import WatermarkedStream
+from tap_constantcontact.parent_stream import FetchLevel, ParentStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.child_stream import ParentTask
     from tap_constantcontact.http.prefetch import PendingRequest
-    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
 from tap_constantcontact.v3.campaign import (
     ACTIVITIES,

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from tap_constantcontact.child_stream import ChildStream, EmbeddedChildStream, WatermarkedStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import MissingRecordsError
-from tap_constantcontact.parent_child import (
-    ChildStream,
-    EmbeddedChildStream,
-    FetchLevel,
-    ParentStream,
-    WatermarkedStream,
-)
+from tap_constantcontact.parent_stream import FetchLevel, ParentStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint, short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
@@ -30,8 +25,8 @@ if TYPE_CHECKING:
     from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.child_stream import ParentTask
     from tap_constantcontact.http.prefetch import RequestForecast
-    from tap_constantcontact.parent_child import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
 
 _ENVELOPE = paged("records", cursor="next_cursor", total="total_records")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.parent_child import ParentTask
+    from tap_constantcontact.child_stream import ParentTask
 
 _ENVELOPE = paged("tracking_activities")
 _KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
