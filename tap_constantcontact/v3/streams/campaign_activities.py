@@ -59,24 +59,24 @@ _SHORTEST_RESEND_DELAY = dt.timedelta(hours=12)
 
 
 class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
-    """Something of the activities of one campaign."""
+    """A child stream of campaigns with one request per activity."""
 
     parent_stream_type = Campaigns
     parent_key = Campaigns.parent_key
     privileges: ClassVar[tuple[str, ...]] = ("campaign:read",)
-    #: Which campaigns have it.
+    #: Campaigns that have records of the stream.
     availability: ClassVar[Availability] = UNTIL_REMOVED
     needs_summaries = True
-    #: The activities that do not have it, by role. A role that nobody foresaw has everything.
+    #: Roles of activities without records of the stream. An unknown role has records.
     lacking_roles: ClassVar[frozenset[str]] = frozenset({PERMALINK})
 
     def activities(self, campaign: Record) -> list[Record]:
-        """The campaign's activities that have the part."""
+        """Return the activities of a campaign that have records of the stream."""
         result = activities_in(campaign)
         return [activity for activity in result if role_of(activity) not in self.lacking_roles]
 
     def child_contexts(self, task: ParentTask) -> list[Context]:
-        """The contexts in which the parts of a campaign are asked for."""
+        """Return the contexts for a campaign: one per request."""
         context = self.child_context(task)
         return [
             {
@@ -162,7 +162,7 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
             raise MissingRecordsError(msg)
 
     def of_activity(self, row: Record, context: Context) -> Record:
-        """A row that says whose it is."""
+        """Return a record with the ids of its campaign and activity."""
         keys = (self.parent_key, "campaign_activity_id")
         return {**row, **{key: context[key] for key in keys}}
 
@@ -177,9 +177,9 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
 
 
 class CampaignActivities(ActivityChildStream):
-    """Activities of campaigns: the content of the mail and of its resends.
+    """Activities of campaigns: the content of the email and of its resends.
 
-    What the detail of a campaign says of an activity is all there is of a permalink.
+    A permalink has no detail; its record is what the detail of the campaign contains.
     """
 
     name = "campaign_activities"
@@ -201,7 +201,7 @@ class CampaignActivities(ActivityChildStream):
 class CampaignSchedules(ActivityChildStream):
     """Schedules of campaigns. The API keeps none after the sending.
 
-    It changes with the campaign: planning one is an edit.
+    Scheduling a campaign counts as an edit of it.
     """
 
     name = "campaign_schedules"
@@ -218,7 +218,7 @@ class CampaignSchedules(ActivityChildStream):
 
 
 class CampaignSendHistory(ActivityChildStream):
-    """The sendings of a campaign and its resends."""
+    """Send history of campaigns and their resends."""
 
     name = "campaign_send_history"
     path = "/emails/activities/{campaign_activity_id}/send_history"
@@ -246,7 +246,7 @@ class CampaignSendHistory(ActivityChildStream):
 
 
 class CampaignResends(ActivityChildStream):
-    """Resends to those who did not open a campaign."""
+    """Resends to contacts who did not open a campaign."""
 
     name = "campaign_resends"
     path = "/emails/activities/{campaign_activity_id}/non_opener_resends"
@@ -261,7 +261,7 @@ class CampaignResends(ActivityChildStream):
 
 
 class CampaignAbTests(ActivityChildStream):
-    """Tests of two subjects; where there was none, the API knows no such thing."""
+    """A/B tests of subject lines. A campaign without one returns 404."""
 
     name = "campaign_ab_tests"
     path = "/emails/activities/{campaign_activity_id}/abtest"
@@ -272,7 +272,7 @@ class CampaignAbTests(ActivityChildStream):
 
 
 class CampaignPreviews(ActivityChildStream):
-    """A campaign as its recipients see it: large, and a call each."""
+    """Previews of campaigns as recipients see them: large, one request each."""
 
     name = "campaign_previews"
     path = "/emails/activities/{campaign_activity_id}/previews"
@@ -281,12 +281,12 @@ class CampaignPreviews(ActivityChildStream):
 
 
 class MetricsChildStream(ActivityChildStream):
-    """Something that goes on changing for as long as recipients do anything."""
+    """A report, which changes as long as recipients act."""
 
     availability = ONCE_SENT
     needs_stats = True
     privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "campaign:read")
-    #: The kinds of reports whose counters say that it has changed.
+    #: Kinds of reports whose counters show that the report has changed.
     kinds: ClassVar[tuple[str, ...]] = KINDS
 
     @override
@@ -330,7 +330,7 @@ class MetricsChildStream(ActivityChildStream):
 
 
 class CampaignLinks(MetricsChildStream):
-    """Links in a campaign, with how many clicked them; those that nobody did, too."""
+    """Links of campaigns with their clicks, including links without clicks."""
 
     name = "campaign_links"
     path = "/reports/email_reports/{campaign_activity_id}/links"
@@ -356,7 +356,7 @@ class CampaignLinks(MetricsChildStream):
 
 
 class CampaignActivityStats(MetricsChildStream):
-    """All counters of each activity, where any of the campaign's has moved."""
+    """Counters of each activity, if any counter of the campaign has changed."""
 
     name = "campaign_activity_stats"
     path = "/reports/stats/email_campaign_activities/{campaign_activity_ids}"
