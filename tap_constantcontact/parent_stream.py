@@ -67,8 +67,8 @@ class ParentStream(WatermarkedStream):
     #: Contexts of the lists that contain the parents.
     list_contexts: ClassVar[Sequence[Context | None]] = (None,)
 
-    def merge_lists(self, list_contexts: Sequence[list[Record]]) -> list[Record]:
-        """Merge the lists of `list_contexts`: ids are text, and new parents come first."""
+    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:
+        """Merge the lists of all `list_contexts`: ids are text, and new parents come first."""
         raise NotImplementedError
 
     def required_level(
@@ -155,12 +155,12 @@ class ParentStream(WatermarkedStream):
 
     def list_parents(self) -> list[Record]:
         """Request the list of parents, newest first."""
-        return self.merge_lists(
-            [
-                self._with_string_ids(self.request_records(list_context))
-                for list_context in self.list_contexts
-            ]
-        )
+        return self.merge_lists(self._request_lists())
+
+    def _request_lists(self) -> list[list[Record]]:
+        return [
+            self._with_string_ids(self.request_records(context)) for context in self.list_contexts
+        ]
 
     def _with_string_ids(self, rows: Iterable[Record]) -> list[Record]:
         key = self.id_field
@@ -294,14 +294,14 @@ class ParentStream(WatermarkedStream):
 
     def _decide(
         self,
-        list_parents: Record,
+        list_row: Record,
         parent: Record,
         synced_until: SyncedUntil,
         unchanged: Counter[Any],
     ) -> ParentTask:
         """Return the work on a parent, from its record in the list and its detail."""
         due = self.due_streams(parent, synced_until)
-        if self.is_ordered(list_parents):
+        if self.is_ordered(list_row):
             watermarks = tuple(synced_until.items())
             unchanged[watermarks] = 0 if due else unchanged[watermarks] + 1
         return ParentTask(parent, due)
@@ -324,11 +324,7 @@ class ParentStream(WatermarkedStream):
     @functools.cached_property
     def relisted_ids(self) -> frozenset[str]:
         """The ids of the list, requested again."""
-        list_contexts = [
-            self._with_string_ids(self.request_records(list_context))
-            for list_context in self.list_contexts
-        ]
-        return frozenset(parent["id"] for parents in list_contexts for parent in parents)
+        return frozenset(parent["id"] for rows in self._request_lists() for parent in rows)
 
     def detail_path(self, parent: Record) -> str:
         """Return the path of a parent's detail."""
@@ -366,11 +362,11 @@ class ParentStream(WatermarkedStream):
         """Forecast the requests of `list_parents`, and wait for their responses."""
         calls = [self.prefetch_page(list_context) for list_context in self.list_contexts]
         yield from calls
-        list_contexts: list[list[Record]] = []
+        lists: list[list[Record]] = []
         for call in calls:
             rows = yield from self.await_rows(call, None, self.id_field)
-            list_contexts.append(self._with_string_ids(rows))
-        return self.merge_lists(list_contexts)
+            lists.append(self._with_string_ids(rows))
+        return self.merge_lists(lists)
 
     def _forecast_parents(self, parents: Sequence[Record], sync_pass: SyncPass) -> RequestForecast:
         unchanged = Counter[Any]()
@@ -416,17 +412,17 @@ class ParentStream(WatermarkedStream):
         self, prefetched: _PrefetchedParent, unchanged: Counter[Any]
     ) -> RequestForecast:
         """Forecast the requests for a parent as soon as its detail is known."""
-        list_parents, call = prefetched.parent, prefetched.detail
-        parent = list_parents
+        list_row, call = prefetched.parent, prefetched.detail
+        parent = list_row
         if call is not None:
             response = yield from wait_for(call)
             if response is None and not call.was_missed:
                 return  # It has vanished.
             (detail,) = parse_unvalidated(
-                response, envelopes.of(list_parents["id"], self.id_field), self.id_field
+                response, envelopes.of(list_row["id"], self.id_field), self.id_field
             )
-            parent = {**list_parents, **detail}
-        task = self._decide(list_parents, parent, prefetched.synced_until, unchanged)
+            parent = {**list_row, **detail}
+        task = self._decide(list_row, parent, prefetched.synced_until, unchanged)
         for name in task.due:
             part = self.selected_streams[name]
             if isinstance(part, ChildStream):

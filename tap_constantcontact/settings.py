@@ -341,13 +341,13 @@ def _missing(config: Mapping[str, Any], version: str) -> list[str]:
             return [_NO_KEY]
         if there >= {"api_key", "client_id"}:
             return [_BOTH]
-    required_level = {"v2": ["api_key", "access_token"], "v3": ["client_id"]}[version]
+    required = {"v2": ["api_key", "access_token"], "v3": ["client_id"]}[version]
     if version == "v3" and "access_token" in there:
-        required_level = []
+        required = []
     return [
         f"Setting '{name}' is missing. Set it in the config file or in the environment as"
         f" TAP_CONSTANTCONTACT_{name.upper()}."
-        for name in required_level
+        for name in required
         if name not in there
     ]
 

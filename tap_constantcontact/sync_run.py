@@ -145,8 +145,8 @@ class SyncRun:
     @cached_property
     def progress(self) -> Progress:
         """Progress and summary."""
-        rate_limiter = seconds_between_requests(self.config["requests_per_second"])
-        progress = Progress(self._tap.logger, self.config.get("max_requests"), rate_limiter)
+        seconds_per_request = seconds_between_requests(self.config["requests_per_second"])
+        progress = Progress(self._tap.logger, self.config.get("max_requests"), seconds_per_request)
         if progress.is_live:
             clear_before_logging(progress.clear)
         return progress

@@ -55,10 +55,10 @@ def counters_in(campaign: Record) -> dict[str, int]:
     return counts_of(envelopes.fields_of(campaign.get(STATS)).get("stats"))
 
 
-def edit_hash(list_parents: Record) -> str:
+def edit_hash(campaign: Record) -> str:
     """Return a hash of the last edit and the last sending of a campaign."""
-    sent = sent_at(list_parents.get(SUMMARY))
-    return fingerprint(f"{list_parents.get('updated_at')} {sent}")[:6]
+    sent = sent_at(campaign.get(SUMMARY))
+    return fingerprint(f"{campaign.get('updated_at')} {sent}")[:6]
 
 
 def role_of(activity: Record) -> str:

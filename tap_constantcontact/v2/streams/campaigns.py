@@ -123,10 +123,10 @@ class Campaigns(WindowedCampaignStream, ParentStream):
         return dict(context or {})
 
     @override
-    def merge_lists(self, list_contexts: Sequence[list[Record]]) -> list[Record]:
+    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:
         sent, everything = (
             _by_id(rows, str(each["status"]))
-            for rows, each in zip(list_contexts, self.list_contexts, strict=True)
+            for rows, each in zip(lists, self.list_contexts, strict=True)
         )
         # What is sent in between has left the one list and not come into the other.
         others = [row for each, row in everything.items() if each not in sent]

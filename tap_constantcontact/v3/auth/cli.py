@@ -126,11 +126,11 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
             )
         rows.append(("Refresh token", f"ends after {_REFRESH_TOKENS_LIVE}"))
         rows.append(("Token store", store.location))
-    required_level = {name for stream in IN_ORDER for name in stream.privileges}
+    required = {name for stream in IN_ORDER for name in stream.privileges}
     if account.privileges is None:
         rows.append(("Streams", "unknown: the API did not return the user's privileges"))
     else:
-        lacking = sorted(required_level - account.privileges)
+        lacking = sorted(required - account.privileges)
         rows.append(("Streams", "all" if not lacking else "all except those below"))
         for privilege in lacking:
             names = [vars(each)["name"] for each in IN_ORDER if privilege in each.privileges]

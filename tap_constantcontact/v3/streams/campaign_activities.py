@@ -152,11 +152,9 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
             return
         named = campaign.get(ACTIVITIES)
         is_full = isinstance(named, list) and len(activities_in(campaign)) == len(named)
-        should_stop_pagination = any(
-            role_of(activity) != PERMALINK for activity in activities_in(campaign)
-        )
+        has_content = any(role_of(activity) != PERMALINK for activity in activities_in(campaign))
         is_as_before = self.snapshot(campaign).activities <= activity_ids_in(campaign)
-        if not (is_full and should_stop_pagination and is_as_before):
+        if not (is_full and has_content and is_as_before):
             path = f"{Campaigns.path}/{campaign['id']}"
             msg = f"The campaign's detail ({path}) lacks activities, or their ids"
             raise MissingRecordsError(msg)
@@ -238,8 +236,8 @@ class CampaignSendHistory(ActivityChildStream):
             yield row
         campaign = self.task.parent
         sent = sent_at(campaign.get(SUMMARY))
-        signpost = max(filter(None, run_dates), default=None)
-        is_behind = sent and (signpost is None or signpost + _SHORTEST_RESEND_DELAY / 2 < sent)
+        latest = max(filter(None, run_dates), default=None)
+        is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
         if sent and is_behind and self.is_in_window and status_of(campaign) != REMOVED:
             msg = f"The history lacks the sending of {timestamps.write(sent)}"
             raise MissingRecordsError(msg)

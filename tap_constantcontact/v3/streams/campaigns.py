@@ -185,11 +185,11 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
         self, parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
     ) -> list[Record]:
         """The campaigns that the list names, and those that only the summaries name."""
-        list_parents = {parent["id"] for parent in parents}
+        listed_ids = {parent["id"] for parent in parents}
         unlisted = [
             {"id": each, self.id_field: each, SUMMARY: summary}
             for each, summary in summaries.items()
-            if each not in list_parents
+            if each not in listed_ids
         ]
         return with_metrics(self.merge_lists([parents, unlisted]), summaries, stats)
 
@@ -212,8 +212,8 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     @override
     def due_streams(self, parent: Record, synced_until: SyncedUntil) -> SyncedUntil:
         due = dict(super().due_streams(parent, synced_until))
-        snapshots = self.snapshot(parent).activities
-        if not snapshots or snapshots >= activity_ids_in(parent):
+        known = self.snapshot(parent).activities
+        if not known or known >= activity_ids_in(parent):
             return due
         # The detail names an activity that it did not name before.
         return due | {
