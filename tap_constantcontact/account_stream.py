@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.prefetch import RequestForecast
-
 
 class AccountStream(ConstantContactStream):
     """The account's organization and owner: one record."""
 
     name = "account"
     envelope = envelopes.ONE
+    # The only request is sent before anything is prefetched.
+    is_prefetched = False
 
     @property
     def info_path(self) -> str:
@@ -33,7 +33,7 @@ class AccountStream(ConstantContactStream):
     def info(self) -> Record:
         """The account, requested once per run."""
         with retries.raise_when_exhausted():
-            return self.fetch_page(self.info_path, self.envelope, self.fields)[0]
+            return self.client.get(self.info_path, self.envelope, self.fields)[0]
 
     @property
     def owner(self) -> str | None:
@@ -49,7 +49,3 @@ class AccountStream(ConstantContactStream):
     @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
         return [self.info]
-
-    @override
-    def forecast_requests(self) -> RequestForecast:
-        return iter(())  # A run requests it before anything else.

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import requests
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.prefetch import RequestForecast
-
 
 # Pages that time out are requested with half the size, down to the smallest.
 _LARGEST_PAGE, _SMALLEST_PAGE = 500, 50
@@ -74,11 +72,6 @@ class ContactsCursor:
         passes = [ALL] if self.is_full else [ALL, OPTED_OUT]
         return passes[passes.index(self.status) :] if self.status in passes else passes
 
-    def take_link(self, status: str) -> str | None:
-        """Return the link at which a pass resumes, once."""
-        link, self.next_link = self.next_link, None
-        return link if status == self.status else None
-
     def to_state(self, status: str, link: str, newest: str | None, rows: int) -> dict[str, Any]:
         """Return the cursor for the state."""
         return {
@@ -105,7 +98,7 @@ class ContactsStream(ConstantContactStream):
     name = "contacts"
     # Both passes share one bookmark.
     state_partitioning_keys = ()
-    conforms_pages = True
+    is_large = True
     uses_watermarks = True
 
     @cached_property
@@ -115,7 +108,7 @@ class ContactsStream(ConstantContactStream):
             return ContactsCursor.resume(to_state)
         bookmark = timestamps.parse(self.bookmark or "")
         is_full = bookmark is None or self.is_refresh_due
-        since = self.apply_lookback(bookmark) if bookmark and not is_full else self.start_date
+        since = self.run.period.oldest_change(None if is_full else bookmark)
         return ContactsCursor(since=since, is_full=is_full)
 
     @property
@@ -139,13 +132,13 @@ class ContactsStream(ConstantContactStream):
         return self.cursor.pass_started_at or super().signpost
 
     @override
+    def first_link(self, context: Context | None) -> str | None:
+        return self.cursor.next_link if _status_of(context) == self.cursor.status else None
+
+    @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        cursor = self.cursor
-        self.since = cursor.since
-        status = str(context["status"]) if context else ALL
-        self.first_link = cursor.take_link(status)
-        if cursor.newest:
-            self.advance_bookmark(cursor.newest)
+        if self.cursor.newest:
+            self.advance_bookmark(self.cursor.newest)
         while True:
             try:
                 yield from self._fetch_pass(context)
@@ -153,10 +146,10 @@ class ContactsStream(ConstantContactStream):
             except RetriableAPIError as error:
                 if not self._asks_for_less(error):
                     raise
-        self._complete_pass(status)
+        self._complete_pass(_status_of(context))
 
     def _fetch_pass(self, context: Context | None) -> Iterable[Record]:
-        if self.first_link:
+        if self.first_link(context):
             self.logger.info("Resuming at the page where an earlier run stopped.")
             try:
                 yield from self.request_records(context)
@@ -164,7 +157,7 @@ class ContactsStream(ConstantContactStream):
                 if self.has_read_pages or not retries.concerns_one_object(error):
                     raise
                 self.logger.warning("The saved cursor cannot be used. Starting over. %s", error)
-                self.first_link = None
+                self.cursor.next_link = None
             else:
                 return
         yield from self.request_records(context)
@@ -197,14 +190,14 @@ class ContactsStream(ConstantContactStream):
             smaller,
         )
         self.get_context_state(None)["page_size"] = smaller
-        self.first_link, self.cursor.rows = None, -self.run.progress.records[self.name]
+        self.cursor.next_link, self.cursor.rows = None, -self.run.progress.records[self.name]
         return True
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
         yield from super().parse_response(response)
         # Called after the last record of the page was written.
-        link = self.pages.read(response).next_link
+        link = self.parser.read(response).next_link
         if link and self.may_follow(link):
             self._keep_cursor(link)
         elif link:
@@ -214,10 +207,9 @@ class ContactsStream(ConstantContactStream):
     def _keep_cursor(self, link: str) -> None:
         state = self.get_context_state(None)
         newest = state.get("progress_markers", {}).get("replication_key_value")
-        status = str(self.context["status"]) if self.context else ALL
         self.cursor.pass_started_at = self.signpost
         state["cursor"] = self.cursor.to_state(
-            status, link, newest, self.run.progress.records[self.name]
+            _status_of(self.context), link, newest, self.run.progress.records[self.name]
         )
         self.run.write_state()
 
@@ -228,10 +220,6 @@ class ContactsStream(ConstantContactStream):
             if self.cursor.is_full:
                 state["full_refresh_at"] = timestamps.write(self.signpost)
 
-    @override
-    def forecast_requests(self) -> RequestForecast:
-        if self.is_requested:
-            self.since = self.cursor.since
-            for status in self.cursor.statuses:
-                link = self.cursor.next_link if status == self.cursor.status else None
-                yield self.prefetch_page({"status": status}, link)
+
+def _status_of(context: Context | None) -> str:
+    return str(context["status"]) if context else ALL

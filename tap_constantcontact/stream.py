@@ -1,4 +1,4 @@
-"""Base stream: requests, pages and records."""
+"""Base stream: pages, records and incremental reads."""
 
 from __future__ import annotations
 
@@ -6,38 +6,24 @@ import datetime as dt
 import itertools
 import logging
 from functools import cached_property
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from singer_sdk import RESTStream, Tap
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    FatalAPIError,
-    MapExpressionError,
-    RetriableAPIError,
-)
+from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, MapExpressionError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import RecordMessage, Schema
 from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
+from tap_constantcontact.client import ApiClient, following
 from tap_constantcontact.estimate import PAGE, StreamEstimate
-from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.http.envelopes import InvalidResponseError, is_cursor
-from tap_constantcontact.http.error_handler import ResponseAction
+from tap_constantcontact.http import retries
+from tap_constantcontact.http.envelopes import is_cursor
 from tap_constantcontact.http.pagination import NextLinkPaginator
-from tap_constantcontact.http.prefetch import PendingRequest, wait_for
-from tap_constantcontact.http.retries import (
-    APIError,
-    ForbiddenError,
-    NotFoundError,
-    NotReadyError,
-    PaginationError,
-    RateLimitError,
-)
-from tap_constantcontact.http.urls import CrossHostLinkError
+from tap_constantcontact.http.retries import APIError, ForbiddenError, PaginationError
+from tap_constantcontact.list_requests import await_rows, fetch, forecast
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.records.conform import RecordConformer
 from tap_constantcontact.records.fast_decoder import FastPageDecoder
@@ -46,53 +32,49 @@ from tap_constantcontact.state.ids import short_id, short_ids_in
 from tap_constantcontact.state.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Collection,
-        Generator,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 
     import requests
-    from backoff.types import Details
     from singer_sdk.helpers.types import Context, Record, RequestFunc
     from singer_sdk.singerlib import Catalog
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_constantcontact.http.authenticator import Authenticator
     from tap_constantcontact.http.envelopes import Envelope, Page
-    from tap_constantcontact.http.error_handler import ErrorResolution
-    from tap_constantcontact.http.prefetch import RequestForecast
+    from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
     from tap_constantcontact.http.session import Session
+    from tap_constantcontact.list_requests import ListRequests
     from tap_constantcontact.sync_run import SyncRun
 
-_MAX_MESSAGE = 500
 #: Value for a missing part of a key. Loaders that use CSV would read an empty string as null, which
 #: a key cannot be.
 NO_VALUE = "none"
-# The API did not exist before. Earlier timestamps in a state are replaced by this one.
-_EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 
 
 class ConstantContactStream(RESTStream[str | None]):
-    """Base of all streams: pagination, error handling, conforming, and incremental reads."""
+    """Base of all streams: pagination, access rights, conforming, and incremental reads."""
 
     #: Largest page size of the endpoint; None if it has no parameter `limit`.
     page_size: int | None = None
+    #: Parameters of each first page.
+    params: ClassVar[Mapping[str, str]] = {}
     #: Envelope of the responses; None for the API's usual one.
     envelope: ClassVar[Envelope | None] = None
     #: Product that the account need not have; None if every account has the stream.
     product: ClassVar[str | None] = None
-    #: Privileges that the stream requires, if the API knows privileges.
+    #: Privileges that the stream requires, if the API knows privileges (docs/api/v3.md §3.1).
     privileges: ClassVar[tuple[str, ...]] = ()
     #: Errors that mean that the token is not authorized for the stream.
     unauthorized_errors: ClassVar[tuple[type[APIError], ...]] = (ForbiddenError,)
     #: Whether the stream has watermarks in the state.
     uses_watermarks: ClassVar[bool] = False
+    #: Whether records come from pages unchanged, with nothing merged: large streams use a faster
+    #: decoder, and advance their bookmark once per page.
+    is_large: ClassVar[bool] = False
+    #: Whether the requests of the stream are prefetched.
+    is_prefetched: ClassVar[bool] = True
+    #: Whether they may be prefetched while earlier streams are synced.
+    is_prefetched_early: ClassVar[bool] = True
     # The conformer handles every depth, so the SDK need not check each value again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
@@ -105,22 +87,7 @@ class ConstantContactStream(RESTStream[str | None]):
         """
         self.run = run
         super().__init__(tap, schema=run.api.schemas.get_schema(self.name))
-
-    @property
-    def is_authorized(self) -> bool:
-        """True if the token may read the stream, as far as known."""
-        return (
-            self.name not in self.run.unauthorized_streams
-            and self.access_group not in self.run.unavailable
-        )
-
-    @property
-    def access_group(self) -> str | None:
-        """Group of streams that are authorized together; None if any token may read the stream.
-
-        A product, or a set of privileges. If one stream is denied, the others are not requested.
-        """
-        return self.product
+        self.client = ApiClient(run, self.name, self.logger)
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -144,6 +111,14 @@ class ConstantContactStream(RESTStream[str | None]):
 
     #: Key columns that the catalog lacked.
     keys_added: Sequence[str] = ()
+
+    def selects_fields_outside(self, fields: Collection[str]) -> bool:
+        """Return whether the catalog selects any other fields."""
+        return self.selected and any(
+            self.mask[("properties", name)]
+            for name in self.schema["properties"]
+            if name not in fields
+        )
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -173,11 +148,17 @@ class ConstantContactStream(RESTStream[str | None]):
         return self.run.user_agent
 
     @override
+    def get_url_params(
+        self, context: Context | None, next_page_token: str | None
+    ) -> dict[str, Any]:
+        return dict(self.params)
+
+    @override
     def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         link = page.next_page_token or ""
         if link and not is_cursor(link):
-            request.url = self._followed(link, request.url)
+            request.url = self.client.follow(link, request.url)
             # A next link contains the page size. The API rejects further parameters.
             request.params = {}
             return request
@@ -193,14 +174,16 @@ class ConstantContactStream(RESTStream[str | None]):
     @override
     def get_new_paginator(self) -> NextLinkPaginator:
         self.paginator = NextLinkPaginator(
-            self.pages.read, self.first_link, self.should_stop_pagination
+            self.parser.read, self.first_link(self.context), self.should_stop_pagination
         )
         return self.paginator
 
-    #: Link to the first page; None for the top of the list.
-    first_link: str | None = None
-    #: Path of the current list.
+    #: Paginator of the current list.
     paginator: NextLinkPaginator | None = None
+
+    def first_link(self, context: Context | None) -> str | None:
+        """Return the link at which a list resumes; None for its first page."""
+        return None
 
     @property
     def has_read_pages(self) -> bool:
@@ -218,193 +201,226 @@ class ConstantContactStream(RESTStream[str | None]):
         """
         return False
 
+    def may_follow(self, link: str) -> bool:
+        """Return whether a next link leads to another page of the current list."""
+        try:
+            self.client.follow(link, "")
+        except PaginationError:
+            return False
+        return self.paginator is None or not self.paginator.has_seen(link)
+
+    @override
+    def request_decorator(self, func: RequestFunc) -> RequestFunc:
+        return self.client.with_retries(func)
+
+    @override
+    def validate_response(self, response: requests.Response) -> None:
+        self.client.validate(response, self._parse)
+
+    def _parse(self, response: requests.Response) -> Page:
+        page = self.parser.read(response)
+        return self.paginator.check(page) if self.paginator else page
+
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
         self.context = context
         yield from super().request_records(context)
 
-    def selects_fields_outside(self, fields: Collection[str]) -> bool:
-        """Return whether the catalog selects any other fields."""
-        return self.selected and any(
-            self.mask[("properties", name)]
-            for name in self.schema["properties"]
-            if name not in fields
-        )
+    #: The current context.
+    context: Context | None = None
 
-    def with_string_ids(self, rows: Iterable[Record], key: str = "id") -> Iterator[Record]:
-        """Yield objects with their ids as text.
+    # -- declaration of requests: read, prefetched and estimated -------------------------------
 
-        Objects without an id are skipped with a warning.
+    def contexts(self) -> ListRequests[Iterable[Context | None]]:
+        """Return the contexts of the stream's lists, after lists that they depend on."""
+        yield from ()
+        return self.partitions or (None,)
+
+    #: Whether the stream requests details of records in its lists.
+    has_details: ClassVar[bool] = False
+
+    def needs_detail(self, row: Record, context: Context | None) -> bool:
+        """Return whether the detail of a record is requested, if the stream `has_details`."""
+        return True
+
+    def detail_path(self, row: Record, context: Context | None = None) -> str:
+        """Return the path of a record's detail."""
+        path = self.get_url(context).removeprefix(self.url_base)
+        return f"{path}/{quote(str(row[self.detail_key]), safe='')}"
+
+    @property
+    def detail_key(self) -> str:
+        """Field with the ids by which details are requested."""
+        return self.primary_keys[-1]
+
+    def details_in(self, rows: Iterable[Record], context: Context | None) -> Iterable[Record]:
+        """Return the records of a list whose detail is requested, in the order of the requests."""
+        return (row for row in rows if self.needs_detail(row, context))
+
+    def forecast_requests(self) -> RequestForecast:
+        """Forecast the requests of the stream, in their order, as far as known.
+
+        It runs ahead of the stream, on completed responses, and changes nothing. It may be
+        incomplete, but a request that the stream does not need is wasted.
         """
-
-        def missing() -> None:
-            self._warn_of_key(key)
-
-        return envelopes.with_string_ids(rows, missing, key)
-
-    def fetch_detail(self, path: str, thing_id: str, key: str = "id") -> Record | None:
-        """Request an object of a list; None, with a warning, if it has vanished."""
-        try:
-            return self.fetch_page(path, envelopes.of(thing_id, key))[0]
-        except NotFoundError:
-            self.logger.warning("%s has vanished from its list.", path)
-            return None
-
-    def fetch_page(
-        self, path: str, envelope: Envelope, fields: AbstractSet[str] | None = None
-    ) -> list[Record]:
-        """Request a path other than the stream's own, with the same retries and error handling.
-
-        Args:
-            path: The path.
-            envelope: Envelope of the response.
-            fields: Each object has one of these fields; None if its envelope is enough.
-
-        Raises:
-            NotFoundError: The object does not exist.
-        """
-        request = self.request_for(path)
-        with self.pages.expecting(envelope, fields):
-            return self.pages.read(self.send(request)).rows
-
-    def send(self, request: requests.PreparedRequest) -> requests.Response:
-        """Send a request besides the stream's own pages, with retries and error handling."""
-        return self.request_decorator(self._request)(request, None)
-
-    def fetch_list(self, path: str, envelope: Envelope) -> list[Record]:
-        """Request all pages of a list other than the stream's own.
-
-        Raises:
-            FatalAPIError: The next links form a loop, or lead to another host.
-        """
-        rows: list[Record] = []
-        paginator = NextLinkPaginator(self.pages.read)
-        request = self.request_for(path)
-        first = request.url or ""
-        while True:
-            with self.pages.expecting(envelope):
-                response = self.send(request)
-                rows += self.pages.read(response).rows
-                link = paginator.get_next(response)
-            if link is None:
-                return rows
-            request = self._request_to(self._followed(link, first))
-
-    def _followed(self, link: str, first: str) -> str:
-        if is_cursor(link):
-            return f"{first}{'&' if '?' in first else '?'}{link.removeprefix('?')}"
-        try:
-            return self.run.api.root.follow(link, first.partition("?")[0])
-        except CrossHostLinkError as error:
-            msg = f"{error}. It was not followed, to protect your credentials."
-            raise PaginationError(msg) from error
-
-    def may_follow(self, link: str) -> bool:
-        """Return whether a next link leads to a page of the same list."""
-        try:
-            self._followed(link, "")
-        except PaginationError:
-            return False
-        return self.paginator is None or not self.paginator.has_seen(link)
-
-    def _request_to(self, url: str) -> requests.PreparedRequest:
-        return self.build_prepared_request(method="GET", url=url, headers=self.http_headers)
-
-    def request_for(self, path: str) -> requests.PreparedRequest:
-        """Return the request for a path."""
-        return self.build_prepared_request(
-            method="GET",
-            url=f"{self.url_base}{path}",
-            params=self.detail_params,
-            headers=self.http_headers,
-        )
-
-    #: Parameters of requests for an object.
-    detail_params: ClassVar[Mapping[str, str]] = {}
-
-    # -- errors and retries --------------------------------------------------------------------
-
-    @override
-    def validate_response(self, response: requests.Response) -> None:
-        resolution = self._interpret(response)
-        if resolution is None:
-            self._retried_unauthorized = None
-            self.run.failures.note_response()
+        if not (self.is_requested and self.is_prefetched):
             return
-        # Redacted before it is cut: half a secret would not be recognized.
-        message = shorten(self.run.api.authenticator.redact(resolution.message), _MAX_MESSAGE)
-        if resolution.action is ResponseAction.RATE_LIMITED:
-            self.run.rate_limiter.slow_down()
-            raise RateLimitError(message, response)
-        if resolution.action is ResponseAction.POLL:
-            raise NotReadyError(message, response)
-        if resolution.action in {ResponseAction.RETRY, ResponseAction.RETRY_PROXY}:
-            raise RetriableAPIError(message, response)
-        if (
-            resolution.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
-            and self._should_retry_unauthorized(response.request)
-        ):
-            raise RetriableAPIError(message, response)
-        if resolution.action is ResponseAction.NOT_FOUND:
-            path = urlsplit(response.request.url or "").path
-            message = (
-                f"{message}: {path}. If this path should exist, check `api_url` ({self.url_base})."
+        while not self.is_prefetched_early and self.run.reading != self.name:
+            yield None
+        contexts = yield from forecast(self.contexts(), self.client)
+        yield from self.forecast_pages(contexts)
+
+    def forecast_pages(self, contexts: Iterable[Context | None]) -> RequestForecast:
+        """Forecast the requests for lists and their details."""
+        for context in contexts:
+            first = self._prefetch_page(context)
+            yield first
+            if self.has_details:
+                rows = yield from await_rows(first, self.own_envelope, self.detail_key)
+                for row in self.details_in(rows, context):
+                    yield self.client.prefetch(self.detail_path(row, context))
+
+    def _prefetch_page(self, context: Context | None) -> PendingRequest:
+        """Return the request for a first page, which knows those for later pages."""
+
+        def page(link: str | None) -> requests.PreparedRequest:
+            request = self.get_http_request(page=PageContext(context, link))
+            return self.build_prepared_request(
+                method=request.method,
+                url=request.url,
+                params=request.encode_params(),
+                headers=request.headers,
             )
-        raise retries.API_ERRORS[resolution.action](message)
 
-    def _interpret(self, response: requests.Response) -> ErrorResolution | None:
-        table = self.run.api.error_handler
-        if resolution := table.resolve(response.status_code, response.headers, response.content):
-            return resolution
+        def should_stop_pagination(response: requests.Response) -> bool:
+            return self.should_stop_pagination(response, context)
+
+        first = page(self.first_link(context))
+        return following(first, self.own_envelope, page, should_stop_pagination)
+
+    def estimates(self) -> Iterable[StreamEstimate]:
+        """Estimate the requests of the stream and its children, with few requests."""
+        if not self.is_requested:
+            return ()
+        if not self.is_authorized:
+            return [self._unauthorized_estimate(requests=0)]
         try:
-            page = self.pages.read(response)
-            if self.pages.is_own and self.paginator:
-                self.paginator.check(page)
-        except InvalidResponseError as fault:
-            return table.resolve_invalid(response.headers, response.content, fault)
-        return None
+            return self.estimate()
+        except APIError as error:
+            if not self.is_denied(error):
+                raise
+            self.mark_unauthorized(error)
+            return [self._unauthorized_estimate(requests=1)]
 
-    #: URL of the request that is retried because its token was rejected.
-    _retried_unauthorized: str | None = None
+    def _unauthorized_estimate(self, requests: int) -> StreamEstimate:
+        note = f"The access token is not authorized for {self.access_group}"
+        return StreamEstimate(self.name, requests, note)
 
-    def _should_retry_unauthorized(self, rejected: requests.PreparedRequest) -> bool:
-        if rejected.url == self._retried_unauthorized:
-            return False
-        self._retried_unauthorized = rejected.url
-        return self.run.api.authenticator.renew(rejected) or self.requests_session.has_succeeded
+    @property
+    def is_requested(self) -> bool:
+        """True if the run requests the stream itself, and not as a child."""
+        return self.selected
 
-    @override
-    def request_decorator(self, func: RequestFunc) -> RequestFunc:
-        def attempt(
-            request: requests.PreparedRequest, context: Context | None
-        ) -> requests.Response:
-            self.run.progress.on_request(self.name)
-            self._requested_url = request.url or ""
-            return func(request, context)
+    def estimate(self) -> list[StreamEstimate]:
+        """Estimate the requests of a selected stream."""
+        before = self.run.session.calls
+        contexts = fetch(self.contexts(), self.client)
+        requests = self.run.session.calls - before
+        estimates = list(map(self.estimate_context, contexts))
+        requests += sum(requests_of_context for requests_of_context, _ in estimates)
+        note = ", ".join(note for _, note in estimates if note)
+        if self.context_label:
+            note = f"{len(estimates):,} {self.context_label}"
+        return [StreamEstimate(self.name, requests, note)]
 
-        repeated = retries.with_retries(attempt, self.backoff_handler, self.backoff_jitter)
+    #: Name of the contexts, for people.
+    context_label: ClassVar[str] = ""
 
-        def call(request: requests.PreparedRequest, context: Context | None) -> requests.Response:
-            with self.run.shutdown.waiting():
-                return repeated(request, context)
+    def estimate_context(self, context: Context | None) -> tuple[int, str]:
+        """Estimate the requests of a list and its details, with the basis of the estimate."""
+        return self.estimate_sample(context) if self.sampled_pages else (1, "")
 
-        return call
+    #: Number of pages that an estimate requests; 0 if the list has one page in all.
+    sampled_pages: ClassVar[int] = 0
 
-    @override
-    def backoff_handler(self, details: Details) -> None:
-        self.logger.warning(
-            "%s. Trying again in %.1f seconds (%d of %d).",
-            str(details.get("exception")).rstrip("."),
-            details.get("wait", 0.0),
-            details["tries"] + 1,
-            retries.tries_for(details.get("exception")),
+    def estimate_sample(self, context: Context | None) -> tuple[int, str]:
+        """Estimate the requests of a list from its first pages."""
+        rows, pages = self.sample_records(context, self.sampled_pages)
+        requests = pages or self.sampled_pages + 1
+        if not self.has_details:
+            return requests, f"{len(rows):,} records"
+        listed = self.client.with_string_ids(rows, self.detail_key)
+        details = sum(1 for _ in self.details_in(listed, context))
+        return requests + details, f"{details:,} details"
+
+    def sample_records(
+        self, context: Context | None, pages: int = 1
+    ) -> tuple[list[Record], int | None]:
+        """Request the first pages; return their rows, and the number of pages or None for more."""
+        params = self.get_url_params(context, None)
+        page_size = self.limit(context)
+        if page_size:
+            params["limit"] = page_size
+        path = f"{self.get_url(context).removeprefix(self.url_base)}?{urlencode(params)}"
+        page_list = self.client.get_pages(path.rstrip("?"), self.own_envelope, self.fields)
+        sampled = list(itertools.islice(page_list, pages))
+        rows = [row for page in sampled for row in page]
+        is_complete = len(rows) < pages * (page_size or PAGE)
+        return rows, len(sampled) if is_complete else None
+
+    # -- access rights and failures ------------------------------------------------------------
+
+    @property
+    def is_authorized(self) -> bool:
+        """True if the token may read the stream, as far as known."""
+        return (
+            self.name not in self.run.unauthorized_streams
+            and self.access_group not in self.run.unavailable
         )
+
+    @property
+    def access_group(self) -> str | None:
+        """Group of streams that are authorized together; None if any token may read the stream.
+
+        A product, or a set of privileges.
+        """
+        if self.privileges:
+            return f"streams with the privilege {' and '.join(self.privileges)}"
+        return self.product
+
+    def is_denied(self, error: FatalAPIError) -> bool:
+        """Return whether an error means that the token may not read the stream."""
+        return self.access_group is not None and isinstance(error, self.unauthorized_errors)
+
+    def mark_unauthorized(self, error: FatalAPIError) -> None:
+        """Skip the stream, or all streams of its product, for the rest of the run."""
+        if self.product:
+            self.run.unavailable.add(self.product)
+            self.logger.warning(
+                "Skipping %s: the access token is not authorized for it. %s", self.product, error
+            )
+            return
+        # Other streams have their own paths. Missing privileges are known.
+        self.run.unauthorized_streams.add(self.name)
+        self.logger.warning(
+            "Access denied to stream '%s' (path: %s). The stream and its child streams are skipped"
+            " in this run. Deselect it, or log in with the scope and the privilege it requires. %s",
+            self.name,
+            self.client.requested_path,
+            error,
+        )
+        self.run.failures.skip(self.name)
+
+    @property
+    def may_fail(self) -> bool:
+        """True if the run continues with other streams if this one fails."""
+        return bool(self.privileges)
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
+        self.context = context
         if not self.parent_stream_type:
             self.run.reading = self.name
-        self.since = self.start_timestamp()
         try:
             yield from self._read_or_fail(context)
         except FatalAPIError:
@@ -431,19 +447,13 @@ class ConstantContactStream(RESTStream[str | None]):
             else:
                 raise
 
-    def is_denied(self, error: FatalAPIError) -> bool:
-        """Return whether an error means that the token may not read the stream."""
-        return self.access_group is not None and isinstance(error, self.unauthorized_errors)
+    def _forget_progress(self) -> None:
+        """Keep the previous bookmark: a failed stream is not complete."""
+        self.get_context_state(None).pop("progress_markers", None)
 
-    def mark_unauthorized(self, error: FatalAPIError) -> None:
-        """Skip the product for the rest of the run, with a warning."""
-        self.run.unavailable.add(self.access_group)
-        self.logger.warning(
-            "Skipping %s: the access token is not authorized for it. %s", self.access_group, error
-        )
-
-    #: Whether the run continues with other streams if this one fails.
-    may_fail: ClassVar[bool] = False
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
+        """Fetch the records of a context, page by page."""
+        return self.request_records(context)
 
     def skip_object(self, object_id: str, error: FatalAPIError) -> None:
         """Warn about an object that cannot be synced; the run continues with the next one.
@@ -461,14 +471,13 @@ class ConstantContactStream(RESTStream[str | None]):
             "Stream '%s' could not sync '%s' (path: %s). It is skipped in this run. %s",
             self.name,
             object_id,
-            self.requested_path or self.path,
+            self.client.requested_path or self.path,
             error,
         )
-        self.cancel_prefetch()
-        is_known = not self._failed_before.isdisjoint(
-            # Watermarks contain parents by an id of their own, or by its short form.
-            {short_id(object_id), short_id(short_id(object_id))}
-        )
+        self.client.cancel_prefetch()
+        # Watermarks contain parents by an id of their own, or by its short form.
+        names = {short_id(object_id), short_id(short_id(object_id))}
+        is_known = not self.failed_before.isdisjoint(names)
         failures = self.run.failures
         failures.add(self.name, object_id, error, is_known=is_known)
         if self.is_authorized and failures.is_down(self.name):
@@ -479,52 +488,23 @@ class ConstantContactStream(RESTStream[str | None]):
             self.run.unauthorized_streams.add(self.name)
 
     @cached_property
-    def _failed_before(self) -> set[str]:
+    def failed_before(self) -> frozenset[str]:
+        """Short ids of objects that earlier runs could not sync."""
         groups = self.run.bookmarks_of(self.name).get("failed") or ()
-        return {each for group in groups for each in short_ids_in(group["ids"])}
+        return frozenset(each for group in groups for each in short_ids_in(group["ids"]))
 
-    def cancel_prefetch(self) -> None:
-        """Cancel the forecasts that depend on the last request, which failed for good."""
-        self.run.session.cancel(self._requested_url)
-
-    _requested_url = ""
-
-    @property
-    def requested_path(self) -> str:
-        """The path of the last request."""
-        return urlsplit(self._requested_url).path
-
-    def _forget_progress(self) -> None:
-        """Keep the previous bookmark: a failed stream is not complete."""
-        self.get_context_state(None).pop("progress_markers", None)
-
-    def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        """Fetch the records of a context, page by page."""
-        return self.request_records(context)
-
-    # -- pages ---------------------------------------------------------------------------------
-
-    #: Whether records come from pages unchanged, with nothing added or merged: large streams
-    #: conform them page by page.
-    conforms_pages: ClassVar[bool] = False
-    #: The current context.
-    context: Context | None = None
-
-    @override
-    def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        page = self.pages.read(response)
-        return self._conform_page(page) if self.conforms_pages else page.rows
+    # -- records -------------------------------------------------------------------------------
 
     @cached_property
-    def pages(self) -> ResponseParser:
-        """Parses responses."""
+    def parser(self) -> ResponseParser:
+        """Parses the pages of the stream."""
         envelope = self.own_envelope
-        typed = FastPageDecoder(self.effective_schema, envelope) if self.conforms_pages else None
-        return ResponseParser(self.name, envelope, self.fields, self.logger, typed)
+        fast = FastPageDecoder(self.effective_schema, envelope) if self.is_large else None
+        return ResponseParser(self.name, envelope, self.fields, self.logger, fast)
 
     @property
     def own_envelope(self) -> Envelope:
-        """Envelope of the stream's responses."""
+        """Envelope of the stream's pages."""
         return self.envelope or self.run.api.envelope
 
     @cached_property
@@ -532,46 +512,24 @@ class ConstantContactStream(RESTStream[str | None]):
         """Fields of the API's objects. An object with none of them is something else."""
         return frozenset(self.schema["properties"])
 
-    def _conform_page(self, page: Page) -> Iterator[Record]:
-        self.run.shutdown.check()
-        keys = self._keys_of(self.context)
-        replication_key = self.replication_key or ""
-        newest = ""
-        rows = 0
+    @override
+    def parse_response(self, response: requests.Response) -> Iterable[Record]:
+        page = self.select_rows(self.parser.read(response))
         as_dict = page.as_dict
-        for each in page.rows:
-            if not as_dict and not self._has_plain_key(each):
-                continue
-            row = self.preprocess_record(as_dict(each) if as_dict else each, self.context)
-            if row is None:
-                continue
-            if keys:
-                row.update(keys)
-            if as_dict:
-                self.conform.normalize_timestamps(row)
-            else:
-                row = self.conform(row)
-            if self._has_key(row):
-                timestamp = row.setdefault(replication_key, None)
-                if timestamp and timestamp > newest:
-                    newest = timestamp
-                rows += 1
-                yield row
-        self._count(rows)
-        if newest:
-            self.advance_bookmark(min(newest, timestamps.write(self.signpost)))
+        self._are_types_valid = as_dict is not None
+        self._newest = ""
+        yield from map(as_dict, page.rows) if as_dict else page.rows
+        if self._newest:
+            self.advance_bookmark(min(self._newest, timestamps.write(self.signpost)))
 
-    @property
-    def signpost(self) -> dt.datetime:
-        """Signpost: upper limit for bookmarks in this run."""
-        return self.run.session.started_at
+    # Whether the decoder has checked the types of the current page.
+    _are_types_valid = False
+    # The newest replication key of the current page.
+    _newest = ""
 
-    def advance_bookmark(self, timestamp: str) -> None:
-        """Advance the bookmark to the newest value of the replication key."""
-        if self.selected and self.replication_key:
-            super()._increment_stream_state({self.replication_key: timestamp}, context=self.context)
-
-    # -- records -------------------------------------------------------------------------------
+    def select_rows(self, page: Page) -> Page:
+        """Return a page without rows that were on the page before."""
+        return page
 
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         """Normalize an API quirk in an object; None drops the object."""
@@ -584,21 +542,26 @@ class ConstantContactStream(RESTStream[str | None]):
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        if self.conforms_pages:
-            return row
         self.run.shutdown.check()
+        context = self.context
         if not self._has_plain_key(row):
             return None
-        adapted = self.preprocess_record(row, context)
-        if adapted is None:
+        record = self.preprocess_record(row, context)
+        if record is None:
             return None
-        shaped = self.conform({**adapted, **self._keys_of(context)})
+        record.update(self._keys_of(context))
+        if self._are_types_valid:
+            self.conform.normalize_timestamps(record)
+        else:
+            record = self.conform(record)
+        if not self._has_key(record):
+            return None
         if self.replication_key:
-            shaped.setdefault(self.replication_key, None)
-        if not self._has_key(shaped):
-            return None
-        self._count(1)
-        return shaped
+            timestamp = record.setdefault(self.replication_key, None)
+            self._newest = max(self._newest, timestamp or "")
+        if self.selected:
+            self.run.progress.records[self.name] += 1
+        return record
 
     def _keys_of(self, context: Context | None) -> Record:
         return {key: context[key] for key in self.primary_keys if key in context} if context else {}
@@ -607,36 +570,23 @@ class ConstantContactStream(RESTStream[str | None]):
         """Return whether no part of an object's key is an array or object."""
         for key in self.primary_keys:
             if isinstance(row.get(key), (dict, list)):
-                self._warn_of_key(key)
+                self.client.warn_of_key(key)
                 return False
         return True
 
     def _has_key(self, row: Record) -> bool:
         for key in self.primary_keys:
             if row.get(key) is None:
-                self._warn_of_key(key)
+                self.client.warn_of_key(key)
                 return False
         return True
-
-    def _warn_of_key(self, key: str) -> None:
-        self.logger.warning("Skipping a record without its key (%s).", key)
-
-    def _count(self, rows: int) -> None:
-        if self.selected:
-            self.run.progress.records[self.name] += rows
 
     @override
     def generate_child_contexts(
         self, record: Record, context: Context | None
     ) -> Iterable[Context | None]:
-        return super().generate_child_contexts(record, context) if self.child_streams else ()
-
-    @override
-    def _increment_stream_state(
-        self, latest_record: Record, *, context: Context | None = None
-    ) -> None:
-        if not self.conforms_pages:
-            super()._increment_stream_state(latest_record, context=context)
+        # A parent stream syncs its children itself.
+        return ()
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
@@ -667,8 +617,23 @@ class ConstantContactStream(RESTStream[str | None]):
 
     # -- incremental reads ---------------------------------------------------------------------
 
-    #: The oldest change that this run requests; None for everything.
-    since: dt.datetime | None = None
+    @property
+    def signpost(self) -> dt.datetime:
+        """Signpost: upper limit for bookmarks in this run."""
+        return self.run.session.started_at
+
+    @override
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        # Called per record: large streams advance their bookmark per page.
+        if not self.is_large:
+            super()._increment_stream_state(latest_record, context=context)
+
+    def advance_bookmark(self, timestamp: str) -> None:
+        """Advance the bookmark of a large stream to the newest value of the replication key."""
+        if self.is_large and self.selected and self.replication_key:
+            super()._increment_stream_state({self.replication_key: timestamp}, context=self.context)
 
     @property
     def is_full_table(self) -> bool:
@@ -704,171 +669,6 @@ class ConstantContactStream(RESTStream[str | None]):
             return None
         same_key = state.get("replication_key") == self.replication_key
         return state.get("replication_key_value") if same_key else None
-
-    def start_timestamp(self) -> dt.datetime | None:
-        """The bookmark less `lookback_hours`, or `start_date`, whichever is later."""
-        start = self.get_starting_timestamp(None) if self.replication_key else None
-        if start is None or not self.bookmark:
-            return start
-        return self.apply_lookback(start)
-
-    @property
-    def start_date(self) -> dt.datetime | None:
-        """The oldest change that a first run requests."""
-        return timestamps.parse(self.config.get("start_date", ""))
-
-    def apply_lookback(self, synced_until: dt.datetime) -> dt.datetime:
-        """Return a timestamp less `lookback_hours`, but not before `start_date`."""
-        oldest = max(synced_until, _EARLIEST) - dt.timedelta(hours=self.config["lookback_hours"])
-        return max(oldest, self.start_date) if self.start_date else oldest
-
-    # -- prefetching ---------------------------------------------------------------------------
-
-    def forecast_requests(self) -> RequestForecast:
-        """Forecast the requests of the stream, in their order, as far as known.
-
-        It runs ahead of the stream, on completed responses, and changes nothing. It may be
-        incomplete, but a request that the stream does not need is wasted.
-        """
-        if self.is_requested:
-            contexts: Sequence[Context | None] = self.partitions or (None,)
-            for context in contexts:
-                yield self.prefetch_page(context)
-
-    def prefetch_page(
-        self, context: Context | None, link: str | None = None, envelope: Envelope | None = None
-    ) -> PendingRequest:
-        """Return the request for a page, which knows those for later pages.
-
-        Args:
-            context: As for `request_records`.
-            link: Link to the page; None for the first one.
-            envelope: Envelope of the pages; the stream's own by default.
-        """
-
-        def page(link: str | None) -> requests.PreparedRequest:
-            request = self.get_http_request(page=PageContext(context, link))
-            return self.build_prepared_request(
-                method=request.method,
-                url=request.url,
-                params=request.encode_params(),
-                headers=request.headers,
-            )
-
-        def should_stop_pagination(response: requests.Response) -> bool:
-            return self.should_stop_pagination(response, context)
-
-        return _following(page(link), envelope or self.own_envelope, page, should_stop_pagination)
-
-    def prefetch_list(self, path: str, envelope: Envelope) -> PendingRequest:
-        """Return the first request of `fetch_list`, which knows those for later pages."""
-        first = self.request_for(path)
-
-        def page(link: str) -> requests.PreparedRequest:
-            return self._request_to(self._followed(link, first.url or ""))
-
-        return _following(first, envelope, page)
-
-    def prefetch_detail(self, path: str) -> PendingRequest:
-        """Return the request of `fetch_detail` and `fetch_page`."""
-        return PendingRequest(self.request_for(path))
-
-    def await_rows(
-        self, call: PendingRequest | None, envelope: Envelope | None = None, key: str = "id"
-    ) -> Generator[None, None, list[Record]]:
-        """Wait for all pages of a list.
-
-        Raises:
-            InvalidResponseError: A page is not valid.
-        """
-        rows: list[Record] = []
-        while call is not None:
-            response = yield from wait_for(call)
-            if call.is_canceled:
-                break
-            rows += parse_unvalidated(response, envelope or self.own_envelope, key)
-            call = call.next
-        return rows
-
-    # -- estimates -----------------------------------------------------------------------------
-
-    def estimates(self) -> Iterable[StreamEstimate]:
-        """Estimate the requests of the stream and its children, with few requests."""
-        if not self.is_requested:
-            return ()
-        if not self.is_authorized:
-            return [self._unauthorized_estimate(requests=0)]
-        self.since = self.start_timestamp()
-        try:
-            return list(self.estimate_all())
-        except APIError as error:
-            if not self.is_denied(error):
-                raise
-            self.mark_unauthorized(error)
-            return [self._unauthorized_estimate(requests=1)]
-
-    def _unauthorized_estimate(self, requests: int) -> StreamEstimate:
-        note = f"The access token is not authorized for {self.access_group}"
-        return StreamEstimate(self.name, requests, note)
-
-    def estimate_all(self) -> Iterable[StreamEstimate]:
-        """Estimate the requests of a selected stream."""
-        return [StreamEstimate(self.name, *self.estimate())]
-
-    @property
-    def is_requested(self) -> bool:
-        """True if the run requests the stream itself, and not as a child."""
-        return self.selected
-
-    def estimate(self) -> tuple[int, str]:
-        """Estimate the number of requests, with the basis of the estimate."""
-        return 1, ""
-
-    def sample_records(
-        self, context: Context | None, pages: int = 1
-    ) -> tuple[list[Record], int | None]:
-        """Request the first pages; return their rows, and the number of pages or None for more."""
-        before = self.run.session.calls
-        most = pages * (self.limit(context) or PAGE)
-        rows = list(itertools.islice(self.request_records(context), most))
-        return rows, self.run.session.calls - before if len(rows) < most else None
-
-
-def _following(
-    first: requests.PreparedRequest,
-    envelope: Envelope,
-    page: Callable[[str], requests.PreparedRequest],
-    should_stop_pagination: Callable[[requests.Response], bool] = lambda _: False,
-) -> PendingRequest:
-    """Return the request for a first page, which knows those for later pages by their links."""
-    seen: set[str] = set()
-
-    def follow(response: requests.Response) -> PendingRequest | None:
-        link = envelopes.link_of(response.content, envelope)
-        if not link or link in seen or should_stop_pagination(response):
-            return None
-        seen.add(link)
-        try:
-            return PendingRequest(page(link), follow)
-        except FatalAPIError:
-            return None  # The error is handled where the response is needed.
-
-    return PendingRequest(first, follow)
-
-
-def parse_unvalidated(
-    response: requests.Response | None, envelope: Envelope, key: str = "id"
-) -> list[Record]:
-    """Parse a prefetched response without error handling.
-
-    Raises:
-        InvalidResponseError: It is not valid.
-    """
-    if response is None:
-        msg = "there is none"
-        raise InvalidResponseError(msg)
-    rows = envelope.open(envelopes.decode(response.content)).rows
-    return list(envelopes.with_string_ids(rows, lambda: None, key))
 
 
 def map_fault(stream: str, error: Exception) -> str:

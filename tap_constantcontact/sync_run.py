@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
-from tap_constantcontact.cache import RunCache
+from tap_constantcontact.cache import RunCache, SharedLists
 from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.failures import Failures
 from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.rate_limiter import RateLimiter, seconds_between_requests
 from tap_constantcontact.http.session import Session
+from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.state_writer import without_progress_markers
 from tap_constantcontact.terminal.logs import clear_before_logging, redact_in_logs
 from tap_constantcontact.terminal.progress import Progress
@@ -46,6 +49,41 @@ class SupportsPrefetch(Protocol):
         """Forecast the requests of the stream; None while one depends on a response in flight."""
 
 
+# The API did not exist before. Earlier timestamps in a state are replaced by this one.
+_EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class SyncPeriod:
+    """The period of which a run syncs changes.
+
+    Attributes:
+        start_date: The oldest change that a first run requests; None for everything.
+        lookback: Overlap of syncs (`lookback_hours`), which is subtracted from bookmarks.
+        window: Interval after the sending of a campaign, or the end of an event, in which changes
+            are expected; None for no limit.
+        started_at: The start of the run.
+    """
+
+    start_date: dt.datetime | None
+    lookback: dt.timedelta
+    window: dt.timedelta | None
+    started_at: dt.datetime
+
+    def apply_lookback(self, synced_until: dt.datetime) -> dt.datetime:
+        """Return a timestamp less `lookback_hours`, but not before `start_date`."""
+        oldest = max(synced_until, _EARLIEST) - self.lookback
+        return max(oldest, self.start_date) if self.start_date else oldest
+
+    def oldest_change(self, synced_until: dt.datetime | None) -> dt.datetime | None:
+        """Return the oldest change to sync of an object; None for all changes.
+
+        Args:
+            synced_until: The timestamp until which it is synced; None for never.
+        """
+        return self.apply_lookback(synced_until) if synced_until else self.start_date
+
+
 class SyncRun:
     """One run of a tap.
 
@@ -57,8 +95,9 @@ class SyncRun:
         available: Access groups that it is authorized for.
         unauthorized_streams: Names of streams that the API does not let the user read.
         failures: Objects that could not be synced.
-        missing_privileges: Privileges that the user does not have, as far as known.
+        missing_privileges: Privileges that the user does not have.
         cache: Values that several streams share.
+        shared_lists: Lists that several streams share.
         probe_requests: By access group, the request whose response tells whether it is available.
     """
 
@@ -81,6 +120,7 @@ class SyncRun:
         self.failures = Failures()
         self.probe_requests: dict[str | None, PendingRequest] = {}
         self.cache = RunCache()
+        self.shared_lists = SharedLists()
 
     @cached_property
     def rate_limiter(self) -> RateLimiter:
@@ -155,6 +195,17 @@ class SyncRun:
     def selected(self) -> frozenset[str]:
         """Names of the selected streams."""
         return frozenset(name for name, each in self._tap.streams.items() if each.selected)
+
+    @property
+    def period(self) -> SyncPeriod:
+        """The period of which the run syncs changes."""
+        days = int(self.config["tracking_window_days"])
+        return SyncPeriod(
+            start_date=timestamps.parse(self.config.get("start_date", "")),
+            lookback=dt.timedelta(hours=self.config["lookback_hours"]),
+            window=dt.timedelta(days=days) if days else None,
+            started_at=self.session.started_at,
+        )
 
     @property
     def user_agent(self) -> str:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.estimate": set(),
     "tap_constantcontact.meltano": set(),
-    "tap_constantcontact.cache": set(),
+    "tap_constantcontact.cache": {"http"},
     "tap_constantcontact.http": set(),
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
@@ -23,23 +23,27 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.settings": {"records", "meltano"},
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.sync_run": {"api", "cache", "http", "records", "state", "terminal"},
-    "tap_constantcontact.stream": {"sync_run", "estimate", "http", "records", "state"},
-    "tap_constantcontact.account_stream": {"stream", "http"},
-    "tap_constantcontact.contacts": {"stream", "sync_run", "estimate", "http", "records"},
-    "tap_constantcontact.partitioned": {"stream", "sync_run", "estimate", "http", "state"},
-    "tap_constantcontact.child_stream": {
-        "stream", "sync_run", "cache", "estimate", "http", "records", "state",
+    "tap_constantcontact.client": {"sync_run", "http", "records"},
+    "tap_constantcontact.list_requests": {"cache", "client", "http"},
+    "tap_constantcontact.stream": {
+        "client", "list_requests", "sync_run", "estimate", "http", "records", "state",
     },
+    "tap_constantcontact.account_stream": {"stream", "http"},
+    "tap_constantcontact.contacts": {"stream", "estimate", "http", "records"},
+    "tap_constantcontact.partitioned": {"stream", "list_requests", "http", "state"},
+    "tap_constantcontact.refresh": {"cache", "sync_run", "state"},
+    "tap_constantcontact.child_stream": {"refresh", "stream", "sync_run", "http", "state"},
     "tap_constantcontact.parent_stream": {
-        "child_stream", "stream", "sync_run", "cache", "estimate", "http", "records", "state",
+        "child_stream", "refresh", "stream", "list_requests", "estimate", "http", "state",
     },
     "tap_constantcontact.v2": {
         "parent_stream", "child_stream", "account_stream", "contacts", "partitioned", "stream",
-        "sync_run", "api", "estimate", "http", "records", "state",
+        "refresh", "list_requests", "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.v3": {
         "meltano", "parent_stream", "child_stream", "account_stream", "contacts", "partitioned",
-        "stream", "sync_run", "api", "estimate", "http", "records", "state",
+        "stream", "refresh", "list_requests", "sync_run", "api", "cache", "estimate", "http",
+        "records", "state",
     },
     "tap_constantcontact.exit_codes": {"http"},
     "tap_constantcontact.cli": {

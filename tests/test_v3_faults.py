@@ -353,12 +353,12 @@ USERS = {
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small accounts have several pages of everything."""
     for stream in STREAMS.values():
-        for name in ("page_size", "members_page_size"):
+        for name in ("page_size", "parents_page_size"):
             if getattr(type(stream), name, None):
                 monkeypatch.setattr(type(stream), name, 3)
     monkeypatch.setattr(contacts, "_LARGEST_PAGE", 7)
     monkeypatch.setattr(contacts, "_SMALLEST_PAGE", 2)
-    monkeypatch.setattr(campaign_metrics, "_ALL_SUMMARIES", f"{campaign_metrics.SUMMARIES}?limit=2")
+    monkeypatch.setattr(campaign_metrics, "SUMMARY_PAGE", 2)
     monkeypatch.setattr(campaign_metrics, "STATS_BATCH", 2)
 
 

@@ -59,18 +59,19 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
             self._seen.add(link)
         return link
 
-    def check(self, page: Page) -> None:
-        """Validate the last page.
+    def check(self, page: Page) -> Page:
+        """Return a page, after validation if it is the last one.
 
         Raises:
             InvalidResponseError: There must be more records.
         """
         if page.next_link or page.total is None or not self._is_from_the_start:
-            return
+            return page
         count = self._records + len(page.rows) + page.left_out
         if count < page.total:
             msg = f"ends the list after {count:,} of {page.total:,} records"
             raise InvalidResponseError(msg)
+        return page
 
     def has_seen(self, link: str) -> bool:
         """Return whether a link was followed before."""

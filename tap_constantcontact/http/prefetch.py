@@ -48,7 +48,7 @@ class PendingRequest:
         is_canceled: Whether it failed for good.
         was_requested: Whether it was needed. From then on it is sent only if it is needed again.
         result: The response or the error.
-        next: The request for the next page, known from its response.
+        next: The request for the next page, from its response.
     """
 
     def __init__(

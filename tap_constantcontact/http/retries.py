@@ -121,14 +121,12 @@ def concerns_one_object(error: FatalAPIError) -> bool:
 def with_retries(
     call: RequestFunc,
     notice: Callable[[Details], None],
-    jitter: Callable[[float], float],
 ) -> RequestFunc:
     """Return a call with retries and exponential backoff.
 
     Args:
         call: Makes one attempt.
         notice: Is called before each retry.
-        jitter: Randomizes the seconds to wait.
     """
     patient = call
     for kind, max_tries in (
@@ -148,7 +146,7 @@ def with_retries(
         _RETRIED,
         max_tries=MAX_TRIES,
         giveup=lambda error: isinstance(error, TransientError),
-        jitter=jitter,
+        jitter=backoff.random_jitter,
         on_backoff=notice,
         logger=None,
     )(patient)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from tap_constantcontact.http import envelopes
@@ -10,7 +9,6 @@ from tap_constantcontact.http.envelopes import InvalidResponseError
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
     import requests
@@ -20,47 +18,32 @@ if TYPE_CHECKING:
 
 
 class ResponseParser:
-    """Parses the responses of a stream: its own, and others that it requests besides."""
+    """Parses the responses of one kind of request."""
 
     def __init__(
         self,
         stream: str,
         envelope: Envelope,
-        fields: AbstractSet[str],
+        fields: AbstractSet[str] | None,
         logger: logging.Logger,
-        typed: FastPageDecoder | None = None,
+        fast: FastPageDecoder | None = None,
     ) -> None:
-        """Create a parser for the stream's own responses.
+        """Create a parser.
 
         Args:
             stream: Name of the stream.
             envelope: Envelope of its responses.
-            fields: An object with none of these fields is something else.
+            fields: An object with none of these fields is something else; None if the envelope is
+                enough.
             logger: Logs warnings.
-            typed: Decodes conforming pages; None if there is no such decoder.
+            fast: Decodes conforming pages; None if there is no such decoder.
         """
         self._stream = stream
-        self._own: tuple[Envelope, AbstractSet[str] | None] = (envelope, fields)
-        self._expected: tuple[Envelope, AbstractSet[str] | None] = self._own
+        self._envelope = envelope
+        self._fields = fields
         self._logger = logger
-        self._fast = typed
+        self._fast = fast
         self._last: tuple[requests.Response | None, Page | None] = (None, None)
-
-    @contextlib.contextmanager
-    def expecting(
-        self, envelope: Envelope, fields: AbstractSet[str] | None = None
-    ) -> Iterator[None]:
-        """Parse responses to other requests of the stream."""
-        before, self._expected = self._expected, (envelope, fields)
-        try:
-            yield
-        finally:
-            self._expected = before
-
-    @property
-    def is_own(self) -> bool:
-        """True if the next response contains the stream's own rows."""
-        return self._expected is self._own
 
     def read(self, response: requests.Response) -> Page:
         """Parse a response, once.
@@ -68,19 +51,16 @@ class ResponseParser:
         Raises:
             InvalidResponseError: If it is not valid.
         """
-        answer, page = self._last
-        if answer is not response or page is None:
-            page = self._read_fast(response.content) or self._read_carefully(response.content)
+        last_response, page = self._last
+        if last_response is not response or page is None:
+            body = response.content
+            page = (self._fast and self._fast.read(body)) or self._read_carefully(body)
             self._last = (response, page)
         return page
 
-    def _read_fast(self, body: bytes) -> Page | None:
-        return self._fast.read(body) if self._fast and self.is_own else None
-
     def _read_carefully(self, body: bytes) -> Page:
-        envelope, fields = self._expected
-        page = envelope.open(envelopes.decode(body))
-        if fields and any(fields.isdisjoint(row) for row in page.rows):
+        page = self._envelope.open(envelopes.decode(body))
+        if self._fields and any(self._fields.isdisjoint(row) for row in page.rows):
             msg = f"holds something else than {self._stream}"
             raise InvalidResponseError(msg)
         if page.left_out:

@@ -1,101 +1,135 @@
-"""Campaigns as the API returns them: status, activities, counters (docs/api/v3.md §10)."""
+"""Campaigns: status, activities, counters (docs/api/v3.md §10, §11)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
+from tap_constantcontact.refresh import Parent
 from tap_constantcontact.state.ids import fingerprint
-from tap_constantcontact.v3.campaign_metrics import sent_at
 from tap_constantcontact.v3.counters import counts_of, short_activity_id
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from singer_sdk.helpers.types import Record
 
+REMOVED, SCHEDULED, DONE = "removed", "scheduled", "done"
 # Only these were not sent. A status that nobody foresaw is taken for one that was.
-_UNSENT = frozenset({"draft", "scheduled"})
-REMOVED = "removed"
+_UNSENT = frozenset({"draft", SCHEDULED})
+# Campaigns that certainly were sent, or are being sent.
+_SENT = frozenset({DONE, "executing"})
 # The web copy of an email: it has no detail, and no reports.
 PERMALINK = "permalink"
 PRIMARY, RESEND = "primary_email", "resend"
 KNOWN_ROLES = frozenset({PRIMARY, RESEND})
-# Campaigns that certainly were sent, or are being sent.
-DONE = "done"
-_SENT = frozenset({DONE, "executing"})
 # The type of campaigns that are A/B tests.
 _AB_TEST = 57
-# What is known of a campaign beside the fields of its list and detail.
-SUMMARY, STATS, ACTIVITIES = "_summary", "_stats", "campaign_activities"
-EDIT = "_edit"
-INTERNAL_FIELDS = frozenset({"id", SUMMARY, STATS, EDIT, ACTIVITIES})
+#: Field of the detail with the activities. The list has it in samples only.
+ACTIVITIES = "campaign_activities"
 
 
-def status_of(campaign: Record) -> str:
-    """A campaign's status: in lists in title case, in details in upper case."""
-    return str(campaign.get("current_status") or "").lower()
+@dataclass(frozen=True)
+class Campaign(Parent):
+    """A campaign.
 
+    Attributes:
+        summary: Its summary; None if it was not sent, or if there is no access.
+        stats: Its counters; None if they were not requested.
+        detail: Its detail; None if that was not requested.
+    """
 
-def was_sent(campaign: Record) -> bool:
-    """Return whether a campaign may have been sent, by its summary or its status."""
-    return bool(campaign.get(SUMMARY)) or status_of(campaign) not in {*_UNSENT, REMOVED}
+    summary: Record | None = None
+    stats: Record | None = None
+    detail: Record | None = None
 
+    @override
+    def with_detail(self, detail: Record) -> Self:
+        # The detail writes the status in another case than the list does.
+        return dataclasses.replace(self, record={**detail, **self.record}, detail=detail)
 
-def sent_date(campaign: Record) -> dt.datetime | None:
-    """Return the last sending of a campaign, as far as known."""
-    result = sent_at(campaign.get(SUMMARY))
-    return result or timestamps.parse_or_none(campaign.get("updated_at"))
+    @property
+    def status(self) -> str:
+        """Its status: in lists in title case, in details in upper case."""
+        return str(self.record.get("current_status") or "").lower()
 
+    @property
+    def was_sent(self) -> bool:
+        """True if it may have been sent, by its summary or its status."""
+        return bool(self.summary) or self.status not in {*_UNSENT, REMOVED}
 
-def counters_in(campaign: Record) -> dict[str, int]:
-    """Return the current counters of a campaign, by kind."""
-    return counts_of(envelopes.fields_of(campaign.get(STATS)).get("stats"))
+    @property
+    def is_certainly_sent(self) -> bool:
+        """True if it was sent, and has reports."""
+        return (bool(self.summary) or self.status in _SENT) and self.status != REMOVED
 
+    @property
+    def is_ab_test(self) -> bool:
+        """True if it is an A/B test."""
+        return envelopes.count_of(self.record.get("type_code")) == _AB_TEST
 
-def edit_hash(campaign: Record) -> str:
-    """Return a hash of the last edit and the last sending of a campaign."""
-    sent = sent_at(campaign.get(SUMMARY))
-    return fingerprint(f"{campaign.get('updated_at')} {sent}")[:6]
+    @property
+    def last_sent_at(self) -> dt.datetime | None:
+        """Its last sending by its summary; None if that is not known."""
+        return timestamps.parse_or_none((self.summary or {}).get("last_sent_date"))
+
+    @property
+    def sent_date(self) -> dt.datetime | None:
+        """Its last sending, or its last edit; None if neither is known."""
+        return self.last_sent_at or timestamps.parse_or_none(self.record.get("updated_at"))
+
+    @cached_property
+    def counters(self) -> dict[str, int]:
+        """Its current counters, by kind."""
+        return counts_of(envelopes.fields_of(self.stats).get("stats"))
+
+    def counted(self, kind: str) -> int | None:
+        """Return a counter: of records if the campaign is in the window, else of people."""
+        unique_counts = envelopes.fields_of((self.summary or {}).get("unique_counts"))
+        records, people = self.counters.get(kind), envelopes.count_of(unique_counts.get(kind))
+        return people if records is None else max(records, people or 0)
+
+    @cached_property
+    def edit_hash(self) -> str:
+        """A hash of its last edit and its last sending."""
+        return fingerprint(f"{self.record.get('updated_at')} {self.last_sent_at}")[:6]
+
+    @property
+    def sort_key(self) -> str:
+        """Its creation, or its last sending."""
+        sent = (self.summary or {}).get("last_sent_date")
+        return str(self.record.get("created_at") or sent)
+
+    @cached_property
+    def activities(self) -> list[Record]:
+        """The activities that its detail names, with their ids as text."""
+        rows = envelopes.objects((self.detail or {}).get(ACTIVITIES))
+        return list(envelopes.with_string_ids(rows, lambda: None, "campaign_activity_id"))
+
+    @property
+    def has_all_activities(self) -> bool:
+        """True if its detail names activities, each with its id, and not only the web copy."""
+        named = (self.detail or {}).get(ACTIVITIES)
+        has_content = any(role_of(activity) != PERMALINK for activity in self.activities)
+        return isinstance(named, list) and len(self.activities) == len(named) and has_content
+
+    @cached_property
+    def activity_ids(self) -> frozenset[str]:
+        """The short ids of its activities."""
+        ids = (activity["campaign_activity_id"] for activity in self.activities)
+        return frozenset(map(short_activity_id, ids))
 
 
 def role_of(activity: Record) -> str:
     """The role of an activity in a campaign's detail, in lower case."""
     return str(activity.get("role") or "").strip().lower()
-
-
-def order_of(campaign: Record) -> str:
-    """Return the sort key of a campaign: its creation, or its last sending."""
-    summary = envelopes.fields_of(campaign.get(SUMMARY))
-    return str(campaign.get("created_at") or summary.get("last_sent_date"))
-
-
-def with_metrics(
-    parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
-) -> list[Record]:
-    """Return campaigns with their summaries, counters and edit hashes."""
-    rows = (
-        {**parent, SUMMARY: summaries.get(parent["id"]), STATS: stats.get(parent["id"])}
-        for parent in parents
-    )
-    return [{**row, EDIT: edit_hash(row)} for row in rows]
-
-
-def activities_in(campaign: Record) -> list[Record]:
-    """The activities that a campaign's detail names, with their ids as text."""
-    return list(
-        envelopes.with_string_ids(
-            envelopes.objects(campaign.get(ACTIVITIES)), lambda: None, "campaign_activity_id"
-        )
-    )
-
-
-def activity_ids_in(campaign: Record) -> frozenset[str]:
-    """Return the short ids of the activities in a campaign's detail."""
-    ids = (activity["campaign_activity_id"] for activity in activities_in(campaign))
-    return frozenset(map(short_activity_id, ids))
 
 
 class Availability(NamedTuple):
@@ -106,33 +140,25 @@ class Availability(NamedTuple):
         must_have: Returns whether a 404 is an error.
     """
 
-    may_have: Callable[[Record], bool]
-    must_have: Callable[[Record], bool]
+    may_have: Callable[[Campaign], bool]
+    must_have: Callable[[Campaign], bool]
 
 
-def _is_not_removed(campaign: Record) -> bool:
-    return status_of(campaign) != REMOVED
+def _is_not_removed(campaign: Campaign) -> bool:
+    return campaign.status != REMOVED
 
 
-def _is_scheduled(campaign: Record) -> bool:
-    return status_of(campaign) == "scheduled"
-
-
-def _is_certainly_sent(campaign: Record) -> bool:
-    is_sent = bool(campaign.get(SUMMARY)) or status_of(campaign) in _SENT
-    return is_sent and _is_not_removed(campaign)
-
-
-def _is_ab_test(campaign: Record) -> bool:
-    is_test = envelopes.count_of(campaign.get("type_code")) == _AB_TEST
-    return is_test and _is_not_removed(campaign)
-
-
+#: The campaign itself.
+ALWAYS = Availability(lambda _: True, _is_not_removed)
 #: Content. Nothing is left of that of removed campaigns.
 UNTIL_REMOVED = Availability(_is_not_removed, _is_not_removed)
 #: Schedules. The API keeps none after the sending.
-WHILE_SCHEDULED = Availability(_is_scheduled, _is_not_removed)
+WHILE_SCHEDULED = Availability(lambda campaign: campaign.status == SCHEDULED, _is_not_removed)
 #: Reports.
-ONCE_SENT = Availability(was_sent, _is_certainly_sent)
+ONCE_SENT = Availability(
+    lambda campaign: campaign.was_sent, lambda campaign: campaign.is_certainly_sent
+)
 #: A/B tests. Only the detail tells which campaigns have one.
-IF_AB_TEST = Availability(_is_not_removed, _is_ab_test)
+IF_AB_TEST = Availability(
+    _is_not_removed, lambda campaign: campaign.is_ab_test and campaign.status != REMOVED
+)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import requests
     from singer_sdk.helpers.types import Context, Record
 
     from tap_constantcontact.http.envelopes import Page
@@ -40,10 +40,11 @@ class DuplicateNumbering:
         """Return the record with its number."""
         key = tuple(row.get(name) for name in self._keys)
         self._seen[key] += 1
-        return {**row, NUMBER: self._seen[key]}
+        row[NUMBER] = self._seen[key]
+        return row
 
 
-class NumberedStream(V3Stream):
+class NumberedStream(ConstantContactStream):
     """A stream of records without an id, newest first, on numbered pages.
 
     Records that arrive during the sync push others onto the next page, where they appear again.
@@ -52,30 +53,24 @@ class NumberedStream(V3Stream):
 
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
-        self._numbers = DuplicateNumbering(self.primary_keys)
-        self._before: list[tuple[Any, ...]] = []
-        self._top: tuple[Any, ...] | None = None
+        self.numbering = DuplicateNumbering(self.primary_keys)
+        self._keys_before: list[tuple[Any, ...]] = []
+        self._first_key: tuple[Any, ...] | None = None
         return super().request_records(context)
 
     @override
-    def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        page = self.pages.read(response)
-        page = page._replace(rows=self._new(page))
-        return self._conform_page(page) if self.conforms_pages else page.rows
-
-    def _new(self, page: Page) -> list[Any]:
-        """Return the records of a page that were not on the page before."""
+    def select_rows(self, page: Page) -> Page:
         keys = [self._key_of(row) for row in page.rows]
-        if self._top is None and keys:
-            self._top = keys[0]
-        before, self._before = self._before, keys
+        if self._first_key is None and keys:
+            self._first_key = keys[0]
+        before, self._keys_before = self._keys_before, keys
         count = repeated(before, keys)
         if not count:
-            return page.rows
+            return page
         look_alike = all(key == keys[0] for key in keys[:count])
         if look_alike and not self._has_grown():
-            return page.rows
-        return page.rows[count:]
+            return page
+        return page._replace(rows=page.rows[count:])
 
     def _key_of(self, row: Any) -> tuple[Any, ...]:
         """Return the fields that identify a record of the API.
@@ -89,17 +84,10 @@ class NumberedStream(V3Stream):
 
     def _has_grown(self) -> bool:
         """Return whether records have arrived since the first page. Sends a request."""
-        context = self.context or {}
-        request = self.build_prepared_request(
-            method="GET",
-            url=self.get_url(context),
-            params={**self.get_url_params(context, None), "limit": 1},
-            headers=self.http_headers,
-        )
-        with self.pages.expecting(self.own_envelope):
-            response = self.send(request)
-            rows = self.pages.read(response).rows
-        return [self._key_of(row) for row in rows[:1]] != [self._top]
+        path = self.get_url(self.context).removeprefix(self.url_base)
+        query = urlencode({**self.get_url_params(self.context, None), "limit": 1})
+        rows = self.client.get(f"{path}?{query}", self.own_envelope)
+        return [self._key_of(row) for row in rows[:1]] != [self._first_key]
 
 
 def repeated(before: Sequence[Any], rows: Sequence[Any]) -> int:

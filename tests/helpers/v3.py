@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox import Call, Sandbox
-    from tap_constantcontact.v3.stream import V3Stream
+    from tap_constantcontact.stream import ConstantContactStream
 
-STREAMS = cast("dict[str, V3Stream]", everything("v3").streams)
+STREAMS = cast("dict[str, ConstantContactStream]", everything("v3").streams)
 FAMILY = [name for name in STREAMS if name.startswith(("campaign", "event"))]
 TRACKING = [
     f"campaign_{kind}"

@@ -41,7 +41,7 @@ from tap_constantcontact.v2.streams.tracking import (
 if TYPE_CHECKING:
     from tap_constantcontact.stream import ConstantContactStream
 
-#: In the order of a run: when calls run out, it is the cheap and important that has been read.
+#: In the order of a run: if requests run out, the cheap and important streams are synced.
 IN_ORDER: tuple[type[ConstantContactStream], ...] = (
     Account,
     AccountEmails,

@@ -61,7 +61,7 @@ class ContactActivity(ContactReportStream):
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
-        if not timestamps.is_since(happened, self.since):
+        if not timestamps.is_since(happened, context["since"] if context else None):
             return None
         # A key has no nulls: only clicks have a link.
         keys = {key: row.get(key) or NO_VALUE for key in ("campaign_id", "link_id")}

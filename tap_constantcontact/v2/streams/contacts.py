@@ -39,73 +39,77 @@ class Contacts(ContactsStream):
     def get_url_params(
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, Any]:
-        status = context["status"] if context else ALL
+        status, since = self._pass_of(context)
         params = {"status": status, "include_contact_id": "true"}
-        if status == ALL and self.since:
-            params["modified_since"] = timestamps.write(self.since)
+        if status == ALL and since:
+            params["modified_since"] = timestamps.write(since)
         return params
 
-    # -- what it will cost ------------------------------------------------------------------
+    def _pass_of(self, context: Context | None) -> tuple[str, dt.datetime | None]:
+        """Return the status and the oldest change of a pass, or of a sample of all contacts."""
+        context = context or {"status": ALL}
+        return context["status"], context.get("since", self.cursor.since)
+
+    # -- estimate ------------------------------------------------------------------------------
 
     @override
-    def estimate(self) -> tuple[int, str]:
-        sync_pass = self.cursor
-        self.since = sync_pass.since
-        if sync_pass.next_link:
-            left = max(0, self._there_are - sync_pass.rows)
+    def estimate_context(self, context: Context | None) -> tuple[int, str]:
+        cursor = self.cursor
+        status, since = self._pass_of(context)
+        if cursor.next_link:
+            if status != cursor.status:
+                return 0, ""
+            left = max(0, self._total - cursor.rows)
             return self.pages_of(left), f"about {left:,} remaining from an interrupted run"
-        if self.since is None:
-            return self.pages_of(self._there_are), f"about {self._there_are:,} contacts"
-        rows, calls = self.sample_records({"status": ALL}, _PAGES_ASKED)
-        if calls is None:
-            changed = self._share(
-                lambda row: timestamps.is_since(row.get("modified_date"), self.since)
-            )
-            calls = max(_PAGES_ASKED + 1, self.pages_of(changed * self._there_are))
-            note = f"about {changed * self._there_are:,.0f} have changed"
-        else:
-            note = f"{len(rows):,} have changed"
-        if not sync_pass.is_full:
-            opted_out = self._share(lambda row: row.get("status") == OPTED_OUT) * self._there_are
-            calls += self.pages_of(opted_out)
-            note += f", about {opted_out:,.0f} opted out"
-        return calls, note
+        if status == OPTED_OUT:
+            opted_out = self._share(lambda row: row.get("status") == OPTED_OUT) * self._total
+            return self.pages_of(opted_out), f"about {opted_out:,.0f} opted out"
+        if since is None:
+            return self.pages_of(self._total), f"about {self._total:,} contacts"
+        rows, pages = self.sample_records(context, _PAGES_ASKED)
+        if pages is not None:
+            return pages, f"{len(rows):,} have changed"
+        changed = self._total * self._share(
+            lambda row: timestamps.is_since(row.get("modified_date"), since)
+        )
+        requests = max(_PAGES_ASKED + 1, self.pages_of(changed))
+        return requests, f"about {changed:,.0f} have changed"
 
     @cached_property
     def _sample(self) -> list[Record]:
-        """Some contacts, whatever has become of them."""
-        since, self.since = self.since, None
-        rows, _ = self.sample_records({"status": ALL})
-        self.since = since
+        """Some contacts, changed or not."""
+        rows, _ = self.sample_records({"status": ALL, "since": None})
         return rows
 
     @cached_property
-    def _there_are(self) -> int:
+    def _total(self) -> int:
         """Estimate the number of contacts from the counts of the lists."""
         if len(self._sample) < PAGE:
             return len(self._sample)
-        lists = self.fetch_page(Lists.path, Lists.envelope)
+        lists = self.client.get(Lists.path, Lists.envelope)
         counted = sum(row.get("contact_count") or 0 for row in lists)
         on_lists = sum(len(row.get("lists") or ()) for row in self._sample)
         return round(counted * len(self._sample) / on_lists) if on_lists else len(self._sample)
 
-    def _share(self, is_meant: Callable[[Record], bool]) -> float:
-        return sum(map(is_meant, self._sample)) / max(len(self._sample), 1)
+    def _share(self, is_counted: Callable[[Record], bool]) -> float:
+        return sum(map(is_counted, self._sample)) / max(len(self._sample), 1)
 
-    # -- one row ----------------------------------------------------------------------------
+    # -- records -------------------------------------------------------------------------------
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return row if self.since is None or self._is_wanted(row, self.since, context) else None
+        status, since = self._pass_of(context)
+        return row if since is None or _is_wanted(row, since, status) else None
 
-    def _is_wanted(self, row: Record, since: dt.datetime, context: Context | None) -> bool:
-        # Asked for again here: the filter may get lost after the first page (docs/api/v2.md §2.3).
-        changed = timestamps.is_since(row.get("modified_date"), since)
-        if context is None or context["status"] == ALL:
-            return changed
-        # What has changed was in the first pass already.
-        return not changed and any(
-            timestamp >= since
-            for email in envelopes.objects(row.get("email_addresses"))
-            if (timestamp := timestamps.parse_or_none(email.get("opt_out_date")))
-        )
+
+def _is_wanted(row: Record, since: dt.datetime, status: str) -> bool:
+    # Filtered again here: the filter may get lost after the first page (docs/api/v2.md §2.3).
+    has_changed = timestamps.is_since(row.get("modified_date"), since)
+    if status == ALL:
+        return has_changed
+    # What has changed was in the first pass already.
+    return not has_changed and any(
+        timestamp >= since
+        for email in envelopes.objects(row.get("email_addresses"))
+        if (timestamp := timestamps.parse_or_none(email.get("opt_out_date")))
+    )

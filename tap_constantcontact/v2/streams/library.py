@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.estimate import pages
+from tap_constantcontact.estimate import PAGE, pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -18,47 +18,42 @@ if TYPE_CHECKING:
 
 
 class LibraryStream(ConstantContactStream):
-    """Anything of the library, which is a product of its own."""
+    """A stream of the library, which is a product of its own (docs/api/v2.md §12)."""
 
     product = "the library"
+    #: Field of the library's usage that counts the records.
+    usage_field: ClassVar[str] = ""
 
-    def usage(self) -> Record:
-        """The library's own counters."""
+    @override
+    def estimate_context(self, context: Context | None) -> tuple[int, str]:
+        def usage() -> Record:
+            (row,) = self.client.get(LibraryUsage.path, LibraryUsage.envelope)
+            return envelopes.fields_of(row.get("usage_summary"))
 
-        def ask() -> Record:
-            result = self.fetch_page(LibraryUsage.path, LibraryUsage.envelope)
-            return result[0].get("usage_summary") or {}
-
-        return self.run.cache("what the library holds", ask)
+        count = self.run.cache("usage of the library", usage).get(self.usage_field) or 0
+        if not self.usage_field:
+            return 1, ""
+        return pages(count, self.limit(context) or PAGE), f"{count:,} listed"
 
 
 class LibraryUsage(LibraryStream):
-    """Space and files used: one row, sent bare or in an array (docs/api/v2.md §12)."""
+    """Space and number of files: one record, sent bare or in an array."""
 
     name = "library_usage"
     path = "/library/info"
     envelope = envelopes.ONE_OR_ARRAY
     primary_keys = ("image_root",)
 
-    @override
-    def estimate(self) -> tuple[int, str]:
-        self.usage()
-        return 1, ""
-
 
 class LibraryFolders(LibraryStream):
-    """Folders, those inside others lifted out of them (docs/api/v2.md §12)."""
+    """Folders. Those inside others are records of their own."""
 
     name = "library_folders"
     path = "/library/folders"
     primary_keys = ("id",)
     # Sources disagree on 50 or 1000.
     page_size = 50
-
-    @override
-    def estimate(self) -> tuple[int, str]:
-        there_are = self.usage().get("folder_count") or 0
-        return pages(there_are, self.page_size), f"{there_are:,} folders"
+    usage_field = "folder_count"
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
@@ -67,24 +62,30 @@ class LibraryFolders(LibraryStream):
 
     def _with_children(self, folder: Record) -> Iterator[Record]:
         children = envelopes.objects(folder.get("children"))
-        yield {name: held for name, held in folder.items() if name != "children"}
+        yield {name: value for name, value in folder.items() if name != "children"}
         for child in children:
             yield from self._with_children({"parent_id": folder.get("id"), **child})
 
 
+_FILES, _TRASH = "/library/files", "/library/folders/trash/files"
+# The trash may allow 50 only; sources disagree.
+_PAGE_SIZES = {_FILES: 1000, _TRASH: 50}
+
+
 class LibraryFiles(LibraryStream):
-    """Files, those in the trash too (docs/api/v2.md §12)."""
+    """Files, including those in the trash."""
 
     name = "library_files"
-    path = "/library/files"
+    path = _FILES
     primary_keys = ("id",)
     state_partitioning_keys = ()
+    usage_field = "file_count"
 
     @property
     @override
     def partitions(self) -> list[dict[str, str]]:
-        """The two places where files are."""
-        return [{"collection": collection} for collection in PAGE_SIZES]
+        """The two lists of files."""
+        return [{"collection": collection} for collection in _PAGE_SIZES]
 
     @override
     def get_url(self, context: Context | None) -> str:
@@ -92,28 +93,23 @@ class LibraryFiles(LibraryStream):
 
     @override
     def limit(self, context: Context | None) -> int:
-        return PAGE_SIZES[_collection(context)]
+        return _PAGE_SIZES[_collection(context)]
 
     @override
-    def estimate(self) -> tuple[int, str]:
-        there_are = self.usage().get("file_count") or 0
-        _, in_trash = self.sample_records({"collection": TRASH}, _PAGES_ASKED)
-        calls = pages(there_are, PAGE_SIZES[LibraryFiles.path]) + (in_trash or _PAGES_ASKED + 1)
-        return calls, f"{there_are:,} files"
+    def estimate_context(self, context: Context | None) -> tuple[int, str]:
+        if _collection(context) == _TRASH:
+            return self.estimate_sample(context)
+        return super().estimate_context(context)
+
+    sampled_pages = 3
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        row["in_trash"] = "trash" in _collection(context)
-        if "type" in row:  # What the trash calls it.
+        row["in_trash"] = _collection(context) == _TRASH
+        if "type" in row:  # The name of the field in the trash.
             row.setdefault("file_type", row.pop("type"))
         return row
 
 
-TRASH = "/library/folders/trash/files"
-# The trash may allow 50 only; sources disagree.
-_PAGES_ASKED = 3
-PAGE_SIZES = {"/library/files": 1000, TRASH: 50}
-
-
 def _collection(context: Context | None) -> str:
-    return str(context["collection"]) if context else LibraryFiles.path
+    return str(context["collection"]) if context else _FILES

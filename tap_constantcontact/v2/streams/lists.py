@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from typing_extensions import override
+from typing import TYPE_CHECKING, ClassVar
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
-    from singer_sdk.helpers.types import Context
+    from collections.abc import Mapping
 
 
 class Lists(ConstantContactStream):
@@ -24,9 +22,4 @@ class Lists(ConstantContactStream):
     path = "/lists"
     envelope = envelopes.ARRAY
     primary_keys = ("id",)
-
-    @override
-    def get_url_params(
-        self, context: Context | None, next_page_token: str | None
-    ) -> dict[str, Any]:
-        return {"include_list_id": "true"}
+    params: ClassVar[Mapping[str, str]] = {"include_list_id": "true"}

@@ -47,10 +47,10 @@ from tap_constantcontact.v3.streams.tracking import (
 )
 
 if TYPE_CHECKING:
-    from tap_constantcontact.v3.stream import V3Stream
+    from tap_constantcontact.stream import ConstantContactStream
 
-#: In the order of a run: when calls run out, it is the cheap and important that has been read.
-IN_ORDER: tuple[type[V3Stream], ...] = (
+#: In the order of a run: if requests run out, the cheap and important streams are synced.
+IN_ORDER: tuple[type[ConstantContactStream], ...] = (
     Account,
     AccountEmails,
     Lists,

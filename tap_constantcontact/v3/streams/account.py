@@ -1,4 +1,4 @@
-"""The account itself (docs/api/v3.md §6)."""
+"""The account (docs/api/v3.md §6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from tap_constantcontact.account_stream import AccountStream
 from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ def privileges_in(rows: Sequence[Record]) -> frozenset[str] | None:
     return frozenset(map(str, names)) if is_full else None
 
 
-class Account(AccountStream, V3Stream):
-    """The account's organisation and owner, with address and logo: one row."""
+class Account(AccountStream):
+    """The account's organization and owner, with address and logo: one record."""
 
     path = "/account/summary"
     privileges = ("account:read",)
@@ -46,7 +46,7 @@ class Account(AccountStream, V3Stream):
     def granted(self) -> frozenset[str] | None:
         try:
             with retries.raise_when_exhausted():
-                granted = privileges_in(self.fetch_page(PRIVILEGES, envelopes.ARRAY))
+                granted = privileges_in(self.client.get(PRIVILEGES, envelopes.ARRAY))
         except FatalAPIError as error:
             if not (self.is_denied(error) or retries.concerns_one_object(error)):
                 raise
@@ -63,8 +63,8 @@ class Account(AccountStream, V3Stream):
         return granted
 
 
-class AccountEmails(V3Stream):
-    """Addresses that the account may send from, and those to be confirmed."""
+class AccountEmails(ConstantContactStream):
+    """Email addresses of the account, including unconfirmed ones."""
 
     name = "account_emails"
     path = "/account/emails"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
 
-class Activities(V3Stream):
+class Activities(ConstantContactStream):
     """The jobs of the last ten days: all that the API still shows is read each time."""
 
     name = "activities"

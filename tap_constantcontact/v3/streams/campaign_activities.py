@@ -19,9 +19,7 @@ from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.campaign import (
-    ACTIVITIES,
     DONE,
-    EDIT,
     IF_AB_TEST,
     KNOWN_ROLES,
     ONCE_SENT,
@@ -29,58 +27,52 @@ from tap_constantcontact.v3.campaign import (
     PRIMARY,
     REMOVED,
     RESEND,
-    SUMMARY,
-    UNTIL_REMOVED,
     WHILE_SCHEDULED,
-    Availability,
-    activities_in,
-    activity_ids_in,
-    counters_in,
+    Campaign,
     role_of,
-    sent_date,
-    status_of,
 )
-from tap_constantcontact.v3.campaign_metrics import sent_at, unique_count
-from tap_constantcontact.v3.counters import KINDS, with_plain_names
+from tap_constantcontact.v3.counters import with_plain_names
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import V3Stream
-from tap_constantcontact.v3.streams.campaigns import CampaignBaseStream, Campaigns
+from tap_constantcontact.v3.refresh import (
+    CampaignSnapshots,
+    WhenCounted,
+    WhenEdited,
+    WhenLinksChange,
+)
+from tap_constantcontact.v3.streams.campaigns import Campaigns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.child_stream import ParentTask
-    from tap_constantcontact.http.prefetch import RequestForecast
+    from tap_constantcontact.refresh import ParentTask
 
+CONTENT = ("campaign:read",)
+REPORTS = ("ui:campaign:metrics", "campaign:read")
 _STATS_BATCH = 10
 _SHORTEST_RESEND_DELAY = dt.timedelta(hours=12)
 
 
-class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
+class ActivityChildStream(ChildStream[Campaign]):
     """A child stream of campaigns with one request per activity."""
 
     parent_stream_type = Campaigns
     parent_key = Campaigns.parent_key
-    privileges: ClassVar[tuple[str, ...]] = ("campaign:read",)
-    #: Campaigns that have records of the stream.
-    availability: ClassVar[Availability] = UNTIL_REMOVED
-    needs_summaries = True
+    privileges: ClassVar[tuple[str, ...]] = CONTENT
+    refresh: WhenEdited = WhenEdited()
     #: Roles of activities without records of the stream. An unknown role has records.
     lacking_roles: ClassVar[frozenset[str]] = frozenset({PERMALINK})
 
-    def activities(self, campaign: Record) -> list[Record]:
+    def activities(self, campaign: Campaign) -> list[Record]:
         """Return the activities of a campaign that have records of the stream."""
-        result = activities_in(campaign)
-        return [activity for activity in result if role_of(activity) not in self.lacking_roles]
+        return [each for each in campaign.activities if role_of(each) not in self.lacking_roles]
 
-    def child_contexts(self, task: ParentTask) -> list[Context]:
-        """Return the contexts for a campaign: one per request."""
-        context = self.child_context(task)
+    @override
+    def child_contexts(self, task: ParentTask[Campaign]) -> Sequence[Context]:
         return [
             {
-                **context,
+                self.parent_key: task.parent.id,
                 "campaign_activity_id": activity["campaign_activity_id"],
                 "role": role_of(activity),
             }
@@ -88,90 +80,73 @@ class ActivityChildStream(V3Stream, CampaignBaseStream, ChildStream):
         ]
 
     @override
-    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self) -> Iterable[Record]:
         failed: tuple[FatalAPIError, str] | None = None
-        for child_context in self.child_contexts(self.task):
+        for context in self.child_contexts(self.task):
             try:
                 with retries.raise_when_exhausted():
-                    yield from self._read_activity(child_context)
+                    yield from self._fetch_activity(context)
             except FatalAPIError as error:
                 if not retries.concerns_one_object(error):
                     raise
                 # The other activities are read before the campaign counts as failed.
-                failed = failed or (error, self._requested_url)
-                self.cancel_prefetch()
+                failed = failed or (error, self.client.requested_url)
+                self.client.cancel_prefetch()
         if failed:
-            failure, self._requested_url = failed
+            failure, self.client.requested_url = failed
             raise failure
         self._check_detail(self.task.parent)
 
-    def _read_activity(self, context: Context) -> Iterable[Record]:
+    def _fetch_activity(self, context: Context) -> Iterable[Record]:
         campaign, role = self.task.parent, context["role"]
         has_records = False
         try:
             for row in self.request_records(context):
                 has_records = True
-                yield row if self.conforms_pages else self.of_activity(row, context)
+                yield row
         except NotFoundError:
             if self.has_read_pages or self.must_have(campaign, role):
                 raise
             self.on_not_found()
         if not has_records and self.is_in_window and self.must_have_records(campaign, role):
-            msg = f"{self.requested_path} is empty, although the campaign has such records"
+            msg = f"{self.client.requested_path} is empty, although the campaign has such records"
             raise MissingRecordsError(msg)
 
     @property
     def is_in_window(self) -> bool:
         """Return whether the API still keeps the records of the current campaign."""
-        window, sent = self.metrics.window, sent_date(self.task.parent)
-        return window is None or sent is None or sent + window > self.run.session.started_at
+        period, sent = self.run.period, self.task.parent.sent_date
+        return period.window is None or sent is None or sent + period.window > period.started_at
 
-    def must_have_records(self, campaign: Record, role: str) -> bool:
+    def must_have_records(self, campaign: Campaign, role: str) -> bool:
         """Return whether an activity must have records."""
         return False
-
-    @override
-    def applies_to(self, parent: Record) -> bool:
-        return self.availability.may_have(parent)
 
     @override
     def means_no_records(self, error: FatalAPIError) -> bool:
         return False
 
-    def must_have(self, campaign: Record, role: str) -> bool:
+    def must_have(self, campaign: Campaign, role: str) -> bool:
         """Return whether a 404 for an activity is an error."""
-        return role in KNOWN_ROLES and self.availability.must_have(campaign)
+        return self.refresh.must_have(campaign) and role in KNOWN_ROLES
 
-    def _check_detail(self, campaign: Record) -> None:
+    def _check_detail(self, campaign: Campaign) -> None:
         """Make sure that a detail named the campaign's activities.
 
         Raises:
             MissingRecordsError: It lacks some of what it must have.
         """
-        if status_of(campaign) == REMOVED:
-            return
-        named = campaign.get(ACTIVITIES)
-        is_full = isinstance(named, list) and len(activities_in(campaign)) == len(named)
-        has_content = any(role_of(activity) != PERMALINK for activity in activities_in(campaign))
-        is_as_before = self.snapshot(campaign).activities <= activity_ids_in(campaign)
-        if not (is_full and has_content and is_as_before):
-            path = f"{Campaigns.path}/{campaign['id']}"
+        seen = CampaignSnapshots.of(self.run).counters_of(campaign).activities
+        is_complete = campaign.has_all_activities and seen <= campaign.activity_ids
+        if campaign.status != REMOVED and not is_complete:
+            path = f"{Campaigns.path}/{campaign.id}"
             msg = f"The campaign's detail ({path}) lacks activities, or their ids"
             raise MissingRecordsError(msg)
 
-    def of_activity(self, row: Record, context: Context) -> Record:
-        """Return a record with the ids of its campaign and activity."""
-        keys = (self.parent_key, "campaign_activity_id")
-        return {**row, **{key: context[key] for key in keys}}
-
     @override
-    def forecast_child_requests(self, task: ParentTask) -> RequestForecast:
-        for context in self.child_contexts(task):
-            yield self.prefetch_page(context)
-
-    @override
-    def estimate_child(self, task: ParentTask) -> int:
-        return len(self.activities(task.parent))
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
+        row[self.parent_key] = (context or {}).get(self.parent_key)
+        return row
 
 
 class CampaignActivities(ActivityChildStream):
@@ -189,11 +164,11 @@ class CampaignActivities(ActivityChildStream):
     }
 
     @override
-    def fetch_child_records(self, context: Context) -> Iterable[Record]:
-        for activity in activities_in(self.task.parent):
+    def fetch_child_records(self) -> Iterable[Record]:
+        for activity in self.task.parent.activities:
             if role_of(activity) not in KNOWN_ROLES:
-                yield {**activity, **context}
-        yield from super().fetch_child_records(context)
+                yield activity
+        yield from super().fetch_child_records()
 
 
 class CampaignSchedules(ActivityChildStream):
@@ -206,12 +181,10 @@ class CampaignSchedules(ActivityChildStream):
     path = "/emails/activities/{campaign_activity_id}/schedules"
     envelope = envelopes.ARRAY
     primary_keys = ("campaign_activity_id", "scheduled_date")
-
-    availability = WHILE_SCHEDULED
-    needs_summaries = False
+    refresh = WhenEdited(WHILE_SCHEDULED, needs_summaries=False)
 
     @override
-    def must_have_records(self, campaign: Record, role: str) -> bool:
+    def must_have_records(self, campaign: Campaign, role: str) -> bool:
         return role == PRIMARY
 
 
@@ -222,23 +195,23 @@ class CampaignSendHistory(ActivityChildStream):
     path = "/emails/activities/{campaign_activity_id}/send_history"
     envelope = envelopes.ARRAY
     primary_keys = ("campaign_activity_id", "send_id")
-    availability = ONCE_SENT
+    refresh = WhenEdited(ONCE_SENT)
 
     @override
-    def must_have_records(self, campaign: Record, role: str) -> bool:
-        return role == PRIMARY and status_of(campaign) == DONE
+    def must_have_records(self, campaign: Campaign, role: str) -> bool:
+        return role == PRIMARY and campaign.status == DONE
 
     @override
-    def fetch_child_records(self, context: Context) -> Iterable[Record]:
+    def fetch_child_records(self) -> Iterable[Record]:
         run_dates = []
-        for row in super().fetch_child_records(context):
+        for row in super().fetch_child_records():
             run_dates.append(timestamps.parse_or_none(row.get("run_date")))
             yield row
         campaign = self.task.parent
-        sent = sent_at(campaign.get(SUMMARY))
+        sent = campaign.last_sent_at
         latest = max(filter(None, run_dates), default=None)
         is_behind = sent and (latest is None or latest + _SHORTEST_RESEND_DELAY / 2 < sent)
-        if sent and is_behind and self.is_in_window and status_of(campaign) != REMOVED:
+        if sent and is_behind and self.is_in_window and campaign.status != REMOVED:
             msg = f"The history lacks the sending of {timestamps.write(sent)}"
             raise MissingRecordsError(msg)
 
@@ -250,12 +223,12 @@ class CampaignResends(ActivityChildStream):
     path = "/emails/activities/{campaign_activity_id}/non_opener_resends"
     envelope = envelopes.ARRAY
     primary_keys = ("campaign_activity_id", "resend_request_id")
-    availability = ONCE_SENT
+    refresh = WhenEdited(ONCE_SENT)
     lacking_roles = frozenset({PERMALINK, RESEND})
 
     @override
-    def must_have_records(self, campaign: Record, role: str) -> bool:
-        return any(role_of(activity) == RESEND for activity in activities_in(campaign))
+    def must_have_records(self, campaign: Campaign, role: str) -> bool:
+        return any(role_of(activity) == RESEND for activity in campaign.activities)
 
 
 class CampaignAbTests(ActivityChildStream):
@@ -265,7 +238,7 @@ class CampaignAbTests(ActivityChildStream):
     path = "/emails/activities/{campaign_activity_id}/abtest"
     envelope = envelopes.ONE
     primary_keys = ("campaign_activity_id",)
-    availability = IF_AB_TEST
+    refresh = WhenEdited(IF_AB_TEST)
     lacking_roles = frozenset({PERMALINK, RESEND})
 
 
@@ -278,122 +251,67 @@ class CampaignPreviews(ActivityChildStream):
     primary_keys = ("campaign_activity_id",)
 
 
-class MetricsChildStream(ActivityChildStream):
-    """A report, which changes as long as recipients act."""
-
-    availability = ONCE_SENT
-    needs_stats = True
-    privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "campaign:read")
-    #: Kinds of reports whose counters show that the report has changed.
-    kinds: ClassVar[tuple[str, ...]] = KINDS
-
-    @override
-    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
-        if synced_until is None:
-            return self.is_wanted(parent) and self.may_have(parent)
-        window, sent = self.metrics.window, sent_date(parent)
-        if window is not None and sent is not None and sent + window <= self.run.session.started_at:
-            # Once more, whatever is counted: counters are late.
-            synced_until = self.synced_until(parent, synced_until)
-            return synced_until is None or synced_until < sent + window
-        snapshots, now = self.snapshot(parent).counters, counters_in(parent)
-        return not all(
-            kind in snapshots and snapshots[kind].vouches(now.get(kind), synced_until)
-            for kind in self.kinds
-        )
-
-    def is_wanted(self, campaign: Record) -> bool:
-        """Return whether a first run syncs a campaign's report."""
-        return self.was_sent_since(campaign, self.start_date)
-
-    def may_have(self, campaign: Record) -> bool:
-        """Return whether a report may have records: any counter is not zero, or missing."""
-        return any(self._counted(campaign, kind) != 0 for kind in self.kinds)
-
-    def synced_until(
-        self, campaign: Record, synced_until: dt.datetime | None
-    ) -> dt.datetime | None:
-        """Return the timestamp until which a report is synced; None for never."""
-        return synced_until
-
-    @override
-    def must_have(self, campaign: Record, role: str) -> bool:
-        is_counted = any(self._counted(campaign, kind) for kind in self.kinds)
-        return is_counted or super().must_have(campaign, role)
-
-    def _counted(self, campaign: Record, kind: str) -> int | None:
-        """Return a counter: of records if the campaign is in the window, else of people."""
-        rows, people = counters_in(campaign).get(kind), unique_count(campaign.get(SUMMARY), kind)
-        return people if rows is None else max(rows, people or 0)
-
-
-class CampaignLinks(MetricsChildStream):
+class CampaignLinks(ActivityChildStream):
     """Links of campaigns with their clicks, including links without clicks."""
 
     name = "campaign_links"
     path = "/reports/email_reports/{campaign_activity_id}/links"
     envelope = paged("link_click_counts")
+    privileges = REPORTS
     primary_keys = ("campaign_activity_id", "url_id", "link_tag")
-    kinds = ("clicks",)
     params: ClassVar[Mapping[str, str]] = {"no_clicks": "true"}
-
-    @override
-    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
-        if synced_until is None:
-            return self.was_sent_since(parent, self.start_date)
-        # What was sent again has links that nobody has clicked yet.
-        seen = self.edit_hashes.as_of(parent["id"], synced_until)
-        is_known = seen is not None and seen.text == parent[EDIT]
-        is_new = not is_known and self.was_sent_since(parent, self.apply_lookback(synced_until))
-        return is_new or super().is_due(parent, synced_until)
+    refresh = WhenLinksChange()
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         # A key has no nulls.
-        return {**row, "link_tag": row.get("link_tag") or NO_VALUE}
+        row["link_tag"] = row.get("link_tag") or NO_VALUE
+        return super().preprocess_record(row, context)
 
 
-class CampaignActivityStats(MetricsChildStream):
+class CampaignActivityStats(ActivityChildStream):
     """Counters of each activity, if any counter of the campaign has changed."""
 
     name = "campaign_activity_stats"
     path = "/reports/stats/email_campaign_activities/{campaign_activity_ids}"
     envelope = paged("results")
+    privileges = REPORTS
     primary_keys = ("campaign_activity_id",)
+    refresh = WhenCounted()
 
     @override
-    def child_contexts(self, task: ParentTask) -> list[Context]:
-        context = self.child_context(task)
+    def child_contexts(self, task: ParentTask[Campaign]) -> Sequence[Context]:
         ids = [activity["campaign_activity_id"] for activity in self.activities(task.parent)]
         return [
-            {**context, "campaign_activity_ids": ",".join(batch), "role": PRIMARY}
+            {
+                self.parent_key: task.parent.id,
+                "campaign_activity_ids": ",".join(batch),
+                "role": PRIMARY,
+            }
             for batch in batched(ids, _STATS_BATCH)
         ]
 
     @override
-    def fetch_child_records(self, context: Context) -> Iterable[Record]:
-        answered = set()
-        for row in super().fetch_child_records(context):
-            answered.add(envelopes.id_of(row.get("campaign_activity_id")))
+    def fetch_child_records(self) -> Iterable[Record]:
+        returned_ids = set()
+        for row in super().fetch_child_records():
+            returned_ids.add(envelopes.id_of(row.get("campaign_activity_id")))
             yield row
         campaign = self.task.parent
         for activity in self.activities(campaign):
             activity_id, role = activity["campaign_activity_id"], role_of(activity)
             # A resend may not have been sent yet.
-            is_due = role == PRIMARY and self.must_have(campaign, role)
-            if is_due and activity_id not in answered:
+            is_needed = role == PRIMARY and self.must_have(campaign, role)
+            if is_needed and activity_id not in returned_ids:
                 msg = f"The API has no counters for activity {activity_id}"
                 raise MissingRecordsError(msg)
 
     @override
-    def of_activity(self, row: Record, context: Context) -> Record:
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return with_plain_names(row)
 
     @override
     def get_url(self, context: Context | None) -> str:
+        # The SDK would encode the commas.
         ids = context["campaign_activity_ids"] if context else ""
         return f"{self.url_base}{self.path.replace('{campaign_activity_ids}', ids)}"
-
-    @override
-    def estimate_child(self, task: ParentTask) -> int:
-        return 1

@@ -1,92 +1,94 @@
-"""Sums over what became of campaigns (docs/api/v3.md §11)."""
+"""Summaries and counters of campaigns (docs/api/v3.md §11)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.estimate import pages
-from tap_constantcontact.http import retries
+from tap_constantcontact.http import envelopes, retries
+from tap_constantcontact.list_requests import fetch
+from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v3.campaign_metrics import (
+    PRIVILEGE,
     STATS,
-    STATS_BATCH,
     STATS_ENVELOPE,
     SUMMARIES,
     SUMMARY_ENVELOPE,
-    SUMMARY_PAGE,
-    CampaignMetrics,
-    unique_count,
+    request_metrics,
 )
 from tap_constantcontact.v3.counters import with_plain_names
-from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.prefetch import RequestForecast
+    from tap_constantcontact.list_requests import ListRequests
+    from tap_constantcontact.v3.campaign_metrics import CampaignMetrics
 
 
-class CampaignSummaries(V3Stream):
-    """All campaigns that were sent: their sums go on growing, so all are read."""
+class CampaignMetricsStream(ConstantContactStream):
+    """A stream of metrics, which are requested once per run."""
+
+    privileges: ClassVar[tuple[str, ...]] = (PRIVILEGE,)
+    primary_keys: ClassVar[tuple[str, ...]] = ("campaign_id",)
+    #: Whether counters are needed, and not only summaries.
+    needs_stats: ClassVar[bool] = False
+
+    @override
+    def contexts(self) -> ListRequests[Iterable[Context | None]]:
+        yield from request_metrics(self.run.period, with_stats=self.needs_stats)
+        return ()
+
+    def fetch_metrics(self) -> CampaignMetrics:
+        """Return the metrics.
+
+        Raises:
+            FatalAPIError: The summaries, which name all sent campaigns, cannot be read.
+        """
+        metrics = fetch(request_metrics(self.run.period, with_stats=self.needs_stats), self.client)
+        for path, error in metrics.failed.items():
+            if path.startswith(SUMMARIES):
+                raise error
+        return metrics
+
+
+class CampaignSummaries(CampaignMetricsStream):
+    """Summaries of sent campaigns. Their counts keep growing, so all are read."""
 
     name = "campaign_summaries"
     path = SUMMARIES
     envelope = SUMMARY_ENVELOPE
-    privileges = ("ui:campaign:metrics",)
-    primary_keys = ("campaign_id",)
 
     @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        yield from CampaignMetrics(self).summaries().values()
-
-    @override
-    def forecast_requests(self) -> RequestForecast:
-        if self.is_requested and self.is_authorized:
-            yield from CampaignMetrics(self).ahead(stats=False)
-
-    @override
-    def estimate(self) -> tuple[int, str]:
-        there_are = len(CampaignMetrics(self).summaries())
-        return pages(there_are, SUMMARY_PAGE), f"{there_are:,} were sent"
+        yield from self.fetch_metrics().summaries.values()
 
 
-class CampaignStats(V3Stream):
-    """All counters of campaigns of which news is still expected."""
+class CampaignStats(CampaignMetricsStream):
+    """Counters of campaigns in the tracking window."""
 
     name = "campaign_stats"
     path = STATS
     envelope = STATS_ENVELOPE
-    privileges = ("ui:campaign:metrics",)
-    primary_keys = ("campaign_id",)
+    needs_stats = True
 
     @override
     def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        metrics = CampaignMetrics(self)
-        stats = metrics.stats()
-        yield from stats.by_id.values()
-        for path, error in stats.failed.items():
-            if not retries.concerns_one_object(error):
+        metrics = self.fetch_metrics()
+        yield from metrics.stats.values()
+        for path, error in metrics.failed.items():
+            if not (isinstance(error, FatalAPIError) and retries.concerns_one_object(error)):
                 raise error
             self.skip_object(path, error)
-        for campaign in stats.unknown:
+        for campaign in metrics.unknown:
             self.logger.warning("The API has no counters for campaign %s.", campaign)
-            if unique_count(metrics.summaries()[campaign], "sends"):
+            unique_counts = metrics.summaries[campaign].get("unique_counts")
+            if envelopes.count_of(envelopes.fields_of(unique_counts).get("sends")):
                 self.skip_object(campaign, retries.MissingRecordsError("Its summary counts sends."))
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return with_plain_names(row)
-
-    @override
-    def forecast_requests(self) -> RequestForecast:
-        if self.is_requested and self.is_authorized:
-            yield from CampaignMetrics(self).ahead(stats=True)
-
-    @override
-    def estimate(self) -> tuple[int, str]:
-        metrics = CampaignMetrics(self)
-        lively = len(metrics.lively(metrics.summaries().values()))
-        return pages(lively, STATS_BATCH) if lively else 0, f"{lively:,} in the window"

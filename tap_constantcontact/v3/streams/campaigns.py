@@ -1,4 +1,4 @@
-"""Campaigns and their child streams (docs/api/v3.md §10).
+"""Campaigns (docs/api/v3.md §10).
 
 A campaign has a name, a status and dates. Its activities contain the content and have the reports:
 the mail itself, and resends of it.
@@ -7,122 +7,42 @@ the mail itself, and resends of it.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.child_stream import WatermarkedStream
 from tap_constantcontact.parent_stream import FetchLevel, ParentStream
-from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
-from tap_constantcontact.v3.campaign_metrics import CampaignMetrics
-from tap_constantcontact.v3.counters import (
-    CampaignCounters,
-    Counter,
-)
+from tap_constantcontact.v3.campaign import ACTIVITIES, ALWAYS, PRIMARY, REMOVED, Campaign
+from tap_constantcontact.v3.campaign_metrics import PRIVILEGE, request_metrics
+from tap_constantcontact.v3.counters import CampaignCounters
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import V3Stream
+from tap_constantcontact.v3.refresh import (
+    CampaignSnapshots,
+    WhenCountedByRecord,
+    WhenEdited,
+    was_edited_since,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.child_stream import ParentTask
-    from tap_constantcontact.http.prefetch import PendingRequest
+    from tap_constantcontact.list_requests import ListRequests
+    from tap_constantcontact.refresh import ParentTask
     from tap_constantcontact.state.sync_pass import SyncedUntil, SyncPass
-from tap_constantcontact.v3.campaign import (
-    ACTIVITIES,
-    EDIT,
-    INTERNAL_FIELDS,
-    REMOVED,
-    SUMMARY,
-    activity_ids_in,
-    order_of,
-    sent_date,
-    status_of,
-    was_sent,
-    with_metrics,
-)
+    from tap_constantcontact.v3.campaign_metrics import CampaignMetrics
 
 
-class CampaignBaseStream(WatermarkedStream):
-    """Campaigns and their parts."""
-
-    #: Whether it takes the summaries of campaigns to tell what is due.
-    needs_summaries: ClassVar[bool] = False
-    #: Whether it takes their counters besides.
-    needs_stats: ClassVar[bool] = False
-    #: Whether a campaign's activities are what is asked.
-    needs_activities: ClassVar[bool] = True
-
-    @override
-    def is_due(self, parent: Record, synced_until: dt.datetime | None) -> bool:
-        return self.has_changed(parent, synced_until)
-
-    def has_changed(self, campaign: Record, synced_until: dt.datetime | None) -> bool:
-        """Return whether a campaign was edited since its sync, or since `start_date`."""
-        if synced_until and (seen := self.edit_hashes.as_of(campaign["id"], synced_until)):
-            # The look-back would read it again each time.
-            return bool(seen.text != campaign[EDIT])
-        return self.is_since(
-            campaign, self.apply_lookback(synced_until) if synced_until else self.start_date
-        )
-
-    def is_since(self, campaign: Record, timestamp: dt.datetime | None) -> bool:
-        """Return whether a campaign was edited, sent or resent after a timestamp.
-
-        A resend need not move `updated_at`.
-        """
-        is_edited = timestamps.is_since(campaign.get("updated_at"), timestamp)
-        return is_edited or self.was_sent_since(campaign, timestamp)
-
-    @property
-    def edit_hashes(self) -> Snapshots:
-        """Of campaigns that were edited lately, which edit was read; all streams share it."""
-        state = self.run.bookmarks_of(Campaigns.name).get("edit_hashes")
-        return self.run.cache("edits", lambda: Snapshots(state))
-
-    def was_sent_since(self, campaign: Record, timestamp: dt.datetime | None) -> bool:
-        """Return whether a campaign was sent or resent after a timestamp."""
-        sent = sent_date(campaign)
-        return was_sent(campaign) and (timestamp is None or sent is None or sent >= timestamp)
-
-    @property
-    def snapshots(self) -> Snapshots:
-        """Snapshots of campaigns, shared by all streams."""
-        state = self.run.bookmarks_of(Campaigns.name).get("snapshots")
-        return self.run.cache("counters", lambda: Snapshots(state))
-
-    def snapshot(self, campaign: Record) -> CampaignCounters:
-        """Return the counters of a campaign at its last sync."""
-        return CampaignCounters.of(self.snapshots.get(campaign["id"]))
-
-    def counter_after(
-        self, task: ParentTask, synced_until: dt.datetime | None, at: dt.datetime
-    ) -> Mapping[str, Counter]:
-        """Return the counter of the stream's report after a sync, by kind; none by default.
-
-        Args:
-            task: The task.
-            synced_until: Timestamp until which the report was synced before.
-            at: Timestamp of this sync.
-        """
-        return {}
-
-    @cached_property
-    def metrics(self) -> CampaignMetrics:
-        """Sums over campaigns, as this stream asks for them."""
-        return CampaignMetrics(self)
-
-
-class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
+class Campaigns(ParentStream[Campaign]):
     """Campaigns, including removed ones, and their child streams.
 
-    The list is read whole, 500 a call, since no order of it can be relied on. Which reports are
-    due follows from summaries and counters, without a request per campaign.
+    The list is requested completely, 500 per request, since its order is not reliable. Which
+    reports are due follows from summaries and counters, without a request per campaign.
     """
 
     name = "campaigns"
@@ -134,178 +54,189 @@ class Campaigns(V3Stream, CampaignBaseStream, ParentStream):
     page_size = 500
     parent_key = "campaign_id"
     id_field = "campaign_id"
-    needs_activities = False
-
-    def _needs(self, what: str) -> bool:
-        return self.metrics.are_open and any(
-            getattr(stream, what) for stream in self._campaign_streams
-        )
+    refresh = WhenEdited(ALWAYS, needs_summaries=False)
 
     @property
-    def _needs_summaries(self) -> bool:
-        return self._needs("needs_summaries") or self._needs_stats
+    def _policies(self) -> Iterable[WhenEdited]:
+        streams = self.selected_streams.values()
+        return (each.refresh for each in streams if isinstance(each.refresh, WhenEdited))
+
+    @property
+    def _may_read_metrics(self) -> bool:
+        return PRIVILEGE not in self.run.missing_privileges
 
     @property
     def _needs_stats(self) -> bool:
-        return self._needs("needs_stats")
+        return self._may_read_metrics and any(refresh.needs_stats for refresh in self._policies)
+
+    @property
+    def _needs_summaries(self) -> bool:
+        is_needed = any(refresh.needs_summaries for refresh in self._policies)
+        return self._needs_stats or (self._may_read_metrics and is_needed)
+
+    # -- the list ------------------------------------------------------------------------------
 
     @override
-    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Record]:
-        by_id = {row["id"]: row for rows in lists for row in rows}
-        # Pages are numbered, and a campaign that comes in meanwhile shifts them: sorted again.
-        return sorted(by_id.values(), key=order_of, reverse=True)
+    def list_parents(self) -> ListRequests[list[Campaign]]:
+        campaigns = yield from super().list_parents()
+        if not self._needs_summaries:
+            return campaigns
+        metrics = yield from request_metrics(self.run.period, with_stats=self._needs_stats)
+        for path, error in metrics.failed.items():
+            self._warn_of_missing(path, error)
+        return self._with_metrics(campaigns, metrics)
+
+    def _warn_of_missing(self, path: str, error: Exception) -> None:
+        def warn() -> None:
+            self.logger.warning(
+                "Stream '%s' continues without data that cannot be read (path: %s). Reports are"
+                " synced whether or not they have changed. %s",
+                self.name,
+                path,
+                error,
+            )
+
+        # A forecast knows only that the response is not available.
+        if isinstance(error, FatalAPIError):
+            self.run.cache(f"warning about {path}", warn)
 
     @override
-    def state_key(self, parent: Record) -> str:
-        return short_id(parent["id"])
+    def merge_lists(self, lists: Sequence[list[Record]]) -> list[Campaign]:
+        by_id = {row[self.id_field]: row for rows in lists for row in rows}
+        return _sorted(Campaign(campaign_id, row) for campaign_id, row in by_id.items())
+
+    def _with_metrics(self, campaigns: list[Campaign], metrics: CampaignMetrics) -> list[Campaign]:
+        """Return the campaigns with summaries and counters, also those that only summaries name."""
+        records = {campaign.id: campaign.record for campaign in campaigns}
+        for campaign_id in metrics.summaries:
+            records.setdefault(campaign_id, {self.id_field: campaign_id})
+        return _sorted(
+            Campaign(each, record, metrics.summaries.get(each), metrics.stats.get(each))
+            for each, record in records.items()
+        )
 
     @override
-    def sketch_key(self, parent: Record) -> str:
-        # Once it shows that a campaign was sent, all of it is read: reports may be older than the
+    def state_key(self, parent: Campaign) -> str:
+        return short_id(parent.id)
+
+    @override
+    def sketch_key(self, parent: Campaign) -> str:
+        # Once it shows that a campaign was sent, all of it is synced: reports may be older than the
         # run in which it still looked like a draft.
-        return self.state_key(parent) if was_sent(parent) else f"{self.state_key(parent)}-"
+        return self.state_key(parent) if parent.was_sent else f"{self.state_key(parent)}-"
 
     @override
-    def list_parents(self) -> list[Record]:
-        parents = super().list_parents()
-        if not self._needs_summaries:
-            return with_metrics(parents, {}, {})
-        stats = self.metrics.known_stats() if self._needs_stats else {}
-        return self._united(parents, self.metrics.known_summaries(), stats)
-
-    @override
-    def prefetch_parents(self) -> Generator[PendingRequest | None, None, list[Record]]:
-        parents = yield from super().prefetch_parents()
-        if not self._needs_summaries:
-            return with_metrics(parents, {}, {})
-        summaries, stats = yield from self.metrics.ahead(stats=self._needs_stats)
-        return self._united(parents, summaries, stats)
-
-    def _united(
-        self, parents: list[Record], summaries: Mapping[str, Record], stats: Mapping[str, Record]
-    ) -> list[Record]:
-        """The campaigns that the list names, and those that only the summaries name."""
-        listed_ids = {parent["id"] for parent in parents}
-        unlisted = [
-            {"id": each, self.id_field: each, SUMMARY: summary}
-            for each, summary in summaries.items()
-            if each not in listed_ids
-        ]
-        return with_metrics(self.merge_lists([parents, unlisted]), summaries, stats)
-
-    @override
-    def has_vanished(self, parent: Record) -> bool:
+    def has_vanished(self, parent: Campaign) -> bool:
         # Removed campaigns stay in the list.
-        return status_of(parent) == REMOVED or parent["id"] not in self.relisted_ids
+        return parent.status == REMOVED or parent.id not in self.relisted_ids
+
+    @override
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
+        # The activities have a stream of their own.
+        return {name: value for name, value in row.items() if name != ACTIVITIES}
+
+    # -- decisions -----------------------------------------------------------------------------
 
     @override
     def required_level(
-        self, parent: Record, synced_until: SyncedUntil, unchanged: int
+        self, parent: Campaign, synced_until: SyncedUntil, unchanged: int
     ) -> FetchLevel:
         due = self.due_streams(parent, synced_until)
         if not due:
             return FetchLevel.SKIP
-        streams = [stream for stream in self._campaign_streams if stream.name in due]
-        is_deep = any(s.needs_activities for s in streams) or "current_status" not in parent
-        return FetchLevel.DETAIL if is_deep else FetchLevel.LIST
+        needs_detail = due.keys() != {self.name} or "current_status" not in parent.record
+        return FetchLevel.DETAIL if needs_detail else FetchLevel.LIST
 
     @override
-    def due_streams(self, parent: Record, synced_until: SyncedUntil) -> SyncedUntil:
+    def due_streams(self, parent: Campaign, synced_until: SyncedUntil) -> SyncedUntil:
         due = dict(super().due_streams(parent, synced_until))
-        known = self.snapshot(parent).activities
-        if not known or known >= activity_ids_in(parent):
+        seen = CampaignSnapshots.of(self.run).counters_of(parent).activities
+        if not seen or seen >= parent.activity_ids:
             return due
         # The detail names an activity that it did not name before.
         return due | {
             stream.name: synced_until[stream.name]
-            for stream in self._campaign_streams
-            if stream.name in synced_until and stream.needs_activities and stream.applies_to(parent)
+            for stream in self.children
+            if stream.name in synced_until and stream.refresh.applies_to(parent)
         }
 
     @override
-    def fetch_parent_detail(self, parent: Record) -> Record | None:
-        result = super().fetch_parent_detail(parent)
-        # The detail writes the status in another case than the list does.
-        return result and {**result, **parent, ACTIVITIES: result.get(ACTIVITIES)}
+    def approximate_details(self, parents: Sequence[Campaign]) -> Callable[[Campaign], Campaign]:
+        # Most campaigns have one activity with reports.
+        activity = {"campaign_activity_id": "one", "role": PRIMARY}
+        return lambda campaign: campaign.with_detail({ACTIVITIES: [activity]})
 
-    @override
-    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return {name: held for name, held in row.items() if name not in INTERNAL_FIELDS}
-
-    # -- counters ---------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
 
     @override
     def on_parent_synced(
-        self, sync_pass: SyncPass, position: int, task: ParentTask, synced_until: SyncedUntil
+        self,
+        sync_pass: SyncPass,
+        position: int,
+        task: ParentTask[Campaign],
+        synced_until: SyncedUntil,
     ) -> None:
-        parent, timestamp = task.parent, sync_pass.timestamp
-        lately = self.apply_lookback(timestamp)
-        was_missed = self.is_since(parent, lately)
+        campaign, timestamp, period = task.parent, sync_pass.timestamp, self.run.period
+        is_recent = was_edited_since(campaign, period.apply_lookback(timestamp))
         if task.failed:
-            self._new_edit_hashes.put(parent["id"], None)
-        elif task.due or not was_missed:
-            # What some have read of it before in this pass was perhaps another edit.
-            is_same = was_missed and sync_pass.is_for_all(synced_until)
-            self._new_edit_hashes.put(
-                parent["id"], Snapshot(timestamp, parent[EDIT]) if is_same else None
-            )
-        if not self._needs_stats or not was_sent(parent):
+            self._edit_hashes.put(campaign.id, None)
+        elif task.due or not is_recent:
+            # What some streams have synced of it before in this pass was perhaps another edit.
+            is_same = is_recent and sync_pass.is_for_all(synced_until)
+            snapshot = Snapshot(timestamp, campaign.edit_hash) if is_same else None
+            self._edit_hashes.put(campaign.id, snapshot)
+        if not self._needs_stats or not campaign.was_sent:
             return
-        window, sent = self.metrics.window, sent_date(parent)
+        window, sent = period.window, campaign.sent_date
         is_over = window is not None and sent is not None and sent + window <= timestamp
         snapshot = None
         if task.failed or not is_over:
-            snapshot = self._snapshot_of(task, synced_until, timestamp).text(timestamp)
-        self._new_snapshots.put(
-            parent["id"], None if snapshot is None else Snapshot(timestamp, snapshot)
-        )
-
-    @override
-    def extra_state(self, state: dict[str, Any]) -> None:
-        state["edit_hashes"] = self._new_edit_hashes.dump()
-        if self._needs_stats:
-            state["snapshots"] = self._new_snapshots.dump()
-
-    # What is due is told, here and ahead, by what was known when the run began.
-    @cached_property
-    def _new_edit_hashes(self) -> Snapshots:
-        return Snapshots(self.edit_hashes.dump())
-
-    @cached_property
-    def _new_snapshots(self) -> Snapshots:
-        return Snapshots(self.snapshots.dump())
-
-    def _snapshot_of(
-        self, task: ParentTask, synced_until: SyncedUntil, timestamp: dt.datetime
-    ) -> CampaignCounters:
-        """Return the counters of a campaign after its sync."""
-        before = self.snapshot(task.parent)
-        counters = dict(before.counters)
-        for stream in self._campaign_streams:
-            # The others have read it before in this pass.
-            if stream.name in synced_until:
-                counters |= stream.counter_after(task, synced_until[stream.name], timestamp)
-        named = activity_ids_in(task.parent)
-        if ACTIVITIES not in task.parent:
-            named = before.activities
-        elif task.failed and before.activities:
-            # Those that are new stay new, and those that are gone will be new if they come back.
-            named &= before.activities
-        return CampaignCounters(counters, named)
-
-    @property
-    def _campaign_streams(self) -> list[CampaignBaseStream]:
-        return cast("list[CampaignBaseStream]", list(self.selected_streams.values()))
+            counters = self._counters_after(task, synced_until, timestamp)
+            snapshot = Snapshot(timestamp, counters.text(timestamp))
+        self._counters.put(campaign.id, snapshot)
 
     @override
     def on_pass_completed(self, sync_pass: SyncPass) -> None:
         if self._needs_stats:
-            self._new_snapshots.retain(sync_pass.parent_ids)
-
-    # -- what it will cost ------------------------------------------------------------------
+            self._counters.retain(sync_pass.parent_ids)
 
     @override
-    def approximate_details(self, parents: Sequence[Record]) -> Callable[[Record], Record]:
-        # Most campaigns have one activity that counts.
-        activity = {"campaign_activity_id": "one", "role": "primary_email"}
-        return lambda parent: {**parent, ACTIVITIES: [activity]}
+    def extra_state(self, state: dict[str, Any]) -> None:
+        state["edit_hashes"] = self._edit_hashes.dump()
+        if self._needs_stats:
+            state["snapshots"] = self._counters.dump()
+
+    # Decisions, in sync and forecast, use what was known when the run started.
+    @cached_property
+    def _edit_hashes(self) -> Snapshots:
+        return Snapshots(CampaignSnapshots.of(self.run).edit_hashes.dump())
+
+    @cached_property
+    def _counters(self) -> Snapshots:
+        return Snapshots(CampaignSnapshots.of(self.run).counters.dump())
+
+    def _counters_after(
+        self, task: ParentTask[Campaign], synced_until: SyncedUntil, timestamp: dt.datetime
+    ) -> CampaignCounters:
+        """Return the counters of a campaign after its sync."""
+        campaign = task.parent
+        before = CampaignSnapshots.of(self.run).counters_of(campaign)
+        counters = dict(before.counters)
+        for stream in self.children:
+            # Other streams have synced it before in this pass.
+            if stream.name in synced_until and isinstance(stream.refresh, WhenCountedByRecord):
+                counters |= stream.refresh.counter_after(
+                    task, stream.name, synced_until[stream.name], self.run, timestamp
+                )
+        named = campaign.activity_ids
+        if campaign.detail is None:
+            named = before.activities
+        elif task.failed and before.activities:
+            # New activities stay new, and those that are gone will be new if they return.
+            named &= before.activities
+        return CampaignCounters(counters, named)
+
+
+def _sorted(campaigns: Iterable[Campaign]) -> list[Campaign]:
+    # Pages are numbered, and a campaign that is created meanwhile shifts them: sorted again.
+    return sorted(campaigns, key=lambda campaign: campaign.sort_key, reverse=True)

@@ -11,7 +11,6 @@ from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import V3Stream
 from tap_constantcontact.v3.streams.contacts import Contacts
 from tap_constantcontact.v3.streams.outreach import FIVE_YEARS
 
@@ -28,7 +27,7 @@ _TYPES = (
 )
 
 
-class ContactReportStream(V3Stream, PartitionedStream):
+class ContactReportStream(PartitionedStream):
     """A report on every contact, deleted ones too."""
 
     privileges: ClassVar[tuple[str, ...]] = ("ui:campaign:metrics", "contacts:read")
@@ -47,12 +46,6 @@ class ContactReportStream(V3Stream, PartitionedStream):
     def list_params(self) -> Mapping[str, Any]:
         # As of the run's beginning, so that nothing shifts while it is paged.
         return {"status": "all", "created_before": timestamps.write(self.run.session.started_at)}
-
-    @override
-    def get_url_params(
-        self, context: Context | None, next_page_token: str | None
-    ) -> dict[str, Any]:
-        return PartitionedStream.get_url_params(self, context, next_page_token)
 
     @property
     def _last_five_years(self) -> dict[str, str]:
@@ -84,7 +77,7 @@ class ContactActivity(NumberedStream, ContactReportStream):
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return self._numbers.numbered(row)
+        return self.numbering.numbered(row)
 
 
 class ContactSummaries(ContactReportStream):

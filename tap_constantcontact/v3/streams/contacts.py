@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from typing_extensions import override
 
 from tap_constantcontact.contacts import ALL, ContactsStream
-from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 INCLUDES = "custom_fields,list_memberships,phone_numbers,street_addresses,taggings,notes"
 
 
-class Contacts(V3Stream, ContactsStream):
+class Contacts(ContactsStream):
     """Contacts in every status, deleted ones too, with all that belongs to them.
 
     Pages are numbered, the newest contact first, so that a set that changes while it is paged
@@ -41,33 +40,21 @@ class Contacts(V3Stream, ContactsStream):
         params = {"status": "all", "include": INCLUDES}
         if self.cursor.is_full:
             params["created_before"] = timestamps.write(self.signpost)
-        if self.since:
+        if since := self.cursor.since:
             name = "updated_after" if status == ALL else "optout_after"
-            params[name] = timestamps.write(self.since)
+            params[name] = timestamps.write(since)
         return params
 
-    # -- what it will cost ------------------------------------------------------------------
-
     @override
-    def estimate(self) -> tuple[int, str]:
-        sync_pass = self.cursor
-        self.since = sync_pass.since
-        there_are = [self._how_many({"status": status}) for status in sync_pass.statuses]
-        if sync_pass.next_link:
-            there_are[0] = max(0, there_are[0] - sync_pass.rows)
-        note = f"{sum(there_are):,} of them"
-        calls = sum(map(self.pages_of, there_are))
-        return calls, note + (", all" if sync_pass.is_full else "")
-
-    def _how_many(self, context: Context) -> int:
-        """Request the number of contacts in a pass."""
-        params = self.get_url_params(context, None)
-        request = self.build_prepared_request(
-            method="GET",
-            url=self.get_url(context),
-            params={**params, "limit": 1, "include_count": "true"},
-            headers=self.http_headers,
+    def estimate_context(self, context: Context | None) -> tuple[int, str]:
+        status = context["status"] if context else ALL
+        query = urlencode(
+            {**self.get_url_params(context, None), "limit": 1, "include_count": "true"}
         )
-        with self.pages.expecting(self.own_envelope):
-            response = self.send(request)
-        return envelopes.count_of(envelopes.decode(response.content).get("contacts_count")) or 0
+        total = self.client.get_total(f"{self.path}?{query}", self.own_envelope)
+        cursor = self.cursor
+        if cursor.next_link and status == cursor.status:
+            total = max(0, total - cursor.rows)
+        return self.pages_of(
+            total
+        ), f"{total:,} contacts" if status == ALL else f"{total:,} opted out"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.partitioned import PartitionedStream
+from tap_constantcontact.stream import ConstantContactStream
+from tap_constantcontact.v3.detail_on_change import DetailOnChangeStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import DetailOnChangeStream, V3Stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
 
-class Lists(V3Stream):
+class Lists(ConstantContactStream):
     """All lists, deleted ones and those of text messages too, with how many are on them."""
 
     name = "lists"
@@ -42,12 +43,8 @@ class Lists(V3Stream):
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return {**row, **(context or {})}
 
-    @override
-    def estimate(self) -> tuple[int, str]:
-        return len(self.partitions), "lists for mails, and those for text messages"
 
-
-class CustomFields(V3Stream):
+class CustomFields(ConstantContactStream):
     """The fields that the account has defined; one that is deleted leaves no trace."""
 
     name = "custom_fields"
@@ -58,7 +55,7 @@ class CustomFields(V3Stream):
     page_size = 100
 
 
-class Tags(V3Stream):
+class Tags(ConstantContactStream):
     """The account's tags, with how many contacts have them."""
 
     name = "tags"
@@ -83,7 +80,7 @@ class Segments(DetailOnChangeStream):
     listed = ("segment_id", "name", "created_at", "edited_at")
 
 
-class SegmentMembers(V3Stream, PartitionedStream):
+class SegmentMembers(PartitionedStream):
     """Contacts of segments.
 
     A segment that is still being worked out is asked for again after a while.
@@ -95,7 +92,7 @@ class SegmentMembers(V3Stream, PartitionedStream):
     privileges = ("contacts:read", "contacts:lists:read")
     primary_keys = ("segment_id", "contact_id")
     page_size = 500
-    parents = "segments"
+    context_label = "segments"
     parents_path = Segments.path
     parents_stream = Segments.name
     parents_envelope = Segments.envelope
@@ -107,9 +104,8 @@ class SegmentMembers(V3Stream, PartitionedStream):
     def get_url_params(
         self, context: Context | None, next_page_token: str | None
     ) -> dict[str, Any]:
-        # Nothing else may be asked for beside it.
-        is_segment = context and self.parent_field in context
-        return {"segment_id": context["segment_id"]} if context and is_segment else {}
+        # The API rejects further parameters.
+        return {"segment_id": context["segment_id"]} if context else {}
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:

@@ -5,35 +5,35 @@ from __future__ import annotations
 import csv
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import override
 
+from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import V3Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.prefetch import RequestForecast
-
 
 class _Kind(NamedTuple):
     """The lookup of ids of one kind.
 
     Attributes:
-        asked_by: The parameter that takes the old ids, and the field that repeats them.
-        most: How many a call takes.
-        v3: The field that has the new id.
+        path: Its path.
+        parameter: The parameter with the old ids.
+        id_field: The field with the old id.
+        max_ids: Number of ids that a request takes.
+        v3: The field with the new id.
     """
 
     path: str
-    asked_by: str
-    named_by: str
-    most: int
+    parameter: str
+    id_field: str
+    max_ids: int
     v3: str
 
 
@@ -52,7 +52,7 @@ _KINDS = {
 }
 
 
-class IdMap(V3Stream):
+class IdMap(ConstantContactStream):
     """The ids of a file, looked up; those that v3 does not know are left out.
 
     Nothing leads from v3 back to v2, so this has to be read while the old ids are at hand. The
@@ -64,48 +64,53 @@ class IdMap(V3Stream):
     envelope = paged("xrefs")
     privileges = ("contacts:read", "contacts:lists:read", "campaign:read")
     primary_keys = ("kind", "v2_id")
+    state_partitioning_keys = ()
+    context_label = "batches of ids"
 
     @cached_property
     def _batches(self) -> Sequence[tuple[str, list[str]]]:
-        """The ids of the file, by kind, as many at once as a call takes."""
+        """The ids of the file, by kind, as many at once as a request takes."""
         with Path(self.config["id_map_file"]).expanduser().open(newline="") as file:
             rows = [(row["kind"], row["id"]) for row in csv.DictReader(file)]
         return [
             (kind, batch)
-            for kind, how in _KINDS.items()
-            for batch in batched(_once(rows, kind), how.most)
+            for kind, lookup in _KINDS.items()
+            for batch in batched(_once(rows, kind), lookup.max_ids)
         ]
 
-    def _path_of(self, kind: str, ids: Sequence[str]) -> str:
-        return f"{_KINDS[kind].path}?{_KINDS[kind].asked_by}={','.join(ids)}"
+    @property
+    @override
+    def fields(self) -> frozenset[str]:
+        """Fields of the API's objects, which the records do not have."""
+        return frozenset(lookup.id_field for lookup in _KINDS.values())
+
+    @property
+    @override
+    def partitions(self) -> list[dict[str, Any]]:
+        """The batches of ids."""
+        return [{"kind": kind, "ids": ids} for kind, ids in self._batches]
 
     @override
-    def fetch_records(self, context: Context | None) -> Iterable[Record]:
-        for kind, ids in self._batches:
-            how = _KINDS[kind]
-            # Old ids come back with leading zeros.
-            asked = {int(id_): id_ for id_ in ids}
-            for row in self.fetch_page(self._path_of(kind, ids), self.envelope):
-                old = str(row.get(how.named_by))
-                if old.isdecimal() and int(old) in asked:
-                    activity = row.get("campaign_activity_id")
-                    yield {
-                        "kind": kind,
-                        "v2_id": asked[int(old)],
-                        "v3_id": row.get(how.v3),
-                        "campaign_activity_id": activity,
-                    }
+    def get_url(self, context: Context | None) -> str:
+        lookup = _KINDS[context["kind"]] if context else _KINDS["contact"]
+        ids = ",".join(context["ids"]) if context else ""
+        return f"{self.url_base}{lookup.path}?{lookup.parameter}={ids}"
 
     @override
-    def forecast_requests(self) -> RequestForecast:
-        if self.is_requested:
-            for kind, ids in self._batches:
-                yield self.prefetch_detail(self._path_of(kind, ids))
-
-    @override
-    def estimate(self) -> tuple[int, str]:
-        ids = sum(len(each) for _, each in self._batches)
-        return len(self._batches), f"{ids:,} ids"
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
+        context = context or {}
+        lookup = _KINDS[context["kind"]]
+        # The API returns old ids with leading zeros.
+        requested = {int(each): each for each in context["ids"]}
+        old_id = str(row.get(lookup.id_field))
+        if not old_id.isdecimal() or int(old_id) not in requested:
+            return None
+        return {
+            "kind": context["kind"],
+            "v2_id": requested[int(old_id)],
+            "v3_id": row.get(lookup.v3),
+            "campaign_activity_id": row.get("campaign_activity_id"),
+        }
 
 
 def _once(rows: Iterable[tuple[str, str]], kind: str) -> list[str]:

@@ -45,6 +45,7 @@ class LandingPageEvents(NumberedStream):
         "row_number",
     )
     page_size = 500
+    context_label = "reports, with at least one request each"
     state_partitioning_keys = ()
     reports: ClassVar[tuple[str, ...]] = _REPORTS
 
@@ -70,8 +71,4 @@ class LandingPageEvents(NumberedStream):
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return self._numbers.numbered({**row, "url_id": row.get("url_id") or NO_VALUE})
-
-    @override
-    def estimate(self) -> tuple[int, str]:
-        return len(self.partitions), "at least one for each report of each page"
+        return self.numbering.numbered({**row, "url_id": row.get("url_id") or NO_VALUE})

@@ -9,8 +9,9 @@ from typing_extensions import override
 
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
+from tap_constantcontact.stream import ConstantContactStream
+from tap_constantcontact.v3.detail_on_change import DetailOnChangeStream
 from tap_constantcontact.v3.envelopes import paged
-from tap_constantcontact.v3.stream import DetailOnChangeStream, V3Stream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -35,7 +36,7 @@ class Automations(DetailOnChangeStream):
     )  # fmt: skip
 
 
-class SocialProfiles(V3Stream):
+class SocialProfiles(ConstantContactStream):
     """Profiles in social networks that are connected to the account."""
 
     name = "social_profiles"
@@ -45,7 +46,7 @@ class SocialProfiles(V3Stream):
     primary_keys = ("profile_id",)
 
 
-class SmsSummaries(V3Stream):
+class SmsSummaries(ConstantContactStream):
     """Summaries of text message campaigns. Their counters keep changing, so all are read."""
 
     name = "sms_summaries"
@@ -54,6 +55,7 @@ class SmsSummaries(V3Stream):
     privileges = ("ui:campaign:metrics",)
     primary_keys = ("campaign_id",)
     page_size = 50
+    sampled_pages = 1
 
     @override
     def get_url_params(
@@ -61,11 +63,6 @@ class SmsSummaries(V3Stream):
     ) -> dict[str, str]:
         return {
             "start_at": timestamps.write(
-                self.start_date or self.run.session.started_at - FIVE_YEARS
+                self.run.period.start_date or self.run.session.started_at - FIVE_YEARS
             )
         }
-
-    @override
-    def estimate(self) -> tuple[int, str]:
-        rows, there_are = self.sample_records(None)
-        return there_are or 2, f"{len(rows)} of them" if there_are else "more than fit on a page"
