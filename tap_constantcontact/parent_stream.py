@@ -14,7 +14,6 @@ from typing_extensions import override
 from tap_constantcontact.child_stream import ChildStream
 from tap_constantcontact.estimate import StreamEstimate
 from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.list_requests import (
     ListRequest,
@@ -24,9 +23,7 @@ from tap_constantcontact.list_requests import (
     records_of,
 )
 from tap_constantcontact.refresh import ParentT, ParentTask, RefreshPolicy
-from tap_constantcontact.state.deferrals import Deferrals
-from tap_constantcontact.state.id_sketch import IdSketch
-from tap_constantcontact.state.sync_pass import SyncPass, reconcile
+from tap_constantcontact.state.sync_pass import SyncPass
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
@@ -121,16 +118,12 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         """Return the id of a parent in the watermarks."""
         return parent.id
 
-    def sketch_key(self, parent: ParentT) -> str:
+    def set_key(self, parent: ParentT) -> str:
         """Return the id of a parent in the set of synced ids.
 
         A parent whose id changes is synced completely.
         """
         return self.state_key(parent)
-
-    def deleted_since(self, timestamp: dt.datetime | None) -> Iterable[str]:
-        """Return the ids of parents that are no longer listed, as far as the API names them."""
-        return ()
 
     # -- decisions -----------------------------------------------------------------------------
 
@@ -256,36 +249,13 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
             self._complete_pass(sync_pass)
         self.run.write_state()
 
-    def start_pass(self, parents: Sequence[ParentT], *, is_real: bool = True) -> SyncPass:
-        """Start or resume a pass.
-
-        Args:
-            parents: The list, newest first.
-            is_real: Whether it may send requests and log warnings.
-
-        Raises:
-            InvalidResponseError: The synced ids cannot be compared without a request.
-        """
-        ids = [self.state_key(parent) for parent in parents]
-        keys = [self.sketch_key(parent) for parent in parents]
-        watermarks = {name: each.watermarks(ids) for name, each in self.selected_streams.items()}
-        end = max((watermark.end for watermark in watermarks.values()), default=0)
-        before = min(
-            (watermark.last for watermark in watermarks.values() if watermark.last), default=None
-        )
-        synced_ids = self.run.bookmarks_of(self.name).get("synced_ids")
-        ask = (lambda: list(self.deleted_since(before))) if is_real else list
-        result = reconcile(synced_ids, keys[:end], ask)
-        if result is None and not is_real:
-            msg = "cannot be compared with the synced ids"
-            raise InvalidResponseError(msg)
-        if result is None:
-            self.logger.warning(
-                "Too many parent records changed since the last run. Syncing all of them again."
-            )
-            result = IdSketch(), set(keys[:end])
-        deferrals = Deferrals(self.run.bookmarks_of(self.name).get("deferred"))
-        return SyncPass(ids, watermarks, self.run.session.started_at, *result, deferrals, keys)
+    def start_pass(self, parents: Sequence[ParentT]) -> SyncPass:
+        """Start or resume a pass over the list, newest first."""
+        ids = [(self.state_key(parent), self.set_key(parent)) for parent in parents]
+        order = [parent_id for parent_id, _ in ids]
+        watermarks = {name: each.watermarks(order) for name, each in self.selected_streams.items()}
+        bookmark = self.run.bookmarks_of(self.name)
+        return SyncPass(ids, watermarks, self.run.session.started_at, bookmark)
 
     def _sync_parents(self, parents: Sequence[ParentT], sync_pass: SyncPass) -> Iterable[Record]:
         """Sync the parents that have something due, each with its children."""
@@ -371,8 +341,8 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         for name, watermarks in sync_pass.watermarks.items():
             self.selected_streams[name].store_watermarks(watermarks)
         state = self.get_context_state(None)
-        state["synced_ids"] = sync_pass.synced_ids.dump()
-        state["deferred"] = sync_pass.deferrals.dump()
+        state["synced_parents"] = sync_pass.synced_parents.to_state()
+        state["deferred"] = sync_pass.deferred.to_state()
         self.extra_state(state)
         self.run.write_state()
 
@@ -382,7 +352,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
     def forecast_requests(self) -> RequestForecast:
         if self.is_requested:
             parents = yield from forecast(self.list_parents(), self.client)
-            yield from self._forecast_parents(parents, self.start_pass(parents, is_real=False))
+            yield from self._forecast_parents(parents, self.start_pass(parents))
 
     def _forecast_parents(self, parents: Sequence[ParentT], sync_pass: SyncPass) -> RequestForecast:
         unchanged = Counter[Any]()
@@ -484,6 +454,9 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
             ),
         ]
 
+    #: Approximate detail of any parent, for estimates.
+    typical_detail: ClassVar[Record] = {}
+
     def approximate_details(self, parents: Sequence[ParentT]) -> Callable[[ParentT], ParentT]:
         """Return a function that approximates the detail of a parent with few requests."""
-        return lambda parent: parent
+        return lambda parent: parent.with_detail(self.typical_detail)

@@ -28,7 +28,8 @@ from tap_constantcontact.records import timestamps
 from tap_constantcontact.records.conform import RecordConformer
 from tap_constantcontact.records.fast_decoder import FastPageDecoder
 from tap_constantcontact.records.parser import ResponseParser
-from tap_constantcontact.state.ids import short_id, short_ids_in
+from tap_constantcontact.state.ids import short_id
+from tap_constantcontact.state.snapshots import Snapshots
 from tap_constantcontact.state.watermarks import Watermarks
 
 if TYPE_CHECKING:
@@ -475,9 +476,8 @@ class ConstantContactStream(RESTStream[str | None]):
             error,
         )
         self.client.cancel_prefetch()
-        # Watermarks contain parents by an id of their own, or by its short form.
-        names = {short_id(object_id), short_id(short_id(object_id))}
-        is_known = not self.failed_before.isdisjoint(names)
+        # Watermarks contain parents by their id, or by its short form.
+        is_known = object_id in self.failed_before or short_id(object_id) in self.failed_before
         failures = self.run.failures
         failures.add(self.name, object_id, error, is_known=is_known)
         if self.is_authorized and failures.is_down(self.name):
@@ -488,10 +488,10 @@ class ConstantContactStream(RESTStream[str | None]):
             self.run.unauthorized_streams.add(self.name)
 
     @cached_property
-    def failed_before(self) -> frozenset[str]:
-        """Short ids of objects that earlier runs could not sync."""
-        groups = self.run.bookmarks_of(self.name).get("failed") or ()
-        return frozenset(each for group in groups for each in short_ids_in(group["ids"]))
+    def failed_before(self) -> Snapshots:
+        """Objects that earlier runs could not sync."""
+        failed = self.run.bookmarks_of(self.name).get("failed")
+        return Snapshots.from_state(failed, max_entries=None)
 
     # -- records -------------------------------------------------------------------------------
 
@@ -644,11 +644,8 @@ class ConstantContactStream(RESTStream[str | None]):
     def store_watermarks(self, watermarks: Watermarks) -> None:
         """Store the watermarks and failed parents in the state."""
         state = self.get_context_state(None)
-        state["watermarks"] = watermarks.dump()
-        if failed := watermarks.dump_failed():
-            state["failed"] = failed
-        else:
-            state.pop("failed", None)
+        state.pop("failed", None)
+        state.update(watermarks.to_state())
 
     def watermarks(self, order: Sequence[str]) -> Watermarks:
         """Return the watermarks on a list, if the stream `uses_watermarks`.
@@ -656,10 +653,10 @@ class ConstantContactStream(RESTStream[str | None]):
         A catalog that requests the full table is honored: what an earlier pass has synced is synced
         again, except for the progress of an interrupted pass.
         """
-        state = self.run.bookmarks_of(self.name)
-        watermarks, failed = state.get("watermarks"), state.get("failed")
-        read = Watermarks.of_unfinished_pass if self.is_full_table else Watermarks
-        return read(watermarks, order, failed)
+        watermarks = Watermarks.from_state(self.run.bookmarks_of(self.name), order)
+        if self.is_full_table:
+            watermarks.keep_unfinished_pass()
+        return watermarks
 
     @property
     def bookmark(self) -> str | None:

@@ -246,7 +246,9 @@ def test_undecodable_set_resyncs_all_parents(
     first = sync(box, *FAMILY)
     other = sync(serving(campaigns=300, recipients=1, seed=7), "campaigns").state
     state = first.state
-    state["bookmarks"]["campaigns"]["synced_ids"] = other["bookmarks"]["campaigns"]["synced_ids"]
+    state["bookmarks"]["campaigns"]["synced_parents"] = other["bookmarks"]["campaigns"][
+        "synced_parents"
+    ]
 
     second = sync(box, *FAMILY, state=state)
 
@@ -517,7 +519,7 @@ STATES = st.recursive(
                     "last_ids",
                     "watermarks",
                     "replication_key_value",
-                    "synced_ids",
+                    "synced_parents",
                     "cursor",
                     "page_size",
                     "resume_from",
@@ -546,7 +548,7 @@ def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -
         now = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
         list(validation.drop_future_bookmarks({"bookmarks": given_state}, now))
         for bookmark in given_state.values():
-            Watermarks(bookmark.get("watermarks"), ["a", "b"])
+            Watermarks.from_state(bookmark, ["a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -556,7 +558,7 @@ def test_any_state_is_read_or_refused_in_one_line(given_state: dict[str, Any]) -
         {"watermarks": [{"last_ids": ["1"]}]},
         {"watermarks": [{"synced_until": "", "last_ids": None}]},
         {"watermarks": [{"synced_until": "2026-01-01", "last_ids": "1"}]},
-        {"synced_ids": "text"},
+        {"synced_parents": "text"},
         {"resume_from": {"after": "x"}},
         {"page_size": "many"},
         {"page_size": 0},

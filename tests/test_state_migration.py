@@ -1,4 +1,4 @@
-"""States of version 1 are migrated: runs continue as from the state of today."""
+"""States of older versions are migrated: runs continue as from a current state."""
 
 from __future__ import annotations
 
@@ -46,35 +46,66 @@ STREAMS = {
 }
 # Every key that a bookmark can have in either version, besides those of single streams.
 SHAPES = {
-    "v2": {"watermarks", "synced_ids", "deferred", "resume_from", "cursor", "counters"},
-    "v3": {"watermarks", "synced_ids", "snapshots", "edit_hashes", "cursor"},
+    "v2": {"watermarks", "synced_parents", "deferred", "resume_from", "cursor", "counters"},
+    "v3": {"watermarks", "synced_parents", "snapshots", "edit_hashes", "cursor"},
 }
 
 
-def to_version_1(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state with the keys of version 1."""
+def renamed(value: Any, keys: dict[str, str]) -> Any:
+    old_names = {new: old for old, new in keys.items()}
+    return {old_names.get(name, name): held for name, held in value.items()}
 
-    def renamed(value: Any, keys: dict[str, str]) -> Any:
-        before = {new: old for old, new in keys.items()}
-        return {before.get(name, name): held for name, held in value.items()}
 
-    bookmarks = {}
-    for stream, bookmark in state["bookmarks"].items():
-        if stream == "account":
-            account = renamed(bookmark, migration._ACCOUNT_KEYS)  # noqa: SLF001
-            del account["version"]
-            if account["api"] == "v2":
-                del account["api"]
-            bookmarks[stream] = account
-            continue
-        entries = dict(bookmark)
-        for name, keys in migration._ENTRY_KEYS.items():  # noqa: SLF001
-            if isinstance(entries.get(name), list):
-                entries[name] = [renamed(entry, keys) for entry in entries[name]]
-            elif name in entries:
-                entries[name] = renamed(entries[name], keys)
-        bookmarks[stream] = renamed(entries, migration._KEYS)  # noqa: SLF001
+def to_version_2(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state with the keys of version 2, but for the set of parents."""
+    bookmarks = {stream: dict(bookmark) for stream, bookmark in state["bookmarks"].items()}
+    for bookmark in bookmarks.values():
+        for name in {"deferred", "failed"} & bookmark.keys():
+            bookmark[name] = [
+                {**group, "ids": group["values"].replace(" ", "")} for group in bookmark[name]
+            ]
+            for group in bookmark[name]:
+                del group["values"]
+        if bookmark.pop("synced_parents", None):
+            bookmark["synced_ids"] = "eJyN"
+    bookmarks["account"]["version"] = 2
     return {"bookmarks": bookmarks}
+
+
+def to_version_1(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state with the keys of version 1, but for the set of parents."""
+    bookmarks = to_version_2(state)["bookmarks"]
+    account = renamed(bookmarks.pop("account"), migration._ACCOUNT_KEYS)  # noqa: SLF001
+    del account["version"]
+    if account["api"] == "v2":
+        del account["api"]
+    for bookmark in bookmarks.values():
+        for name, keys in migration._ENTRY_KEYS.items():  # noqa: SLF001
+            if isinstance(bookmark.get(name), list):
+                bookmark[name] = [renamed(entry, keys) for entry in bookmark[name]]
+            elif name in bookmark:
+                bookmark[name] = renamed(bookmark[name], keys)
+        if bookmark.pop("synced_ids", None):
+            bookmark["members"] = "eJyN"
+    return {
+        "bookmarks": {
+            "account": account,
+            **{
+                stream: renamed(bookmark, migration._KEYS)  # noqa: SLF001
+                for stream, bookmark in bookmarks.items()
+            },
+        }
+    }
+
+
+def without_parents(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state without the set of parents, which older versions cannot provide."""
+    return {
+        "bookmarks": {
+            stream: {name: held for name, held in bookmark.items() if name != "synced_parents"}
+            for stream, bookmark in state["bookmarks"].items()
+        }
+    }
 
 
 def continued(box: Sandbox, version: str, state: dict[str, Any]) -> tuple[list[Any], list[str]]:
@@ -97,7 +128,9 @@ def continued(box: Sandbox, version: str, state: dict[str, Any]) -> tuple[list[A
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
-def test_states_of_version_1_continue_like_those_of_today(serving: Serving, version: str) -> None:
+def test_states_of_older_versions_continue_like_current_ones(
+    serving: Serving, version: str
+) -> None:
     box = serving(contacts=1200, campaigns=12, recipients=15, events=2, activities=4)
     state: dict[str, Any] | None = None
     shapes: set[str] = set()
@@ -111,9 +144,10 @@ def test_states_of_version_1_continue_like_those_of_today(serving: Serving, vers
             max_requests=requests,
         ).state
         shapes |= {name for bookmark in state["bookmarks"].values() for name in bookmark}
-        old = to_version_1(state)
-        assert migration.migrate(old) == state
-        assert continued(box, version, old) == continued(box, version, state)
+        expected = continued(box, version, state)
+        for old in (to_version_1(state), to_version_2(state)):
+            assert migration.migrate(old) == without_parents(state)
+            assert continued(box, version, old) == expected
         box.account.edit_contacts(2)
     assert shapes >= SHAPES[version]
 
@@ -137,7 +171,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "state.md").read_text()
 def test_the_page_about_states_explains_every_key(serving: Serving) -> None:
     rows = re.findall(r"^\| (`.*?`) \|", PAGE.partition("## Rules")[0], re.MULTILINE)
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    keys = set(validation._CHECKS) | {"replication_key", "snapshots", "edit_hashes"}  # noqa: SLF001
+    keys = set(validation._PARSERS) | {"replication_key", "snapshots", "edit_hashes"}  # noqa: SLF001
     for version in ("v2", "v3"):
         box = serving(contacts=40, campaigns=6)
         state = sync(box, version=version).state

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SHORT_ID_LENGTH = 8
 
@@ -16,12 +12,6 @@ def short_id(parent_id: str) -> str:
     """Return a hash of an id, in 8 characters."""
     hashed = hashlib.blake2b(parent_id.encode(), digest_size=SHORT_ID_LENGTH * 6 // 8).digest()
     return base64.urlsafe_b64encode(hashed).decode()
-
-
-def short_ids_in(text: str) -> Iterator[str]:
-    """Split a text of short ids."""
-    starts = range(0, len(text), SHORT_ID_LENGTH)
-    return (text[start : start + SHORT_ID_LENGTH] for start in starts)
 
 
 def fingerprint(text: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tap_constantcontact.state.account_check import ACCOUNT
+from tap_constantcontact.state.ids import SHORT_ID_LENGTH
 
 #: Version of the keys that this version of the tap writes.
-VERSION = 2
+VERSION = 3
 
-# Keys of version 1 by those of today.
+# Keys of version 1 by the current ones.
 _KEYS = {
     "reach": "watermarks",
-    "members": "synced_ids",
     "revisits": "deferred",
     "known": "snapshots",
     "edits": "edit_hashes",
@@ -23,10 +23,13 @@ _KEYS = {
 _ENTRY_KEYS = {
     "watermarks": {"to": "synced_until", "down_to": "last_ids"},
     "deferred": {"to": "synced_until", "due": "next_check_at", "members": "ids"},
+    "failed": {},
     "snapshots": {"to": "synced_until", "of": "values"},
     "edit_hashes": {"to": "synced_until", "of": "values"},
     "cursor": {"began": "pass_started_at", "rows": "records"},
 }
+# Sets of parents whose ids cannot be listed: the watermarks say which parents are synced.
+_DROPPED = {"members", "synced_ids"}
 _ACCOUNT_KEYS = {
     "owner": "owner_hash",
     "token": "token_hash",
@@ -38,7 +41,7 @@ _UNNAMED_API = "v2"
 
 
 def migrate(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state with the keys of today.
+    """Return a state with the current keys.
 
     Each bookmark is migrated by itself, since some targets keep single bookmarks. Values that are
     not valid are left for the validation.
@@ -56,13 +59,13 @@ def migrate(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _migrate_account(bookmark: Any) -> Any:
-    if not isinstance(bookmark, dict) or "version" in bookmark or not bookmark:
+    if not isinstance(bookmark, dict) or not bookmark:
         return bookmark
-    return {
-        "version": VERSION,
-        "api_version": _UNNAMED_API,
-        **_renamed(bookmark, _ACCOUNT_KEYS),
-    }
+    version = bookmark.get("version")
+    if version is None:
+        bookmark = {"api_version": _UNNAMED_API, **_renamed(bookmark, _ACCOUNT_KEYS)}
+    is_newer = isinstance(version, int) and version > VERSION
+    return bookmark if is_newer else {**bookmark, "version": VERSION}
 
 
 def _migrate_bookmark(bookmark: Any) -> Any:
@@ -72,10 +75,20 @@ def _migrate_bookmark(bookmark: Any) -> Any:
     for name, keys in _ENTRY_KEYS.items():
         value = renamed.get(name)
         if isinstance(value, list):
-            renamed[name] = [_renamed(entry, keys) for entry in value]
+            renamed[name] = [_with_values(_renamed(entry, keys)) for entry in value]
         elif isinstance(value, dict):
             renamed[name] = _renamed(value, keys)
-    return renamed
+    return {name: value for name, value in renamed.items() if name not in _DROPPED}
+
+
+def _with_values(entry: Any) -> Any:
+    """Return a group of parents with its ids as separate values."""
+    ids = entry.get("ids") if isinstance(entry, dict) else None
+    if not isinstance(ids, str):
+        return entry
+    kept = {name: value for name, value in entry.items() if name != "ids"}
+    starts = range(0, len(ids), SHORT_ID_LENGTH)
+    return {**kept, "values": " ".join(ids[start : start + SHORT_ID_LENGTH] for start in starts)}
 
 
 def _renamed(value: Any, keys: dict[str, str]) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, TypeAlias
 
-from tap_constantcontact.state.deferrals import Deferral
-from tap_constantcontact.state.id_sketch import IdSketch
+from tap_constantcontact.state.id_set import IdSet
+from tap_constantcontact.state.ids import short_id
+from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.state.watermarks import pass_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from typing import Any
 
-    from tap_constantcontact.state.deferrals import Deferrals
     from tap_constantcontact.state.watermarks import Watermarks
 
 #: The timestamps until which streams, by name, have synced a parent; None for never.
@@ -26,52 +27,55 @@ class SyncPass:
     """A pass that started in this run, or in an interrupted one.
 
     Attributes:
-        parent_ids: Ids of the parents, newest first.
-        sketch_keys: What identifies the parents in `synced_ids`.
+        parent_ids: Ids of the parents in watermarks, newest first.
         watermarks: The watermarks of each stream.
         pass_timestamps: The timestamps of the passes that the streams complete.
-        synced_ids: The parents that were synced at all.
+        synced_parents: The parents that were synced at all.
         missed: Parents that a watermark covers although they were not synced.
-        deferrals: Parents that passes skip until a date.
+        deferred: Parents that passes skip until a date.
         visited: Parents with a child that was due.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - all that a state says of a list
+    def __init__(
         self,
-        parent_ids: Sequence[str],
+        parents: Sequence[tuple[str, str]],
         watermarks: Mapping[str, Watermarks],
         started_at: dt.datetime,
-        synced_ids: IdSketch,
-        missed: set[str],
-        deferrals: Deferrals,
-        sketch_keys: Sequence[str] | None = None,
+        bookmark: Mapping[str, Any],
     ) -> None:
         """Start or resume a pass.
 
         Args:
-            parent_ids: Ids of the parents, newest first.
+            parents: The id of each parent in watermarks, newest first, and its id in
+                `synced_parents`: a parent whose second id changes is synced completely.
             watermarks: The watermarks of each stream.
             started_at: The start of the run.
-            synced_ids: The parents that were synced at all.
-            missed: Parents that a watermark covers although they were not synced.
-            deferrals: Parents that passes skip until a date.
-            sketch_keys: What identifies the parents in `synced_ids`; their ids by default.
+            bookmark: The bookmark of the parent stream.
+
+        Raises:
+            ValueError: The bookmark is not valid.
         """
         started_at = pass_timestamp(
             started_at, [watermark.last for watermark in watermarks.values()]
         )
-        self.parent_ids = parent_ids
-        self.sketch_keys = parent_ids if sketch_keys is None else sketch_keys
+        self.parent_ids = [parent_id for parent_id, _ in parents]
+        self._set_ids = [set_id for _, set_id in parents]
         self.watermarks = watermarks
         self.pass_timestamps = {
             name: each.unfinished or started_at for name, each in watermarks.items()
         }
-        self.synced_ids = synced_ids
-        self.missed = missed
-        self.deferrals = deferrals
-        self._started_at = started_at
+        self.deferred = Snapshots.from_state(bookmark.get("deferred"))
         self.visited: set[str] = set()
-        self._covered = max((watermark.end for watermark in watermarks.values()), default=0)
+        self._started_at = started_at
+        end = max((watermark.end for watermark in watermarks.values()), default=0)
+        covered = self._set_ids[:end]
+        if (saved := bookmark.get("synced_parents")) is None:
+            # A first run, or an older version: the watermarks are all there is.
+            self.missed = set[str]()
+        else:
+            synced = IdSet.from_state(saved)
+            self.missed = {set_id for set_id in covered if set_id not in synced}
+        self.synced_parents = IdSet(set_id for set_id in covered if set_id not in self.missed)
 
     @property
     def timestamp(self) -> dt.datetime:
@@ -84,23 +88,23 @@ class SyncPass:
 
     def unsynced(self, position: int) -> SyncedUntil:
         """Return the streams that have not synced a parent in this pass, with their timestamps."""
-        parent_id = self.parent_ids[position]
-        if self.sketch_keys[position] in self.missed:
+        if self._set_ids[position] in self.missed:
             return dict.fromkeys(self.watermarks)
         synced_until = {name: each.synced_until(position) for name, each in self.watermarks.items()}
         unsynced = {
             name: to for name, to in synced_until.items() if to != self.pass_timestamps[name]
         }
-        deferral = self.deferrals.get(parent_id)
-        if deferral is None:
+        deferral = self.deferred.get(self.parent_ids[position])
+        if deferral is None or deferral.synced_until is None:
             return unsynced
         # The watermark of the last pass covers it, although that pass skipped it.
         return {name: to and min(to, deferral.synced_until) for name, to in unsynced.items()}
 
     def is_deferred(self, position: int, synced_until: SyncedUntil) -> bool:
         """Return whether a parent is deferred, and no stream is behind the others."""
-        deferral = self.deferrals.get(self.parent_ids[position])
-        if deferral is None or self._started_at >= deferral.next_check_at:
+        deferral = self.deferred.get(self.parent_ids[position])
+        next_check_at = deferral and deferral.next_check_at
+        if deferral is None or next_check_at is None or self._started_at >= next_check_at:
             return False
         return all(to == deferral.synced_until for to in synced_until.values())
 
@@ -111,24 +115,20 @@ class SyncPass:
             position: Its position in the list.
             after: Returns the interval, by the timestamp of the sync; None for each pass.
         """
-        timestamp = self.timestamp
-        pause = after(timestamp)
-        deferral = None if pause is None else Deferral(timestamp, timestamp + pause)
-        self.deferrals.put(self.parent_ids[position], deferral)
+        interval = after(self.timestamp)
+        next_check_at = interval and self.timestamp + interval
+        snapshot = Snapshot(self.timestamp, next_check_at=next_check_at) if next_check_at else None
+        self.deferred.put(self.parent_ids[position], snapshot)
 
     def add_synced(self, position: int) -> None:
-        """Add a parent to the synced ids, unless it is among them."""
-        key = self.sketch_keys[position]
-        if position >= self._covered or key in self.missed:
-            self.synced_ids.add(key)
-            self.missed.discard(key)
+        """Add a parent to the synced ones."""
+        self.synced_parents.add(self._set_ids[position])
+        self.missed.discard(self._set_ids[position])
 
     def remove(self, position: int) -> None:
         """Remove a parent that has vanished. Should it return, it is synced completely."""
-        key = self.sketch_keys[position]
-        if position < self._covered and key not in self.missed:
-            self.synced_ids.remove(IdSketch.short_id(key))
-        self.deferrals.put(self.parent_ids[position], None)
+        self.synced_parents.discard(self._set_ids[position])
+        self.deferred.put(self.parent_ids[position], None)
 
     def keep_failures(self, position: int, synced_until: SyncedUntil) -> None:
         """Keep the timestamps of streams that could not sync a parent."""
@@ -150,8 +150,7 @@ class SyncPass:
         """Complete the pass for streams that have synced the whole list."""
         for name in streams:
             self.watermarks[name].complete(self.pass_timestamps[name])
-        self._covered = len(self.parent_ids)
-        self.deferrals.retain(self.parent_ids)
+        self.deferred.retain(list(map(short_id, self.parent_ids)))
 
     def start_next_pass(self) -> bool:
         """Start another pass if this one started too long ago; return whether it did."""
@@ -162,37 +161,3 @@ class SyncPass:
             return False
         self.pass_timestamps = dict.fromkeys(self.watermarks, self._started_at)
         return True
-
-
-def reconcile(
-    saved: str | None,
-    covered: Sequence[str],
-    gone: Callable[[], Collection[str]],
-) -> tuple[IdSketch, set[str]] | None:
-    """Return the synced ids, and the parents among the covered ones that are not in them.
-
-    A list with page numbers loses parents when others are deleted meanwhile. By their position in
-    the next list they would count as synced.
-
-    Args:
-        saved: The synced ids as in the state; None if it has none.
-        covered: The parents that watermarks cover.
-        gone: Requests the ids that are no longer listed, only if the difference is too large.
-
-    Returns:
-        None if the difference is too large in any case.
-    """
-    if saved is None:
-        # A first run, or an older version: the watermarks are all there is.
-        return IdSketch.of(covered), set()
-    synced_ids = IdSketch.load(saved)
-    result = synced_ids.difference(covered)
-    if result is None:
-        others = set(gone()).difference(covered)
-        result = synced_ids.difference([*covered, *others])
-        if result is None:
-            return None
-        result.surplus.update(map(IdSketch.short_id, others - result.missing))
-    for short_id in result.surplus:
-        synced_ids.remove(short_id)
-    return synced_ids, result.missing.intersection(covered)

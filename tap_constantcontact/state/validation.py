@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.account_check import ACCOUNT
-from tap_constantcontact.state.deferrals import Deferrals
-from tap_constantcontact.state.id_sketch import IdSketch
+from tap_constantcontact.state.id_set import IdSet
 from tap_constantcontact.state.migration import VERSION
+from tap_constantcontact.state.snapshots import Snapshots
+from tap_constantcontact.state.watermarks import Watermarks
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -39,106 +40,77 @@ def validate(state: Any) -> list[str]:
 def _bookmark(bookmark: Any) -> str | None:
     if not isinstance(bookmark, dict):
         return "it is not an object"
-    for name, check in _CHECKS.items():
-        value = bookmark.get(name)
-        if value is not None and (error := check(value)):
+    for name, parse in _PARSERS.items():
+        try:
+            if bookmark.get(name) is not None:
+                parse(bookmark[name])
+        except ValueError as error:
             return f"{name}: {error}"
     return None
 
 
-def _timestamp(value: Any) -> str | None:
+def _timestamp(value: Any) -> None:
     try:
         timestamps.parse(value)
-    except (TypeError, ValueError):
-        return f"{value!r} is not a timestamp"
-    return None
+    except (TypeError, ValueError) as error:
+        msg = f"{value!r} is not a timestamp"
+        raise ValueError(msg) from error
 
 
-def _text(value: Any) -> str | None:
-    return None if isinstance(value, str) else f"{value!r} is not text"
+def _check(value: Any, *, is_valid: bool, expected: str) -> None:
+    if not is_valid:
+        msg = f"{value!r} is not {expected}"
+        raise ValueError(msg)
 
 
-def _number(value: Any) -> str | None:
+def _text(value: Any) -> None:
+    _check(value, is_valid=isinstance(value, str), expected="text")
+
+
+def _number(value: Any) -> None:
     is_number = isinstance(value, int) and value is not True and value > 0
-    return None if is_number else f"{value!r} is not a positive number"
+    _check(value, is_valid=is_number, expected="a positive number")
 
 
-def _watermarks(value: Any) -> str | None:
-    if not isinstance(value, list) or not all(isinstance(watermark, dict) for watermark in value):
-        return "it is not a list of watermarks"
-    for watermark in value:
-        synced_until, last_ids = watermark.get("synced_until", ""), watermark.get("last_ids")
-        if error := _timestamp(synced_until):
-            return error
-        if not timestamps.parse(synced_until) or not (last_ids is None or _are_texts(last_ids)):
-            return "a watermark is incomplete"
-    return None
+def _resume_from(value: Any) -> None:
+    is_valid = (
+        isinstance(value, dict)
+        and isinstance(value.get("event_id"), str)
+        and isinstance(value.get("after"), list)
+        and all(isinstance(text, str) for text in value["after"])
+    )
+    _check(value, is_valid=is_valid, expected="an event and a position in it")
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-def _resume_from(value: Any) -> str | None:
-    is_valid = isinstance(value, dict) and _are_texts(value.get("after"))
-    return None if is_valid and isinstance(value.get("event_id"), str) else "it is incomplete"
-
-
-def _synced_ids(value: Any) -> str | None:
-    try:
-        IdSketch.load(value)
-    except ValueError as error:
-        return f"it is {error}"
-    return None
-
-
-def _deferred(value: Any) -> str | None:
-    try:
-        Deferrals(value)
-    except (ValueError, TypeError, AttributeError):
-        return "it is not a list of deferred parents"
-    return None
-
-
-def _failed(value: Any) -> str | None:
-    if not isinstance(value, list) or not all(isinstance(group, dict) for group in value):
-        return "it is not a list of objects"
-    for group in value:
-        if not isinstance(group.get("ids"), str):
-            return "an entry has no ids"
-        if error := _timestamp(group.get("synced_until") or ""):
-            return error
-    return None
-
-
-def _counters(value: Any) -> str | None:
+def _counters(value: Any) -> None:
     is_valid = isinstance(value, dict) and all(isinstance(count, int) for count in value.values())
-    return None if is_valid else "the counters are not numbers by id"
+    _check(value, is_valid=is_valid, expected="an object of numbers by id")
 
 
-def _cursor(value: Any) -> str | None:
-    if not isinstance(value, dict):
-        return "it is not a cursor"
-    errors = [_text(value.get(name)) for name in ("status", "next_link")]
-    errors += [_timestamp(value.get(name) or "") for name in ("pass_started_at", "since", "newest")]
-    if not value.get("pass_started_at") or not isinstance(value.get("records", 0), int):
-        errors.append("it is incomplete")
-    return next(filter(None, errors), None)
+def _cursor(value: Any) -> None:
+    is_valid = isinstance(value, dict) and isinstance(value.get("records", 0), int)
+    _check(value, is_valid=is_valid, expected="a cursor")
+    for name in ("status", "next_link", "pass_started_at"):
+        _text(value.get(name))
+    for name in ("pass_started_at", "since", "newest"):
+        _timestamp(value.get(name) or "")
 
 
-def _partitions(value: Any) -> str | None:
+def _partitions(value: Any) -> None:
     is_valid = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
-    return None if is_valid else "it is not a list of objects"
+    _check(value, is_valid=is_valid, expected="a list of objects")
 
 
-_CHECKS: dict[str, Callable[[Any], str | None]] = {
+_PARSERS: dict[str, Callable[[Any], object]] = {
     "replication_key_value": _timestamp,
-    "watermarks": _watermarks,
-    "failed": _failed,
-    "synced_ids": _synced_ids,
-    "resume_from": _resume_from,
-    "deferred": _deferred,
+    "watermarks": lambda value: Watermarks.from_state({"watermarks": value}, ()),
+    "failed": Snapshots.from_state,
+    "synced_parents": IdSet.from_state,
+    "deferred": Snapshots.from_state,
+    "snapshots": Snapshots.from_state,
+    "edit_hashes": Snapshots.from_state,
     "counters": _counters,
+    "resume_from": _resume_from,
     "cursor": _cursor,
     "page_size": _number,
     "full_refresh_at": _timestamp,

@@ -11,10 +11,11 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Self
 
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.state.ids import short_id, short_ids_in
+from tap_constantcontact.state.ids import short_id
+from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # A watermark names the last few ids above it, so that it survives the deletion of some.
 _ANCHORS = 3
@@ -45,39 +46,60 @@ class Watermarks:
     younger. Parents may be deleted anywhere.
     """
 
-    def __init__(self, watermarks: Any, order: Sequence[str], failed: Any = None) -> None:
-        """Apply watermarks to the list of this run.
+    def __init__(self, order: Sequence[str]) -> None:
+        """Create watermarks for a first run.
 
         Args:
-            watermarks: As `dump` returns them; None on a first run.
             order: Ids of the parents, newest first.
-            failed: Parents that failed in an earlier run, as `dump_failed` returns them.
         """
         self._order = order
-        self._failed: dict[str, dt.datetime | None] = {
-            key: timestamps.parse(group.get("synced_until") or "")
-            for group in failed or ()
-            for key in short_ids_in(group["ids"])
-        }
         self._ranges: list[tuple[int, dt.datetime]] = []
-        place = {each: number for number, each in enumerate(order, start=1)}
-        for watermark in watermarks or ():
-            below = watermark.get("last_ids")
-            end = (
-                len(order)
-                if below is None
-                else next((place[each] for each in below if each in place), 0)
-            )
-            synced_until = timestamps.parse(watermark["synced_until"])
-            if synced_until and (below is None or end > self.end):
-                self._ranges.append((end, synced_until))
-        self._whole = bool(watermarks) and watermarks[-1].get("last_ids") is None
+        self._is_complete = False
+        #: Parents that could not be synced.
+        self.failed = Snapshots(max_entries=None)
 
     @classmethod
-    def of_unfinished_pass(cls, watermarks: Any, order: Sequence[str], failed: Any = None) -> Self:
-        """Return the watermarks of an interrupted pass; none if the last one was completed."""
-        result = cls(watermarks, order, failed)
-        return cls(watermarks[:1], order, failed) if result.unfinished else cls(None, order)
+    def from_state(cls, bookmark: Mapping[str, Any], order: Sequence[str]) -> Self:
+        """Apply the watermarks of a bookmark to the list of this run.
+
+        Args:
+            bookmark: With the keys that `to_state` returned, or without them on a first run.
+            order: Ids of the parents, newest first.
+
+        Raises:
+            ValueError: They are not valid.
+        """
+        result = cls(order)
+        result.failed = Snapshots.from_state(bookmark.get("failed"), max_entries=None)
+        positions = {parent_id: number for number, parent_id in enumerate(order, start=1)}
+        try:
+            for watermark in bookmark.get("watermarks") or ():
+                result._add(watermark, positions)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            msg = "it is not a list of watermarks"
+            raise ValueError(msg) from error
+        return result
+
+    def _add(self, watermark: Mapping[str, Any], positions: Mapping[str, int]) -> None:
+        timestamp, last_ids = timestamps.parse(watermark["synced_until"]), watermark.get("last_ids")
+        if timestamp is None or not isinstance(last_ids, (list, type(None))):
+            msg = "a watermark is incomplete"
+            raise ValueError(msg)
+        self._is_complete = last_ids is None
+        end = len(self._order)
+        if last_ids is not None:
+            listed = [positions[parent_id] for parent_id in last_ids if parent_id in positions]
+            end = next(iter(listed), 0)
+        if last_ids is None or end > self.end:
+            self._ranges.append((end, timestamp))
+
+    def keep_unfinished_pass(self) -> None:
+        """Forget what completed passes have synced, and their failures."""
+        unfinished = self.unfinished
+        self._ranges = self._ranges[:1] if unfinished else []
+        self._is_complete = False
+        if not unfinished:
+            self.failed = Snapshots(max_entries=None)
 
     @property
     def end(self) -> int:
@@ -92,7 +114,7 @@ class Watermarks:
     @property
     def unfinished(self) -> dt.datetime | None:
         """The timestamp of the last pass if it was interrupted."""
-        is_complete = self._whole and len(self._ranges) == 1
+        is_complete = self._is_complete and len(self._ranges) == 1
         return self._ranges[0][1] if self._ranges and not is_complete else None
 
     def synced_until(self, position: int) -> dt.datetime | None:
@@ -100,18 +122,18 @@ class Watermarks:
 
         The top is position 0.
         """
-        if self._failed and (key := short_id(self._order[position])) in self._failed:
-            return self._failed[key]
+        if self.failed and (failure := self.failed.get(self._order[position])):
+            return failure.synced_until
         return next((timestamp for end, timestamp in self._ranges if position < end), None)
 
     def keep_failure(self, position: int, synced_until: dt.datetime | None) -> None:
         """Keep the timestamp of a parent that could not be synced in this pass."""
-        self._failed[short_id(self._order[position])] = synced_until
+        self.failed.put(self._order[position], Snapshot(synced_until))
 
     def forget_failure(self, position: int) -> None:
         """Drop the failure of a parent of which nothing is due any more."""
-        if self._failed:
-            self._failed.pop(short_id(self._order[position]), None)
+        if self.failed:
+            self.failed.put(self._order[position], None)
 
     def advance(self, position: int, timestamp: dt.datetime) -> None:
         """Advance the watermark to a parent: all parents down to it are synced."""
@@ -121,30 +143,21 @@ class Watermarks:
     def complete(self, timestamp: dt.datetime) -> None:
         """Replace all watermarks by one for the whole list."""
         self._ranges = [(len(self._order), timestamp)]
-        self._whole = True
-        if self._failed:
-            listed = set(map(short_id, self._order))
-            self._failed = {key: to for key, to in self._failed.items() if key in listed}
+        self._is_complete = True
+        if self.failed:
+            self.failed.retain(list(map(short_id, self._order)))
 
-    def dump_failed(self) -> list[dict[str, Any]]:
-        """Return the failed parents, grouped by the timestamp until which they are synced."""
-        groups: dict[dt.datetime | None, str] = {}
-        for key, synced_until in self._failed.items():
-            groups[synced_until] = groups.get(synced_until, "") + key
-        return [
-            {"synced_until": synced_until and timestamps.write(synced_until), "ids": short_ids}
-            for synced_until, short_ids in groups.items()
-        ]
-
-    def dump(self) -> list[dict[str, Any]]:
-        """Return the watermarks for the state."""
+    def to_state(self) -> dict[str, Any]:
+        """Return the watermarks, and the failures if there are any, for the state."""
         last = len(self._ranges) - 1
-        return [
+        watermarks = [
             {
                 "synced_until": timestamps.write(timestamp),
                 "last_ids": None
-                if self._whole and number == last
+                if self._is_complete and number == last
                 else list(reversed(self._order[max(0, end - _ANCHORS) : end])),
             }
             for number, (end, timestamp) in enumerate(self._ranges)
         ]
+        failed = {"failed": self.failed.to_state()} if self.failed else {}
+        return {"watermarks": watermarks, **failed}

@@ -102,7 +102,7 @@ class CampaignCounters(NamedTuple):
         activities = frozenset(
             ids[start : start + _SHORT_ID] for start in range(0, len(ids), _SHORT_ID)
         )
-        if seen is None or len(parts) != len(KINDS):
+        if seen is None or seen.synced_until is None or len(parts) != len(KINDS):
             return cls({}, activities)
         try:
             pairs = zip(KINDS, parts, strict=True)

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.state.ids import fingerprint, short_id
+from tap_constantcontact.state.ids import fingerprint
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -58,28 +58,28 @@ class DetailOnChangeStream(ConstantContactStream):
                 envelope = envelopes.of(row[key], key)
                 (detail,) = self.client.get(self.detail_path(row), envelope)
         except FatalAPIError as error:
-            self._failed.add(short_id(row[key]))
+            self._failed.put(row[key], Snapshot(None))
             self.skip_object(row[key], error)
         else:
             self.run.failures.note_success(self.name)
             yield {**row, **detail}
             self._keep_snapshot(row)
-            self._failed.discard(short_id(row[key]))
+            self._failed.put(row[key], None)
 
     @cached_property
-    def _failed(self) -> set[str]:
-        """Short ids of records whose detail could not be read."""
-        return set(self.failed_before)
+    def _failed(self) -> Snapshots:
+        """Records whose detail could not be read."""
+        return self.failed_before.copy()
 
     def _keep_failed(self) -> None:
         state = self.get_context_state(None)
         state.pop("failed", None)
         if self._failed:
-            state["failed"] = [{"synced_until": None, "ids": "".join(sorted(self._failed))}]
+            state["failed"] = self._failed.to_state()
 
     def _is_edited(self, row: Record) -> bool:
         bookmark = timestamps.parse_or_none(self.bookmark)
-        if bookmark is None or short_id(row[self.detail_key]) in self._failed:
+        if bookmark is None or row[self.detail_key] in self._failed:
             return True
         # Lists are short, so `start_date` does not apply.
         since = bookmark - self.run.period.lookback
@@ -93,9 +93,9 @@ class DetailOnChangeStream(ConstantContactStream):
     @cached_property
     def _snapshots(self) -> Snapshots:
         """Snapshots of recent edits, which `lookback_hours` would sync again in each run."""
-        return Snapshots(self.run.bookmarks_of(self.name).get("snapshots"))
+        return Snapshots.from_state(self.run.bookmarks_of(self.name).get("snapshots"))
 
     def _keep_snapshot(self, row: Record) -> None:
         snapshot = Snapshot(self.run.session.started_at, self._snapshot_text(row))
         self._snapshots.put(row[self.detail_key], snapshot)
-        self.get_context_state(None)["snapshots"] = self._snapshots.dump()
+        self.get_context_state(None)["snapshots"] = self._snapshots.to_state()

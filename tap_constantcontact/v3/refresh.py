@@ -39,7 +39,8 @@ class CampaignSnapshots(NamedTuple):
 
         def load() -> CampaignSnapshots:
             state = run.bookmarks_of(_CAMPAIGNS)
-            return cls(Snapshots(state.get("edit_hashes")), Snapshots(state.get("snapshots")))
+            keys = ("edit_hashes", "snapshots")
+            return cls(*(Snapshots.from_state(state.get(key)) for key in keys))
 
         return run.cache("campaign snapshots", load)
 

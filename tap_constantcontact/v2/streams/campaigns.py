@@ -9,7 +9,6 @@ from typing_extensions import override
 
 from tap_constantcontact.child_stream import ChildStream, EmbeddedChildStream
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.list_requests import ListRequest, fetch, records_of
 from tap_constantcontact.parent_stream import FetchLevel, ParentStream
 from tap_constantcontact.refresh import Parent
 from tap_constantcontact.stream import ConstantContactStream
@@ -22,7 +21,6 @@ from tap_constantcontact.v2.campaign import (
     sent_date,
     was_edited,
 )
-from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.interpolation import CampaignInterpolator
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.list_requests import ListRequests
     from tap_constantcontact.state.sync_pass import SyncedUntil
 
 # Fields in the list. Others require the detail.
@@ -86,18 +83,6 @@ class Campaigns(ParentStream[Parent]):
     def detail_path(self, row: Record, context: Context | None = None) -> str:
         # Counters as of now, and not as of last night (docs/api/v2.md §7).
         return f"{super().detail_path(row, context)}?updateSummary=true"
-
-    @override
-    def deleted_since(self, timestamp: dt.datetime | None) -> Iterable[str]:
-        def deleted() -> ListRequests[list[Record]]:
-            (outcome,) = yield [ListRequest(_DELETED_PATH, PAGED)]
-            return records_of(outcome)
-
-        return [
-            row["id"]
-            for row in fetch(deleted(), self.client)
-            if timestamp and was_edited(row, timestamp, self.run.period)
-        ]
 
     @override
     def required_level(
@@ -185,9 +170,6 @@ class DeletedCampaigns(ConstantContactStream):
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         # All of them say that they are deleted.
         return {name: value for name, value in row.items() if name != "status"}
-
-
-_DELETED_PATH = f"{Campaigns.path}?status={DELETED}&limit={Campaigns.page_size}"
 
 
 def _by_id(rows: Iterable[Record], status: str) -> dict[str, Record]:

@@ -102,7 +102,7 @@ class TrackingStream(CampaignChildStream):
     def on_pass_completed(self, sync_pass: SyncPass) -> None:
         # The counters of other campaigns are not expected to change.
         active = sync_pass.visited.union(
-            parent_id for parent_id in sync_pass.parent_ids if sync_pass.deferrals.get(parent_id)
+            parent_id for parent_id in sync_pass.parent_ids if parent_id in sync_pass.deferred
         )
         counters = self.get_context_state(None).get("counters") or {}
         for campaign in counters.keys() - set(map(short_id, active)):

@@ -7,7 +7,7 @@ the mail itself, and resends of it.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
@@ -28,7 +28,7 @@ from tap_constantcontact.v3.refresh import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -55,6 +55,10 @@ class Campaigns(ParentStream[Campaign]):
     parent_key = "campaign_id"
     id_field = "campaign_id"
     refresh = WhenEdited(ALWAYS, needs_summaries=False)
+    # Most campaigns have one activity with reports.
+    typical_detail: ClassVar[Record] = {
+        ACTIVITIES: [{"campaign_activity_id": "one", "role": PRIMARY}]
+    }
 
     @property
     def _policies(self) -> Iterable[WhenEdited]:
@@ -120,7 +124,7 @@ class Campaigns(ParentStream[Campaign]):
         return short_id(parent.id)
 
     @override
-    def sketch_key(self, parent: Campaign) -> str:
+    def set_key(self, parent: Campaign) -> str:
         # Once it shows that a campaign was sent, all of it is synced: reports may be older than the
         # run in which it still looked like a draft.
         return self.state_key(parent) if parent.was_sent else f"{self.state_key(parent)}-"
@@ -160,12 +164,6 @@ class Campaigns(ParentStream[Campaign]):
             if stream.name in synced_until and stream.refresh.applies_to(parent)
         }
 
-    @override
-    def approximate_details(self, parents: Sequence[Campaign]) -> Callable[[Campaign], Campaign]:
-        # Most campaigns have one activity with reports.
-        activity = {"campaign_activity_id": "one", "role": PRIMARY}
-        return lambda campaign: campaign.with_detail({ACTIVITIES: [activity]})
-
     # -- state ---------------------------------------------------------------------------------
 
     @override
@@ -202,18 +200,18 @@ class Campaigns(ParentStream[Campaign]):
 
     @override
     def extra_state(self, state: dict[str, Any]) -> None:
-        state["edit_hashes"] = self._edit_hashes.dump()
+        state["edit_hashes"] = self._edit_hashes.to_state()
         if self._needs_stats:
-            state["snapshots"] = self._counters.dump()
+            state["snapshots"] = self._counters.to_state()
 
     # Decisions, in sync and forecast, use what was known when the run started.
     @cached_property
     def _edit_hashes(self) -> Snapshots:
-        return Snapshots(CampaignSnapshots.of(self.run).edit_hashes.dump())
+        return CampaignSnapshots.of(self.run).edit_hashes.copy()
 
     @cached_property
     def _counters(self) -> Snapshots:
-        return Snapshots(CampaignSnapshots.of(self.run).counters.dump())
+        return CampaignSnapshots.of(self.run).counters.copy()
 
     def _counters_after(
         self, task: ParentTask[Campaign], synced_until: SyncedUntil, timestamp: dt.datetime

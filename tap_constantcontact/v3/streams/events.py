@@ -20,7 +20,7 @@ from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.v3.envelopes import paged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.exceptions import FatalAPIError
     from singer_sdk.helpers.types import Context, Record
@@ -42,7 +42,7 @@ _TOLERANCE = dt.timedelta(hours=12)
 def _snapshots(run: SyncRun) -> Snapshots:
     """Return the snapshots of events in the state, shared by all streams."""
     state = run.bookmarks_of("events").get("snapshots")
-    return run.cache("event snapshots", lambda: Snapshots(state))
+    return run.cache("event snapshots", lambda: Snapshots.from_state(state))
 
 
 def _snapshot_text(event: Record) -> str:
@@ -85,6 +85,7 @@ class Events(ParentStream[Parent]):
     parent_key = "event_id"
     id_field = "event_id"
     refresh = EventRefresh()
+    typical_detail: ClassVar[Record] = {_TRACK: {"track_id": "one"}}
 
     @override
     def merge_lists(self, lists: Sequence[list[Record]]) -> list[Parent]:
@@ -120,6 +121,7 @@ class Events(ParentStream[Parent]):
         is_over = end is not None and end < started_at
         return (
             snapshot is not None
+            and snapshot.synced_until is not None
             and not is_over
             and started_at - snapshot.synced_until >= _REFRESH_INTERVAL - _TOLERANCE
         )
@@ -131,10 +133,6 @@ class Events(ParentStream[Parent]):
     @override
     def has_vanished(self, parent: Parent) -> bool:
         return parent.id not in self.relisted_ids
-
-    @override
-    def approximate_details(self, parents: Sequence[Parent]) -> Callable[[Parent], Parent]:
-        return lambda event: event.with_detail({_TRACK: {"track_id": "one"}})
 
     @override
     def on_parent_synced(
@@ -155,11 +153,11 @@ class Events(ParentStream[Parent]):
 
     @override
     def extra_state(self, state: dict[str, Any]) -> None:
-        state["snapshots"] = self._new_snapshots.dump()
+        state["snapshots"] = self._new_snapshots.to_state()
 
     @cached_property
     def _new_snapshots(self) -> Snapshots:
-        return Snapshots(_snapshots(self.run).dump())
+        return _snapshots(self.run).copy()
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
