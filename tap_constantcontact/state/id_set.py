@@ -2,7 +2,7 @@
 
 A list with page numbers can lose a parent: if one before it is deleted between two pages, it moves
 to a page that was read already. By its position in the next list it would count as synced. So the
-state contains all synced ids, as hashes of four bytes: 2,000 ids take 9 KB.
+state contains all synced ids, as hashes of four bytes: 2,000 ids take 8 KB.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ class IdSet:
         """
         result = cls()
         try:
-            packed = zlib.decompress(base64.b64decode(text, validate=True))
-            differences = struct.unpack(f">{len(packed) // _HASH_SIZE}I", packed)
+            columns = zlib.decompress(base64.b64decode(text, validate=True))
+            number, rest = divmod(len(columns), _HASH_SIZE)
+            packed = b"".join(columns[row::number] for row in range(number))
+            differences = struct.unpack(f">{number}I", packed + columns[:rest])
         except (ValueError, TypeError, zlib.error, struct.error) as error:
             msg = "it is not a set of ids"
             raise ValueError(msg) from error
@@ -50,9 +52,10 @@ class IdSet:
         differences = [
             after - before for before, after in itertools.pairwise(itertools.chain([0], hashes))
         ]
-        # The first bytes of differences are mostly zero: side by side they compress well.
         packed = struct.pack(f">{len(differences)}I", *differences)
-        return base64.b64encode(zlib.compress(packed, 9)).decode()
+        # The first bytes of differences are mostly zero: side by side they compress well.
+        columns = b"".join(packed[column::_HASH_SIZE] for column in range(_HASH_SIZE))
+        return base64.b64encode(zlib.compress(columns, 9)).decode()
 
     def __contains__(self, parent_id: str) -> bool:
         """Return whether an id is in the set."""
