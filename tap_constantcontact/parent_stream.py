@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import enum
 import functools
-from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
 from urllib.parse import urlencode
 
 from singer_sdk.exceptions import FatalAPIError
@@ -13,16 +12,10 @@ from typing_extensions import override
 
 from tap_constantcontact.child_stream import ChildStream
 from tap_constantcontact.estimate import StreamEstimate
-from tap_constantcontact.http import envelopes, retries
-from tap_constantcontact.http.prefetch import wait_for
-from tap_constantcontact.list_requests import (
-    ListRequest,
-    fetch,
-    forecast,
-    parse_unvalidated,
-    records_of,
-)
-from tap_constantcontact.refresh import ParentT, ParentTask, RefreshPolicy
+from tap_constantcontact.http import retries
+from tap_constantcontact.list_requests import ListRequest, fetch, forecast, records_of
+from tap_constantcontact.parent_forecast import ParentForecast
+from tap_constantcontact.refresh import FetchLevel, ParentT, ParentTask, RefreshPolicy
 from tap_constantcontact.state.sync_pass import SyncPass
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -32,32 +25,10 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
+    from tap_constantcontact.http.prefetch import RequestForecast
     from tap_constantcontact.list_requests import ListRequests
     from tap_constantcontact.state.sync_pass import SyncedUntil
 
-
-class FetchLevel(enum.Enum):
-    """The data of a parent that a pass requires."""
-
-    SKIP = "nothing is due"
-    LIST = "its record in the list is enough"
-    DETAIL = "its detail, which costs a request"
-
-
-class _PrefetchedParent(NamedTuple):
-    """A parent whose due streams are not known yet."""
-
-    parent: Any
-    synced_until: SyncedUntil
-    watermarks: Any
-    detail: PendingRequest | None
-
-
-# Details of so many parents are prefetched before the first one is decided.
-_MAX_PREFETCHED_PARENTS = 16
-# If at least so many requests are left for each.
-_REQUESTS_RESERVED_PER_PARENT = 50
 
 #: Number of parents in a row of which nothing was due, by the timestamps of their streams: the
 #: order of the list means something only among parents with the same timestamps.
@@ -197,7 +168,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
     def extra_state(self, state: dict[str, Any]) -> None:
         """Add further keys to the state."""
 
-    def _unsynced(self, sync_pass: SyncPass, position: int, parent: ParentT) -> SyncedUntil:
+    def unsynced(self, sync_pass: SyncPass, position: int, parent: ParentT) -> SyncedUntil:
         """Return the streams that have not synced a parent in this pass; none if it is deferred."""
         synced_until = sync_pass.unsynced(position)
         is_left_out = sync_pass.is_deferred(position, synced_until) and not self.is_edited(
@@ -219,9 +190,9 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         detailed = fetch_detail(parent) if level is FetchLevel.DETAIL else parent
         if detailed is None:
             return None
-        return self._decide(parent, detailed, synced_until, unchanged)
+        return self.decide(parent, detailed, synced_until, unchanged)
 
-    def _decide(
+    def decide(
         self, listed: ParentT, parent: ParentT, synced_until: SyncedUntil, unchanged: Unchanged
     ) -> ParentTask[ParentT]:
         """Return the work on a parent, as listed and with its detail."""
@@ -263,7 +234,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         before = self.run.session.calls
         unchanged = Counter[Any]()
         for position, parent in enumerate(parents):
-            synced_until = self._unsynced(sync_pass, position, parent)
+            synced_until = self.unsynced(sync_pass, position, parent)
             if not synced_until:
                 continue
             start_position = position if start_position is None else start_position
@@ -352,64 +323,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
     def forecast_requests(self) -> RequestForecast:
         if self.is_requested:
             parents = yield from forecast(self.list_parents(), self.client)
-            yield from self._forecast_parents(parents, self.start_pass(parents))
-
-    def _forecast_parents(self, parents: Sequence[ParentT], sync_pass: SyncPass) -> RequestForecast:
-        unchanged = Counter[Any]()
-        ahead = deque[_PrefetchedParent]()
-        for position, parent in enumerate(parents):
-            synced_until = self._unsynced(sync_pass, position, parent)
-            if not synced_until:
-                continue
-            watermarks = tuple(synced_until.items())
-            while True:
-                # Nothing may be due of the parents that are not decided yet.
-                undecided = sum(each.watermarks == watermarks for each in ahead)
-                level = self.required_level(parent, synced_until, unchanged[watermarks])
-                is_sure = level is self.required_level(
-                    parent, synced_until, unchanged[watermarks] + undecided
-                )
-                if is_sure and len(ahead) < self._max_prefetched:
-                    break
-                yield from self._forecast_children(ahead.popleft(), unchanged)
-            if level is FetchLevel.SKIP:
-                continue
-            detail = None
-            if level is FetchLevel.DETAIL:
-                detail = self.client.prefetch(self.detail_path(parent.record))
-                yield detail
-            ahead.append(_PrefetchedParent(parent, synced_until, watermarks, detail))
-            while ahead and (ahead[0].detail is None or ahead[0].detail.has_response):
-                yield from self._forecast_children(ahead.popleft(), unchanged)
-        for prefetched in ahead:
-            yield from self._forecast_children(prefetched, unchanged)
-
-    @property
-    def _max_prefetched(self) -> int:
-        # Details that are prefetched too early are wasted if the requests run out.
-        left = self.run.session.requests_left
-        return (
-            _MAX_PREFETCHED_PARENTS
-            if left is None
-            else max(1, min(_MAX_PREFETCHED_PARENTS, left // _REQUESTS_RESERVED_PER_PARENT))
-        )
-
-    def _forecast_children(
-        self, prefetched: _PrefetchedParent, unchanged: Unchanged
-    ) -> RequestForecast:
-        """Forecast the requests for a parent as soon as its detail is known."""
-        parent = prefetched.parent
-        if prefetched.detail is not None:
-            response = yield from wait_for(prefetched.detail)
-            if response is None and not prefetched.detail.was_missed:
-                return  # It has vanished.
-            envelope = envelopes.of(parent.id, self.id_field)
-            (detail,) = parse_unvalidated(response, envelope, self.id_field)
-            parent = parent.with_detail(detail)
-        task = self._decide(prefetched.parent, parent, prefetched.synced_until, unchanged)
-        for stream in self.children:
-            if stream.name in task.due:
-                yield from stream.forecast_pages(stream.child_contexts(task))
+            yield from ParentForecast(self).forecast(parents, self.start_pass(parents))
 
     # -- estimate ------------------------------------------------------------------------------
 
@@ -436,7 +350,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         while is_due:
             unchanged = Counter[Any]()
             for position, parent in enumerate(parents):
-                synced_until = self._unsynced(sync_pass, position, parent)
+                synced_until = self.unsynced(sync_pass, position, parent)
                 task = synced_until and self._task(parent, synced_until, unchanged, fetch_detail)
                 if not task:
                     continue

@@ -1,8 +1,9 @@
-"""Parent records, and when their streams are due."""
+"""Parents, the work on them, and refresh policies."""
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
@@ -53,6 +54,14 @@ class ParentTask(Generic[ParentT]):
     due: SyncedUntil
     cache: RunCache = field(default_factory=RunCache)
     failed: set[str] = field(default_factory=set)
+
+
+class FetchLevel(enum.Enum):
+    """The data of a parent that a pass requires."""
+
+    SKIP = "nothing is due"
+    LIST = "its record in the list is enough"
+    DETAIL = "its detail, which costs a request"
 
 
 class RefreshPolicy(Generic[ParentT]):

@@ -1,66 +1,39 @@
-"""Base stream: pages, records and incremental reads."""
+"""Base stream: declaration of requests, access rights and failures, incremental reads."""
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
-import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl, quote, urlencode
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote, urlencode
 
-from singer_sdk import RESTStream, Tap
-from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, MapExpressionError
-from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib import RecordMessage, Schema
+from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.streams.rest import PageContext
 from typing_extensions import override
 
-from tap_constantcontact.client import ApiClient, following
+from tap_constantcontact.api_stream import ApiStream
+from tap_constantcontact.client import following
 from tap_constantcontact.estimate import PAGE, StreamEstimate
 from tap_constantcontact.http import retries
-from tap_constantcontact.http.envelopes import is_cursor
-from tap_constantcontact.http.pagination import NextLinkPaginator
-from tap_constantcontact.http.retries import APIError, ForbiddenError, PaginationError
+from tap_constantcontact.http.retries import APIError, ForbiddenError
 from tap_constantcontact.list_requests import await_rows, fetch, forecast
-from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.conform import RecordConformer
-from tap_constantcontact.records.fast_decoder import FastPageDecoder
-from tap_constantcontact.records.parser import ResponseParser
 from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.state.snapshots import Snapshots
 from tap_constantcontact.state.watermarks import Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import requests
-    from singer_sdk.helpers.types import Context, Record, RequestFunc
-    from singer_sdk.singerlib import Catalog
-    from singer_sdk.streams.rest import HTTPRequest
+    from singer_sdk.helpers.types import Context, Record
 
-    from tap_constantcontact.http.authenticator import Authenticator
-    from tap_constantcontact.http.envelopes import Envelope, Page
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
-    from tap_constantcontact.http.session import Session
     from tap_constantcontact.list_requests import ListRequests
-    from tap_constantcontact.sync_run import SyncRun
-
-#: Value for a missing part of a key. Loaders that use CSV would read an empty string as null, which
-#: a key cannot be.
-NO_VALUE = "none"
 
 
-class ConstantContactStream(RESTStream[str | None]):
-    """Base of all streams: pagination, access rights, conforming, and incremental reads."""
+class ConstantContactStream(ApiStream):
+    """Base of all streams."""
 
-    #: Largest page size of the endpoint; None if it has no parameter `limit`.
-    page_size: int | None = None
-    #: Parameters of each first page.
-    params: ClassVar[Mapping[str, str]] = {}
-    #: Envelope of the responses; None for the API's usual one.
-    envelope: ClassVar[Envelope | None] = None
     #: Product that the account need not have; None if every account has the stream.
     product: ClassVar[str | None] = None
     #: Privileges that the stream requires, if the API knows privileges (docs/api/v3.md §3.1).
@@ -69,167 +42,10 @@ class ConstantContactStream(RESTStream[str | None]):
     unauthorized_errors: ClassVar[tuple[type[APIError], ...]] = (ForbiddenError,)
     #: Whether the stream has watermarks in the state.
     uses_watermarks: ClassVar[bool] = False
-    #: Whether records come from pages unchanged, with nothing merged: large streams use a faster
-    #: decoder, and advance their bookmark once per page.
-    is_large: ClassVar[bool] = False
     #: Whether the requests of the stream are prefetched.
     is_prefetched: ClassVar[bool] = True
     #: Whether they may be prefetched while earlier streams are synced.
     is_prefetched_early: ClassVar[bool] = True
-    # The conformer handles every depth, so the SDK need not check each value again.
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
-
-    def __init__(self, tap: Tap, run: SyncRun) -> None:
-        """Create a stream of a run.
-
-        Args:
-            tap: The tap, for the SDK.
-            run: The run.
-        """
-        self.run = run
-        super().__init__(tap, schema=run.api.schemas.get_schema(self.name))
-        self.client = ApiClient(run, self.name, self.logger)
-
-    @override
-    def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        # The SDK logs this for each error that ends a stream. Ours are logged once, with advice.
-        if not message.startswith("An unhandled error occurred"):
-            super().log(message, *args, level=level, **kwargs)
-
-    @override
-    def apply_catalog(self, catalog: Catalog) -> None:
-        # Keys are not optional: a catalog without them gets them.
-        keys, replication_key = self.primary_keys, self.replication_key
-        if entry := catalog.get_stream(self.name):
-            columns = entry.schema.properties or {}
-            names = dict.fromkeys(filter(None, (*keys, replication_key)))
-            self.keys_added = [name for name in names if name not in columns]
-            for name in self.keys_added:
-                columns[name] = Schema.from_dict(self.schema["properties"][name])
-            entry.schema.properties = columns
-        super().apply_catalog(catalog)
-        self.primary_keys, self.replication_key = keys, replication_key
-
-    #: Key columns that the catalog lacked.
-    keys_added: Sequence[str] = ()
-
-    def selects_fields_outside(self, fields: Collection[str]) -> bool:
-        """Return whether the catalog selects any other fields."""
-        return self.selected and any(
-            self.mask[("properties", name)]
-            for name in self.schema["properties"]
-            if name not in fields
-        )
-
-    # -- requests ------------------------------------------------------------------------------
-
-    @property
-    @override
-    def url_base(self) -> str:
-        return self.run.api.root.url
-
-    @property
-    @override
-    def authenticator(self) -> Authenticator:
-        return self.run.api.authenticator
-
-    @property
-    @override
-    def requests_session(self) -> Session:
-        return self.run.session
-
-    @property
-    @override
-    def http_headers(self) -> dict[str, str]:
-        return {"Accept": "application/json"}
-
-    @cached_property
-    @override
-    def user_agent(self) -> str:
-        return self.run.user_agent
-
-    @override
-    def get_url_params(
-        self, context: Context | None, next_page_token: str | None
-    ) -> dict[str, Any]:
-        return dict(self.params)
-
-    @override
-    def get_http_request(self, *, page: PageContext[str | None]) -> HTTPRequest:
-        request = super().get_http_request(page=page)
-        link = page.next_page_token or ""
-        if link and not is_cursor(link):
-            request.url = self.client.follow(link, request.url)
-            # A next link contains the page size. The API rejects further parameters.
-            request.params = {}
-            return request
-        if limit := self.limit(page.stream_context):
-            request.params["limit"] = limit
-        request.params |= parse_qsl(link.removeprefix("?"))
-        return request
-
-    def limit(self, context: Context | None) -> int | None:
-        """Return the largest page size for a context; None if there is no such parameter."""
-        return self.page_size
-
-    @override
-    def get_new_paginator(self) -> NextLinkPaginator:
-        self.paginator = NextLinkPaginator(
-            self.parser.read, self.first_link(self.context), self.should_stop_pagination
-        )
-        return self.paginator
-
-    #: Paginator of the current list.
-    paginator: NextLinkPaginator | None = None
-
-    def first_link(self, context: Context | None) -> str | None:
-        """Return the link at which a list resumes; None for its first page."""
-        return None
-
-    @property
-    def has_read_pages(self) -> bool:
-        """True if a page of the current list was read."""
-        return self.paginator is not None and self.paginator.count > 0
-
-    def should_stop_pagination(
-        self, response: requests.Response, context: Context | None = None
-    ) -> bool:
-        """Return whether the pages after a response are not needed.
-
-        Args:
-            response: A page of the stream.
-            context: Its context; the current one by default.
-        """
-        return False
-
-    def may_follow(self, link: str) -> bool:
-        """Return whether a next link leads to another page of the current list."""
-        try:
-            self.client.follow(link, "")
-        except PaginationError:
-            return False
-        return self.paginator is None or not self.paginator.has_seen(link)
-
-    @override
-    def request_decorator(self, func: RequestFunc) -> RequestFunc:
-        return self.client.with_retries(func)
-
-    @override
-    def validate_response(self, response: requests.Response) -> None:
-        self.client.validate(response, self._parse)
-
-    def _parse(self, response: requests.Response) -> Page:
-        page = self.parser.read(response)
-        return self.paginator.check(page) if self.paginator else page
-
-    @override
-    def request_records(self, context: Context | None) -> Iterable[Record]:
-        self.context = context
-        yield from super().request_records(context)
-
-    #: The current context.
-    context: Context | None = None
-
     # -- declaration of requests: read, prefetched and estimated -------------------------------
 
     def contexts(self) -> ListRequests[Iterable[Context | None]]:
@@ -246,8 +62,7 @@ class ConstantContactStream(RESTStream[str | None]):
 
     def detail_path(self, row: Record, context: Context | None = None) -> str:
         """Return the path of a record's detail."""
-        path = self.get_url(context).removeprefix(self.url_base)
-        return f"{path}/{quote(str(row[self.detail_key]), safe='')}"
+        return f"{self.path_of(context)}/{quote(str(row[self.detail_key]), safe='')}"
 
     @property
     def detail_key(self) -> str:
@@ -362,7 +177,7 @@ class ConstantContactStream(RESTStream[str | None]):
         page_size = self.limit(context)
         if page_size:
             params["limit"] = page_size
-        path = f"{self.get_url(context).removeprefix(self.url_base)}?{urlencode(params)}"
+        path = f"{self.path_of(context)}?{urlencode(params)}"
         page_list = self.client.get_pages(path.rstrip("?"), self.own_envelope, self.fields)
         sampled = list(itertools.islice(page_list, pages))
         rows = [row for page in sampled for row in page]
@@ -493,94 +308,6 @@ class ConstantContactStream(RESTStream[str | None]):
         failed = self.run.bookmarks_of(self.name).get("failed")
         return Snapshots.from_state(failed, max_entries=None)
 
-    # -- records -------------------------------------------------------------------------------
-
-    @cached_property
-    def parser(self) -> ResponseParser:
-        """Parses the pages of the stream."""
-        envelope = self.own_envelope
-        fast = FastPageDecoder(self.effective_schema, envelope) if self.is_large else None
-        return ResponseParser(self.name, envelope, self.fields, self.logger, fast)
-
-    @property
-    def own_envelope(self) -> Envelope:
-        """Envelope of the stream's pages."""
-        return self.envelope or self.run.api.envelope
-
-    @cached_property
-    def fields(self) -> frozenset[str]:
-        """Fields of the API's objects. An object with none of them is something else."""
-        return frozenset(self.schema["properties"])
-
-    @override
-    def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        page = self.select_rows(self.parser.read(response))
-        as_dict = page.as_dict
-        self._are_types_valid = as_dict is not None
-        self._newest = ""
-        yield from map(as_dict, page.rows) if as_dict else page.rows
-        if self._newest:
-            self.advance_bookmark(min(self._newest, timestamps.write(self.signpost)))
-
-    # Whether the decoder has checked the types of the current page.
-    _are_types_valid = False
-    # The newest replication key of the current page.
-    _newest = ""
-
-    def select_rows(self, page: Page) -> Page:
-        """Return a page without rows that were on the page before."""
-        return page
-
-    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        """Normalize an API quirk in an object; None drops the object."""
-        return row
-
-    @cached_property
-    def conform(self) -> RecordConformer:
-        """Converts API objects to records of the selected schema."""
-        return RecordConformer(self.effective_schema, lambda text: self.logger.warning("%s.", text))
-
-    @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        self.run.shutdown.check()
-        context = self.context
-        if not self._has_plain_key(row):
-            return None
-        record = self.preprocess_record(row, context)
-        if record is None:
-            return None
-        record.update(self._keys_of(context))
-        if self._are_types_valid:
-            self.conform.normalize_timestamps(record)
-        else:
-            record = self.conform(record)
-        if not self._has_key(record):
-            return None
-        if self.replication_key:
-            timestamp = record.setdefault(self.replication_key, None)
-            self._newest = max(self._newest, timestamp or "")
-        if self.selected:
-            self.run.progress.records[self.name] += 1
-        return record
-
-    def _keys_of(self, context: Context | None) -> Record:
-        return {key: context[key] for key in self.primary_keys if key in context} if context else {}
-
-    def _has_plain_key(self, row: Record) -> bool:
-        """Return whether no part of an object's key is an array or object."""
-        for key in self.primary_keys:
-            if isinstance(row.get(key), (dict, list)):
-                self.client.warn_of_key(key)
-                return False
-        return True
-
-    def _has_key(self, row: Record) -> bool:
-        for key in self.primary_keys:
-            if row.get(key) is None:
-                self.client.warn_of_key(key)
-                return False
-        return True
-
     @override
     def generate_child_contexts(
         self, record: Record, context: Context | None
@@ -588,52 +315,7 @@ class ConstantContactStream(RESTStream[str | None]):
         # A parent stream syncs its children itself.
         return ()
 
-    @override
-    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        # The SDK processes each record again for deselected fields and stream maps. Without them,
-        # that is not needed.
-        if not self._needs_no_mapping:
-            try:
-                yield from super()._generate_record_messages(record)
-            except MapExpressionError as error:
-                fault = map_fault(self.name, error)
-                raise ConfigValidationError(fault, errors=[fault]) from error
-            return
-        yield RecordMessage(
-            stream=self.name,
-            record=record,
-            version=self._stream_version,
-            time_extracted=dt.datetime.now(dt.UTC),
-        )
-
-    @cached_property
-    def _needs_no_mapping(self) -> bool:
-        maps = self.stream_maps
-        return (
-            [type(each) for each in maps] == [SameRecordTransform]
-            and not (maps[0].flattening_options and maps[0].flattening_options.enabled)
-            and all(self.mask[breadcrumb] for breadcrumb in _fields(self.schema))
-        )
-
     # -- incremental reads ---------------------------------------------------------------------
-
-    @property
-    def signpost(self) -> dt.datetime:
-        """Signpost: upper limit for bookmarks in this run."""
-        return self.run.session.started_at
-
-    @override
-    def _increment_stream_state(
-        self, latest_record: Record, *, context: Context | None = None
-    ) -> None:
-        # Called per record: large streams advance their bookmark per page.
-        if not self.is_large:
-            super()._increment_stream_state(latest_record, context=context)
-
-    def advance_bookmark(self, timestamp: str) -> None:
-        """Advance the bookmark of a large stream to the newest value of the replication key."""
-        if self.is_large and self.selected and self.replication_key:
-            super()._increment_stream_state({self.replication_key: timestamp}, context=self.context)
 
     @property
     def is_full_table(self) -> bool:
@@ -666,16 +348,3 @@ class ConstantContactStream(RESTStream[str | None]):
             return None
         same_key = state.get("replication_key") == self.replication_key
         return state.get("replication_key_value") if same_key else None
-
-
-def map_fault(stream: str, error: Exception) -> str:
-    """Return the error of a stream map, in one line."""
-    reason = " ".join(str(error.__cause__ or error).split())
-    return f"Setting 'stream_maps' cannot be used for stream '{stream}': {error} ({reason})"
-
-
-def _fields(schema: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, each in schema.get("properties", {}).items():
-        breadcrumb = (*above, "properties", name)
-        yield breadcrumb
-        yield from _fields(each, breadcrumb)

@@ -1,4 +1,4 @@
-"""The front door: settings, discovery and the command line."""
+"""Entry point for the SDK: settings, catalog, state, sync."""
 
 from __future__ import annotations
 
@@ -23,19 +23,17 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_constantcontact import cli, exit_codes, settings
+from tap_constantcontact import cli, exit_codes, settings, settings_validation
 from tap_constantcontact.estimate import DAILY_QUOTA, StreamEstimate, SyncEstimate
-from tap_constantcontact.http import retries
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
-from tap_constantcontact.http.session import MAX_CLOCK_SKEW
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
-from tap_constantcontact.records import timestamps
+from tap_constantcontact.preflight import Preflight
+from tap_constantcontact.records.mapping import map_fault
 from tap_constantcontact.records.message_writer import BufferedMessageWriter
-from tap_constantcontact.state import account_check, validation
-from tap_constantcontact.state.account_check import StateMismatchError, UnprovenStateError
-from tap_constantcontact.state.migration import VERSION, migrate
+from tap_constantcontact.state import validation
+from tap_constantcontact.state.account_check import ACCOUNT, StateMismatchError
+from tap_constantcontact.state.migration import migrate
 from tap_constantcontact.state.state_writer import CleanStateWriter
-from tap_constantcontact.stream import map_fault
 from tap_constantcontact.sync_run import SyncRun
 from tap_constantcontact.terminal.logs import is_relevant, is_structured
 from tap_constantcontact.v2 import api as v2
@@ -49,7 +47,6 @@ if TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
-    from tap_constantcontact.account_stream import AccountStream
     from tap_constantcontact.stream import ConstantContactStream
 
 
@@ -88,8 +85,9 @@ class TapConstantContact(Tap):
 
     def _warn_about_unknown_names(self) -> None:
         """Warn about settings, streams and columns that do not exist."""
-        faults = settings.unknown_settings(self._config, self.config_jsonschema["properties"])
-        faults += settings.unused_settings(self._config)
+        names = self.config_jsonschema["properties"]
+        faults = settings_validation.unknown_settings(self._config, names)
+        faults += settings_validation.unused_settings(self._config)
         for name, entry in (self.input_catalog or {}).items():
             if not entry.metadata.resolve_selection()[()]:
                 continue
@@ -118,8 +116,8 @@ class TapConstantContact(Tap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in our own words before the SDK's validator fills in defaults."""
-        settings.normalize(self._config)
-        result = settings.validate(self._config)
+        settings_validation.normalize(self._config)
+        result = settings_validation.validate(self._config)
         named = [n for n in settings.CREDENTIALS if not self._config.get(n)]
         if result and any(os.environ.get(_variable(name)) for name in named):
             result.append("The environment names settings. Add --config=ENV to use them.")
@@ -221,68 +219,13 @@ class TapConstantContact(Tap):
     def prepare_run(self) -> None:
         """Check the state and the privileges before the first stream.
 
-        The owner is requested only if the stream `account` is selected or the state requires it.
-
         Raises:
             ConfigValidationError: The state belongs to another account.
         """
-        bookmarks_given = self.state.get("bookmarks", {})
-        identity = self.run.api.authenticator.identity
-        stored = account_check.stored_account(bookmarks_given, identity, self.run.api.version)
-        if api_time := timestamps.parse_or_none(stored.get("api_time")):
-            self.run.session.expect_clock_after(api_time)
-        self._skip_unauthorized_streams()
-        is_selected = account_check.ACCOUNT in self.run.selected
-        if not stored and any(bookmarks_given.values()):
-            self._ignore_state()
-        account: dict[str, Any] = {"version": VERSION}
         try:
-            account |= account_check.check_version(stored, self.run.api.version)
-            account |= account_check.verify_account(
-                stored, identity, self._fetch_owner, must_fetch=is_selected
-            )
-        except UnprovenStateError:
-            self._ignore_state()
-            account |= account_check.check_version({}, self.run.api.version)
-            account |= account_check.verify_account({}, identity, lambda: None, must_fetch=False)
+            Preflight(self.run, self._api_streams, self.state, self.logger).check()
         except StateMismatchError as error:
             raise _invalid([str(error)]) from error
-        if api_time := self.run.session.api_time:
-            account["api_time"] = timestamps.write(api_time)
-        bookmarks = self.state.setdefault("bookmarks", {})
-        bookmarks.setdefault(account_check.ACCOUNT, {}).update(account)
-        signpost = self.run.session.started_at + MAX_CLOCK_SKEW
-        for stream in validation.drop_future_bookmarks(dict(self.state), signpost):
-            self.logger.warning(
-                "Ignoring a bookmark in the future for stream '%s' (clock skew). The data is synced"
-                " again.",
-                stream,
-            )
-
-    def _ignore_state(self) -> None:
-        self.logger.warning(
-            "The state does not prove that it belongs to this account. It is ignored, and"
-            " everything is synced."
-        )
-        self.state["bookmarks"].clear()
-
-    def _skip_unauthorized_streams(self) -> None:
-        granted = self._account.granted
-        if granted is None:
-            return
-        closed: dict[str, list[str]] = {}
-        for stream in self._api_streams.values():
-            lacking = [name for name in stream.privileges if name not in granted]
-            (self.run.unavailable if lacking else self.run.available).add(stream.access_group)
-            self.run.missing_privileges.update(lacking)
-            if lacking and stream.selected:
-                closed.setdefault(lacking[0], []).append(stream.name)
-        for privilege, names in closed.items():
-            self.logger.warning(
-                "The token's user lacks the privilege '%s', and these streams are skipped: %s.",
-                privilege,
-                ", ".join(names),
-            )
 
     @override  # type: ignore[misc]  # final, but the SDK has no hook around a test
     def run_connection_test(self) -> bool:
@@ -292,31 +235,6 @@ class TapConstantContact(Tap):
     @property
     def _selected(self) -> list[Stream]:
         return [stream for stream in self.streams.values() if stream.selected]
-
-    @property
-    def _account(self) -> AccountStream:
-        return cast("AccountStream", self.streams[account_check.ACCOUNT])
-
-    def _fetch_owner(self) -> str | None:
-        """Return the account id; None if the user may not read it."""
-        account = self._account
-        if not account.is_authorized:
-            return None
-        try:
-            result = account.owner
-        except FatalAPIError as error:
-            if not account.may_fail:
-                raise
-            if account.is_denied(error) and account.selected:
-                account.mark_unauthorized(error)
-            elif not (account.is_denied(error) or retries.concerns_one_object(error)):
-                raise
-            self.logger.warning(
-                "Could not determine the account (path: %s). %s", account.path, error
-            )
-            return None
-        self.run.api.authenticator.set_account(result or "")
-        return result
 
     def plan(self) -> SyncEstimate:
         """Estimate the requests of a run.
@@ -335,7 +253,7 @@ class TapConstantContact(Tap):
         estimates: list[StreamEstimate] = []
         try:
             self.prepare_run()
-            beside = run.session.calls - (account_check.ACCOUNT in run.selected)
+            beside = run.session.calls - (ACCOUNT in run.selected)
             for stream in self._api_streams.values():
                 estimates += stream.estimates()
             estimates = _with_checks(estimates, beside)
@@ -443,15 +361,11 @@ def _with_checks(estimates: list[StreamEstimate], calls: int) -> list[StreamEsti
     """Add the requests for the owner and the privileges to those of the stream `account`."""
     if not calls:
         return estimates
-    own = sum(
-        estimate.requests for estimate in estimates if estimate.stream == account_check.ACCOUNT
-    )
-    account = StreamEstimate(
-        account_check.ACCOUNT, own + calls, "with the checks of owner and privileges"
-    )
+    own = sum(estimate.requests for estimate in estimates if estimate.stream == ACCOUNT)
+    account = StreamEstimate(ACCOUNT, own + calls, "with the checks of owner and privileges")
     return [
         account,
-        *(estimate for estimate in estimates if estimate.stream != account_check.ACCOUNT),
+        *(estimate for estimate in estimates if estimate.stream != ACCOUNT),
     ]
 
 

@@ -20,21 +20,27 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
     "tap_constantcontact.terminal": {"http"},
-    "tap_constantcontact.settings": {"records", "meltano"},
+    "tap_constantcontact.settings": set(),
+    "tap_constantcontact.settings_validation": {"settings", "records", "meltano"},
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.sync_run": {"api", "cache", "http", "records", "state", "terminal"},
     "tap_constantcontact.client": {"sync_run", "http", "records"},
     "tap_constantcontact.list_requests": {"cache", "client", "http"},
+    "tap_constantcontact.api_stream": {"client", "sync_run", "http", "records"},
     "tap_constantcontact.stream": {
-        "client", "list_requests", "sync_run", "estimate", "http", "records", "state",
+        "api_stream", "client", "list_requests", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.account_stream": {"stream", "http"},
     "tap_constantcontact.contacts": {"stream", "estimate", "http", "records"},
     "tap_constantcontact.partitioned": {"stream", "list_requests", "http", "state"},
     "tap_constantcontact.refresh": {"cache", "sync_run", "state"},
     "tap_constantcontact.child_stream": {"refresh", "stream", "sync_run", "http", "state"},
+    "tap_constantcontact.parent_forecast": {
+        "child_stream", "client", "refresh", "list_requests", "sync_run", "http", "state",
+    },
     "tap_constantcontact.parent_stream": {
-        "child_stream", "refresh", "stream", "list_requests", "estimate", "http", "state",
+        "child_stream", "parent_forecast", "refresh", "stream", "list_requests", "estimate",
+        "http", "state",
     },
     "tap_constantcontact.v2": {
         "parent_stream", "child_stream", "account_stream", "contacts", "partitioned", "stream",
@@ -49,10 +55,12 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.cli": {
         "estimate", "exit_codes", "meltano", "settings", "records", "terminal", "v3",
     },
+    "tap_constantcontact.preflight": {
+        "account_stream", "stream", "sync_run", "http", "records", "state",
+    },
     "tap_constantcontact.tap": {
-        "cli",
-        "exit_codes", "meltano", "v2", "v3", "account_stream", "stream", "sync_run",
-        "estimate", "settings", "http", "records", "state", "terminal",
+        "cli", "exit_codes", "preflight", "meltano", "v2", "v3", "stream", "sync_run", "estimate",
+        "settings", "settings_validation", "http", "records", "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip

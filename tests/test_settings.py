@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_constantcontact import settings
+from tap_constantcontact import settings, settings_validation
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -235,17 +235,17 @@ def test_the_tap_says_who_it_is(tmp_path: Path) -> None:
     )
 )
 def test_no_setting_breaks_the_check(given: dict[str, Any]) -> None:
-    settings.normalize(given)
-    for line in settings.validate(given):
+    settings_validation.normalize(given)
+    for line in settings_validation.validate(given):
         assert re.match(r"Setting '\w+' \w+", line)
-    if not settings.validate(given):
+    if not settings_validation.validate(given):
         TapConstantContact(config=given)
 
 
 def test_good_settings_have_no_problems() -> None:
     given = {**GOOD, "start_date": "2024-01-01", "requests_per_second": "2.5"}
-    settings.normalize(given)
-    assert settings.validate(given) == []
+    settings_validation.normalize(given)
+    assert settings_validation.validate(given) == []
     assert given["requests_per_second"] == 2.5
 
 

@@ -19,12 +19,12 @@ from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Call, FaultConfig, Sandbox, timestamps
 from sandbox.world.tracking import OPENS, SENDS, Hit
+from tap_constantcontact.records.duplicates import DuplicateHandler, repeated
 from tap_constantcontact.state import validation
 from tap_constantcontact.state.snapshots import MAX_ENTRIES, Snapshot, Snapshots
 from tap_constantcontact.tap import TapConstantContact
 from tap_constantcontact.v3.counters import KINDS, CampaignCounters, counts_of
 from tap_constantcontact.v3.counters import Counter as CounterSeen
-from tap_constantcontact.v3.duplicates import DuplicateNumbering, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -519,7 +519,7 @@ def test_invalid_snapshots_are_rejected_in_one_line(value: Any) -> None:
 
 @given(st.lists(st.sampled_from("ab"), max_size=8), st.integers(0, 4))
 def test_equal_rows_get_their_numbers(letters: list[str], shift: int) -> None:
-    numbers = DuplicateNumbering(("x", "row_number"))
+    numbers = DuplicateHandler(("x", "row_number"), lambda: None)
     rows = [numbers.numbered({"x": each}) for each in letters]
     assert len({tuple(row.values()) for row in rows}) == len(rows)
     assert repeated(letters, [*letters[shift:], "new"]) <= len(letters)

@@ -21,6 +21,9 @@ Schema: TypeAlias = Mapping[str, Any]
 Converter: TypeAlias = Callable[[Any], Any]
 WarnFunction: TypeAlias = Callable[[str], None]
 
+#: Value for a missing part of a key. Loaders that use CSV would read an empty string as null, which
+#: a key cannot be.
+NO_VALUE = "none"
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 # What `times.write` makes, with or without milliseconds, but for the years in which "never" lies.

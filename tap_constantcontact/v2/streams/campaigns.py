@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from tap_constantcontact.child_stream import ChildStream, EmbeddedChildStream
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.parent_stream import FetchLevel, ParentStream
-from tap_constantcontact.refresh import Parent
+from tap_constantcontact.parent_stream import ParentStream
+from tap_constantcontact.refresh import FetchLevel, Parent
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v2.campaign import (
     DELETED,

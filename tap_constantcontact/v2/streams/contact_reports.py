@@ -9,7 +9,7 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.stream import NO_VALUE
+from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
 

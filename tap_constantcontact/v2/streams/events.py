@@ -10,9 +10,9 @@ from tap_constantcontact.child_stream import ChildStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import ForbiddenError, NotFoundError
-from tap_constantcontact.parent_stream import FetchLevel, ParentStream
+from tap_constantcontact.parent_stream import ParentStream
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.refresh import Parent, RefreshPolicy
+from tap_constantcontact.refresh import FetchLevel, Parent, RefreshPolicy
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from tap_constantcontact.estimate import PAGE, pages
 from tap_constantcontact.records import timestamps
+from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.state.ids import short_id
-from tap_constantcontact.stream import NO_VALUE
 from tap_constantcontact.v2.campaign import TrackingRefresh, counter
 from tap_constantcontact.v2.streams.campaigns import CampaignChildStream
 

@@ -16,7 +16,7 @@ from tap_constantcontact.child_stream import ChildStream
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.retries import MissingRecordsError, NotFoundError
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.stream import NO_VALUE
+from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.campaign import (
     DONE,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
-from tap_constantcontact.parent_stream import FetchLevel, ParentStream
+from tap_constantcontact.parent_stream import ParentStream
+from tap_constantcontact.refresh import FetchLevel
 from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.v3.campaign import ACTIVITIES, ALWAYS, PRIMARY, REMOVED, Campaign

@@ -9,7 +9,6 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.streams.contacts import Contacts
 from tap_constantcontact.v3.streams.outreach import FIVE_YEARS
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
-    from singer_sdk.helpers.types import Context, Record
 
 # All that a contact can be told to have done (docs/api/v3.md §13).
 _TYPES = (
@@ -56,7 +54,7 @@ class ContactReportStream(PartitionedStream):
         }
 
 
-class ContactActivity(NumberedStream, ContactReportStream):
+class ContactActivity(ContactReportStream):
     """Activities of contacts, without links, devices and bounce codes."""
 
     name = "contact_activity"
@@ -74,10 +72,6 @@ class ContactActivity(NumberedStream, ContactReportStream):
     @override
     def parent_params(self, since: dt.datetime | None) -> dict[str, Any]:
         return {"tracking_activities_list": _TYPES}
-
-    @override
-    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return self.numbering.numbered(row)
 
 
 class ContactSummaries(ContactReportStream):

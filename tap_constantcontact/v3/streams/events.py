@@ -12,9 +12,9 @@ from tap_constantcontact.child_stream import ChildStream, EmbeddedChildStream
 from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import MissingRecordsError
-from tap_constantcontact.parent_stream import FetchLevel, ParentStream
+from tap_constantcontact.parent_stream import ParentStream
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.refresh import Parent, RefreshPolicy
+from tap_constantcontact.refresh import FetchLevel, Parent, RefreshPolicy
 from tap_constantcontact.state.ids import fingerprint, short_id
 from tap_constantcontact.state.snapshots import Snapshot, Snapshots
 from tap_constantcontact.v3.envelopes import paged

@@ -8,8 +8,8 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http import retries
-from tap_constantcontact.stream import NO_VALUE
-from tap_constantcontact.v3.duplicates import NumberedStream
+from tap_constantcontact.records.conform import NO_VALUE
+from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v3.envelopes import paged
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _REPORTS = (
 )
 
 
-class LandingPageEvents(NumberedStream):
+class LandingPageEvents(ConstantContactStream):
     """Opens, clicks, updates and sign-ups of the landing pages that the settings name.
 
     No call lists landing pages. All opens are read, so those of each contact once are left out.
@@ -71,4 +71,4 @@ class LandingPageEvents(NumberedStream):
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return self.numbering.numbered({**row, "url_id": row.get("url_id") or NO_VALUE})
+        return {**row, "url_id": row.get("url_id") or NO_VALUE}

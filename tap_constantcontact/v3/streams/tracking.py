@@ -14,10 +14,9 @@ from tap_constantcontact.estimate import pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.list_requests import fetch
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.stream import NO_VALUE
+from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.v3.campaign_metrics import request_metrics
 from tap_constantcontact.v3.counters import short_activity_id
-from tap_constantcontact.v3.duplicates import NumberedStream
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.refresh import CampaignSnapshots, WhenCounted, WhenCountedByRecord
 from tap_constantcontact.v3.streams.campaign_activities import REPORTS, ActivityChildStream
@@ -35,7 +34,7 @@ _ENVELOPE = paged("tracking_activities")
 _KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
 
 
-class TrackingStream(NumberedStream, ActivityChildStream):
+class TrackingStream(ActivityChildStream):
     """A report with one record per event.
 
     The first sync reads it completely, later ones down to the last sync, at the start of a minute.
@@ -109,8 +108,7 @@ class TrackingStream(NumberedStream, ActivityChildStream):
             # A key has no nulls, and a row that lacks a part of it is a row all the same.
             if key in self.primary_keys and row.get(key) in {None, ""}:
                 row[key] = NO_VALUE
-        record = super().preprocess_record(row, context)
-        return record and self.numbering.numbered(record)
+        return super().preprocess_record(row, context)
 
     @override
     def estimate_context(self, context: Context | None) -> tuple[int, str]:
