@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from singer_sdk import RESTStream, Tap
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError
@@ -122,6 +122,11 @@ class ApiStream(RESTStream[str | None]):
     @override
     def user_agent(self) -> str:
         return self.run.user_agent
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        ids = {name: quote(str(value), safe=",") for name, value in (context or {}).items()}
+        return f"{self.url_base}{self.path.format_map(ids)}"
 
     @override
     def get_url_params(
@@ -327,7 +332,7 @@ class ApiStream(RESTStream[str | None]):
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
         # The SDK processes each record again for deselected fields and stream maps. Without them,
         # that is not needed.
-        if not self._needs_no_mapping:
+        if not self._needs_no_mapping or self.emit_activate_version_messages:
             try:
                 yield from super()._generate_record_messages(record)
             except MapExpressionError as error:
@@ -337,7 +342,6 @@ class ApiStream(RESTStream[str | None]):
         yield RecordMessage(
             stream=self.name,
             record=record,
-            version=self._stream_version,
             time_extracted=dt.datetime.now(dt.UTC),
         )
 

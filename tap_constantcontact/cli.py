@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 import requests
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
     from typing import TextIO
-
-    from singer_sdk.plugin_base import _ConfigInput
 
     from tap_constantcontact.estimate import SyncEstimate
 
@@ -67,22 +65,22 @@ def add_options(command: click.Command) -> click.Command:
 # -- commands -------------------------------------------------------------------------------
 
 
-def log_in(kind: type[Tap], config: _ConfigInput, *, in_browser: bool) -> None:
+def log_in(kind: type[Tap], config: Any, *, in_browser: bool) -> None:
     """Log in and store the tokens."""
     auth.log_in(_tap_with_login(kind, config).config, click.echo, in_browser=in_browser)
 
 
-def show_status(kind: type[Tap], config: _ConfigInput) -> None:
+def show_status(kind: type[Tap], config: Any) -> None:
     """Show the account, token expiry and accessible streams."""
     auth.show_status(_tap_with_login(kind, config).config, kind.logger, click.echo)
 
 
-def log_out(kind: type[Tap], config: _ConfigInput) -> None:
+def log_out(kind: type[Tap], config: Any) -> None:
     """Delete the stored tokens."""
     auth.log_out(_tap_with_login(kind, config).config, click.echo)
 
 
-def _tap_with_login(kind: type[Tap], config: _ConfigInput) -> Tap:
+def _tap_with_login(kind: type[Tap], config: Any) -> Tap:
     """Return a tap for a command about authentication.
 
     Raises:
@@ -102,7 +100,7 @@ def _tap_with_login(kind: type[Tap], config: _ConfigInput) -> Tap:
 
 def quiet_tap(
     kind: type[_T],
-    config: _ConfigInput,
+    config: Any,
     catalog: TextIO | None = None,
     state: TextIO | None = None,
 ) -> _T:

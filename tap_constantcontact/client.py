@@ -94,7 +94,7 @@ class ApiClient:
         try:
             return self.get(path, envelopes.of(object_id, key))[0]
         except NotFoundError:
-            self.logger.warning("%s has vanished from its list.", path)
+            self.logger.warning("%s has vanished from its list.", path.partition("?")[0])
             return None
 
     def get_pages(

@@ -293,7 +293,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         if detail is not None:
             return parent.with_detail(detail)
         if not self.has_vanished(parent):
-            msg = f"{path} is not found, although the list contains it"
+            msg = f"{path.partition('?')[0]} is not found, although the list contains it"
             raise retries.MissingRecordsError(msg)
         return None
 

@@ -18,7 +18,6 @@ from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.rate_limiter import RateLimiter, seconds_between_requests
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.state.state_writer import without_progress_markers
 from tap_constantcontact.terminal.logs import clear_before_logging, redact_in_logs
 from tap_constantcontact.terminal.progress import Progress
 
@@ -224,4 +223,4 @@ class SyncRun:
 
     def write_last_state(self) -> None:
         """Write the state at the end of an interrupted run."""
-        self._tap.write_message(StateMessage(value=without_progress_markers(self._tap.state)))
+        self._tap.write_message(StateMessage(value=self._tap.state))

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
-    from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.streams import Stream
 
     from tap_constantcontact.stream import ConstantContactStream
@@ -61,14 +60,13 @@ class TapConstantContact(Tap):
 
     name = "tap-constantcontact"
     config_jsonschema = settings.SETTINGS.to_dict()
-    message_writer_class = BufferedMessageWriter
+    message_writer_class = CleanStateWriter
 
     @override
     def __init__(self, **options: Any) -> None:
         self.logger.addFilter(is_relevant)
         try:
             super().__init__(**options)
-            self._state_writer = CleanStateWriter(self.message_writer)
             self._warn_about_unknown_names()
             if not any(map(os.environ.get, _LOG_LEVELS)):
                 self.metrics_logger.setLevel(logging.WARNING)
@@ -227,11 +225,6 @@ class TapConstantContact(Tap):
         except StateMismatchError as error:
             raise _invalid([str(error)]) from error
 
-    @override  # type: ignore[misc]  # final, but the SDK has no hook around a test
-    def run_connection_test(self) -> bool:
-        self.prepare_run()
-        return super().run_connection_test()
-
     @property
     def _selected(self) -> list[Stream]:
         return [stream for stream in self.streams.values() if stream.selected]
@@ -313,9 +306,7 @@ class TapConstantContact(Tap):
 
     @classmethod
     @override
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError) as error:

@@ -50,12 +50,16 @@ class BufferedMessageWriter(MsgSpecWriter):
         if self._is_broken:
             return
         try:
-            write_whole(sys.stdout.buffer, lines)
-            sys.stdout.flush()
+            self.write_lines(lines)
         except OSError as error:
             self._is_broken = True
             _close_stdout()
             raise OutputError(_reason(error)) from error
+
+    def write_lines(self, lines: bytearray) -> None:
+        """Write whole lines to stdout."""
+        write_whole(sys.stdout.buffer, lines)
+        sys.stdout.flush()
 
 
 def write_whole(stream: BinaryIO, data: bytes | bytearray) -> None:

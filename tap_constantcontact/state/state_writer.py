@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from singer_sdk.helpers._state import (
-    PROGRESS_MARKERS,
-    SIGNPOST_MARKER,
-    STARTING_MARKER,
-    StateWriter,
-)
+from singer_sdk.singerlib import Message, StateMessage
 from typing_extensions import override
 
+from tap_constantcontact.records.message_writer import BufferedMessageWriter
 from tap_constantcontact.state.account_check import ACCOUNT, PROOF, short_proof
 
 if TYPE_CHECKING:
-    from singer_sdk.helpers.types import TapState
+    from collections.abc import Mapping
 
 # Notes of the SDK about the current run, which the next run deletes before anything else.
-_PROGRESS_KEYS = frozenset({PROGRESS_MARKERS, SIGNPOST_MARKER, STARTING_MARKER})
+_PROGRESS_KEYS = frozenset(
+    {"progress_markers", "replication_key_signpost", "starting_replication_value"}
+)
 
 
-class CleanStateWriter(StateWriter):
-    """Writes the part of a state that the next run needs."""
+class CleanStateWriter(BufferedMessageWriter):
+    """Writes messages, and of a state the part that the next run needs."""
 
     @override
-    def write_state(self, state: TapState) -> None:
-        super().write_state(without_progress_markers(state))
+    def write_message(self, message: Message) -> None:
+        if isinstance(message, StateMessage):
+            message = StateMessage(value=without_progress_markers(message.value))
+        super().write_message(message)
 
 
-def without_progress_markers(state: TapState) -> TapState:
+def without_progress_markers(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a state without notes about the current run.
 
     Each bookmark names its account, since some targets keep single bookmarks.
     """
-    result = {
-        stream: {name: held for name, held in bookmark.items() if name not in _PROGRESS_KEYS}
+    bookmarks = {
+        stream: {name: value for name, value in bookmark.items() if name not in _PROGRESS_KEYS}
         for stream, bookmark in state.get("bookmarks", {}).items()
     }
-    if token := result.get(ACCOUNT, {}).get("token_hash"):
-        for stream, bookmark in result.items():
+    if token := bookmarks.get(ACCOUNT, {}).get("token_hash"):
+        for stream, bookmark in bookmarks.items():
             if bookmark and stream != ACCOUNT:
                 bookmark[PROOF] = short_proof(token)
-    return {**state, "bookmarks": result} if result else state
+    return {**state, "bookmarks": bookmarks} if bookmarks else dict(state)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from click.testing import CliRunner
-from singer_sdk.singerlib.encoding import GenericSingerWriter
 from typing_extensions import override
 
 from tap_constantcontact import settings
+from tap_constantcontact.state.state_writer import CleanStateWriter
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -62,19 +62,21 @@ class Output:
         return self.states[-1]
 
 
-class Collector(GenericSingerWriter[str, Any]):
+class Collector(CleanStateWriter):
     """Keeps the messages, each as it was when written."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.output = Output()
 
     @override
-    def serialize_message(self, message: Any) -> str:
-        return msgspec.json.encode(message.to_dict(), enc_hook=str).decode()
+    def write_message(self, message: Any) -> None:
+        super().write_message(message)
+        self.flush()
 
     @override
-    def write_message(self, message: Any) -> None:
-        self.output.messages.append(msgspec.json.decode(self.serialize_message(message)))
+    def write_lines(self, lines: bytearray) -> None:
+        self.output.messages += map(msgspec.json.decode, lines.splitlines())
 
 
 def config(box: Server, version: str = "v2", **settings: Any) -> dict[str, Any]:

@@ -309,9 +309,3 @@ class CampaignActivityStats(ActivityChildStream):
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         return with_plain_names(row)
-
-    @override
-    def get_url(self, context: Context | None) -> str:
-        # The SDK would encode the commas.
-        ids = context["campaign_activity_ids"] if context else ""
-        return f"{self.url_base}{self.path.replace('{campaign_activity_ids}', ids)}"
