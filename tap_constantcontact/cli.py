@@ -18,7 +18,6 @@ from singer_sdk.exceptions import ConfigValidationError, FatalAPIError, Retriabl
 from tap_constantcontact import exit_codes, meltano
 from tap_constantcontact.records.message_writer import OutputError
 from tap_constantcontact.settings import select_api_version
-from tap_constantcontact.terminal.logs import hide_environment_lines
 from tap_constantcontact.v3 import api as v3
 from tap_constantcontact.v3.auth import cli as auth
 from tap_constantcontact.v3.auth.oauth import SignInError, ThrottledError, TokenResponseLostError
@@ -86,7 +85,6 @@ def _tap_with_login(kind: type[Tap], config: Any) -> Tap:
     Raises:
         ConfigValidationError: The settings are not valid, or not those of v3.
     """
-    hide_environment_lines()
     tap = quiet_tap(kind, config)
     _end_on_signals()
     if select_api_version(tap.config) != v3.VERSION:

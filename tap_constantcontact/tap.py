@@ -7,23 +7,19 @@ import logging
 import os
 import signal
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from dotenv import load_dotenv
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     FatalAPIError,
     MapExpressionError,
     StreamMapConfigError,
 )
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_constantcontact import cli, exit_codes, settings, settings_validation
+from tap_constantcontact import cli, environment, exit_codes, settings, settings_validation
 from tap_constantcontact.estimate import DAILY_QUOTA, StreamEstimate, SyncEstimate
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
@@ -63,29 +59,32 @@ class TapConstantContact(Tap):
     message_writer_class = CleanStateWriter
 
     @override
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        **options: Any,
+    ) -> None:
         self.logger.addFilter(is_relevant)
-        try:
-            super().__init__(**options)
-            self._warn_about_unknown_names()
-            if not any(map(os.environ.get, _LOG_LEVELS)):
-                self.metrics_logger.setLevel(logging.WARNING)
-        except ValueError as error:
-            # The SDK turns a whole number of the environment into an int before it is validated.
-            wrong = [
-                name
-                for name, setting in self.config_jsonschema["properties"].items()
-                if "integer" in setting["type"] and not _is_whole(os.environ.get(_variable(name)))
-            ]
-            if not wrong:
-                raise
-            raise _invalid([f"{_variable(n)} must be a whole number." for n in wrong]) from error
+        self.append_builtin_config(self.config_jsonschema)
+        given = dict(config or {})
+        if parse_env_config:
+            given |= environment.read_settings(self.config_jsonschema["properties"])
+        settings_validation.normalize(given)
+        if validate_config:
+            _validate(given)
+        super().__init__(config=given, validate_config=validate_config, **options)
+        self._warn_about_unknown_names()
+        if not any(map(os.environ.get, _LOG_LEVELS)):
+            self.metrics_logger.setLevel(logging.WARNING)
 
     def _warn_about_unknown_names(self) -> None:
         """Warn about settings, streams and columns that do not exist."""
         names = self.config_jsonschema["properties"]
-        faults = settings_validation.unknown_settings(self._config, names)
-        faults += settings_validation.unused_settings(self._config)
+        faults = settings_validation.unknown_settings(self.config, names)
+        faults += settings_validation.unused_settings(self.config)
         for name, entry in (self.input_catalog or {}).items():
             if not entry.metadata.resolve_selection()[()]:
                 continue
@@ -110,18 +109,6 @@ class TapConstantContact(Tap):
             faults.append(f"The catalog selects unknown stream '{name}'.{hint}")
         for fault in faults:
             self.logger.warning("%s", fault)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings in our own words before the SDK's validator fills in defaults."""
-        settings_validation.normalize(self._config)
-        result = settings_validation.validate(self._config)
-        named = [n for n in settings.CREDENTIALS if not self._config.get(n)]
-        if result and any(os.environ.get(_variable(name)) for name in named):
-            result.append("The environment names settings. Add --config=ENV to use them.")
-        if result and raise_errors:
-            raise _invalid(result)
-        return super()._validate_config(raise_errors=raise_errors)
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -289,16 +276,6 @@ class TapConstantContact(Tap):
 
     # -- command line -----------------------------------------------------------------------
 
-    @classproperty
-    @override
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
-        # The SDK lets .env override the environment, and searches it from its own folder upwards.
-        load_dotenv(Path.cwd() / ".env", override=False)
-        cls.append_builtin_config(cls.config_jsonschema)
-        return parse_environment_config(
-            cls.config_jsonschema, cls._env_var_prefix, dotenv_path=os.devnull
-        )
-
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
@@ -368,15 +345,19 @@ def _bookmark(stream: Stream) -> str:
     return str(state.get("replication_key_value", ""))
 
 
+def _validate(config: dict[str, Any]) -> None:
+    """Check the settings in our own words before the SDK's validator fills in defaults."""
+    faults = settings_validation.validate(config)
+    is_in_environment = any(
+        environment.is_set(name) for name in settings.CREDENTIALS if not config.get(name)
+    )
+    if faults and is_in_environment:
+        faults.append("The environment names settings. Add --config=ENV to use them.")
+    if faults:
+        raise _invalid(faults)
+
+
 def _invalid(faults: list[str]) -> ConfigValidationError:
     return ConfigValidationError(
         "; ".join(faults), errors=faults, schema=TapConstantContact.config_jsonschema
     )
-
-
-def _variable(setting: str) -> str:
-    return f"TAP_CONSTANTCONTACT_{setting.upper()}"
-
-
-def _is_whole(text: str | None) -> bool:
-    return text is None or text.strip().lstrip("+-").isdecimal()

@@ -21,6 +21,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.state": {"records"},
     "tap_constantcontact.terminal": {"http"},
     "tap_constantcontact.settings": set(),
+    "tap_constantcontact.environment": set(),
     "tap_constantcontact.settings_validation": {"settings", "records", "meltano"},
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.sync_run": {"api", "cache", "http", "records", "state", "terminal"},
@@ -59,8 +60,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "account_stream", "stream", "sync_run", "http", "records", "state",
     },
     "tap_constantcontact.tap": {
-        "cli", "exit_codes", "preflight", "meltano", "v2", "v3", "stream", "sync_run", "estimate",
-        "settings", "settings_validation", "http", "records", "state", "terminal",
+        "cli", "environment", "exit_codes", "preflight", "meltano", "v2", "v3", "stream",
+        "sync_run", "estimate", "settings", "settings_validation", "http", "records", "state",
+        "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip

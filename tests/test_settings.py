@@ -216,7 +216,7 @@ def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
 def test_invalid_number_in_the_environment_is_rejected(tmp_path: Path) -> None:
     run = typed(tmp_path, GOOD, "--config=ENV", TAP_CONSTANTCONTACT_LOOKBACK_HOURS="a day")
     assert run.code == 78
-    assert "TAP_CONSTANTCONTACT_LOOKBACK_HOURS must be a whole number" in run.log
+    assert "Setting 'lookback_hours' must be a whole number from 0 to 8784" in run.log
     assert "Traceback" not in run.log
 
 

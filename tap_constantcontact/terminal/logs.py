@@ -49,19 +49,12 @@ class RedactingFilter(logging.Filter):
 # Lines of the SDK for each stream or run that help nobody. The one about resuming is wrong:
 # our streams resume.
 _IRRELEVANT = ("progress is not resumable", "as child stream to", "Skipping parse of env var")
-# One line for each setting in the environment, some ten above the output of a login.
-_ENVIRONMENT_LOGGER = logging.getLogger("singer_sdk.configuration._dict_config")
 
 
 def is_relevant(record: logging.LogRecord) -> bool:
     """Return whether a log record of the SDK is relevant to people."""
     message = record.getMessage()
     return not any(each in message for each in _IRRELEVANT)
-
-
-def hide_environment_lines() -> None:
-    """Do not log each setting that comes from the environment."""
-    _ENVIRONMENT_LOGGER.setLevel(logging.WARNING)
 
 
 class ProgressLineFilter(logging.Filter):
