@@ -13,7 +13,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def test_page_of_streams_matches_the_catalog() -> None:
     made = runpy.run_path(str(ROOT / "scripts" / "generate_stream_docs.py"))["page"]()
 
-    assert (ROOT / "docs" / "streams.md").read_text() == made
+    page = (ROOT / "docs" / "streams.md").read_text()
+    assert page == made, "after an intended change: python scripts/generate_all.py"
 
 
 REPOSITORY = "https://github.com/tap-constantcontact/tap-constantcontact/blob/main/"

@@ -379,7 +379,7 @@ def test_meltano_knows_the_same_settings() -> None:
 
 @pytest.mark.parametrize("name", ["tap-constantcontact.yml", "target-duckdb-file.yml"])
 def test_plugin_definitions_are_as_the_settings_make_them(name: str) -> None:
-    """After a wanted change, `python scripts/generate_plugin_yaml.py` writes them anew."""
+    """After a wanted change, `python scripts/generate_all.py` writes them."""
     made = runpy.run_path(str(ROOT / "scripts" / "generate_plugin_yaml.py"))
     assert (ROOT / "meltano" / name).read_text() == made["written"](made["FILES"][name]())
 

@@ -11,6 +11,7 @@ import pytest
 from helpers.contracts import template_of
 from helpers.fake_server import Answer, Scripted
 from helpers.runner import sync
+from helpers.v3 import STREAMS
 from test_samples import at, leaves, same
 
 if TYPE_CHECKING:
@@ -113,6 +114,14 @@ BODIES |= {
         )
     },
 }
+# Samples of further streams have the name of their stream, and perhaps more behind it.
+_OTHERS = STREAMS.keys() - {stream for _, stream in BODIES.values()}
+BODIES |= {
+    path.stem: (STREAMS[stream].path, stream)
+    for path in SAMPLES.iterdir()
+    for stream in _OTHERS
+    if path.stem not in BODIES and path.stem.startswith(stream)
+}
 # Samples that become no rows of their own: why.
 NO_ROWS = {
     "account_company_logo": "the summary has it",
@@ -158,16 +167,13 @@ ENVELOPES |= {
     "/events": "records",
     "/reports/summary_reports/email_campaign_summaries": "bulk_email_campaign_summaries",
 }
+ENVELOPES |= {
+    STREAMS[stream].path: STREAMS[stream].own_envelope.rows or ""
+    for stream in _OTHERS
+    if STREAMS[stream].own_envelope.rows
+}
 REPORTS = {"tracking_activities", "campaign_activities", "link_click_counts", "results", "records"}
-PRIVILEGES = (
-    "account:read",
-    "contacts:read",
-    "contacts:write",
-    "contacts:lists:read",
-    "campaign:read",
-    "ui:campaign:metrics",
-    "customer-journey:read",
-)
+PRIVILEGES = sorted({name for stream in STREAMS.values() for name in stream.privileges})
 
 
 def sample(name: str) -> Any:
@@ -215,9 +221,13 @@ def serving(name: str) -> Scripted:
     if path in ENVELOPES and rows == [body]:
         body = {ENVELOPES[path]: rows}
 
+    pages = set[str]()
+
     def answer(asked: str, params: dict[str, str]) -> Answer:
         asked = asked.removeprefix("/v3")
-        if "cursor" in params or "next" in params or params.get("channel_type") == "sms":
+        is_next_page = asked == path and asked in pages
+        pages.add(asked)
+        if is_next_page or "cursor" in params or "next" in params:
             key = ENVELOPES.get(asked, "tracking_activities")
             return Answer(200, {key: []})
         return Answer(200, body if asked == path else _listed(asked, rows, known, contact))

@@ -15,6 +15,7 @@ from sandbox.v3.mail_reports import (
     newest_first,
     unopened,
 )
+from sandbox.v3.plain_lists import PLAIN_LISTS
 from sandbox.v3.profile import encoded_id
 from sandbox.v3.reports import KINDS, by_activity, rows_of
 from sandbox.v3.request import minutes
@@ -99,6 +100,7 @@ def _kept(world: World) -> Iterator[Campaign]:
 
 
 KEYS: Final[dict[str, Keys]] = {
+    **{each.stream: each.keys for each in PLAIN_LISTS},
     "campaigns": lambda world: (each.uuid for each in hulls(world)),
     "campaign_activities": _activities,
     "campaign_schedules": lambda world: (
@@ -142,7 +144,6 @@ KEYS: Final[dict[str, Keys]] = {
     "account": lambda world: [encoded_id(world)],
     "account_emails": lambda world: range(1, len(world.profile.emails) + 1),
     "lists": _lists,
-    "custom_fields": lambda world: (each.uuid for each in world.groups.fields),
     "tags": lambda world: (each.uuid for each in world.groups.tags),
     "segments": lambda world: (each.number for each in world.groups.segments),
     "contacts": lambda world: (each.uuid for each in everybody(world)),

@@ -8,7 +8,7 @@ import msgspec
 from sandbox.v3.contacts import xrefs
 from sandbox.v3.request import ApiRequest, by_key, seconds
 from sandbox.world import timestamps
-from sandbox.world.groups import CustomField, Segment, Tag
+from sandbox.world.groups import Segment, Tag
 from sandbox.world.world import World
 
 LIST_STATUSES: Final = ("all", "active", "deleted")
@@ -68,41 +68,6 @@ def list_xrefs(world: World, request: ApiRequest) -> bytes:
     asked = request.needed("sequence_ids").split(",")
     known = world.contact_lists.by_id
     return xrefs((each, {"list_id": known[each].v3}) for each in asked if each in known)
-
-
-def _field(field: CustomField) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "custom_field_id": field.uuid,
-        "label": field.label,
-        "name": field.label.lower().replace(" ", "_"),
-        "type": field.kind,
-        "version": 1,
-        "created_at": seconds(field.created),
-        "updated_at": seconds(field.modified),
-    }
-    if field.kind == "number":
-        row["metadata"] = {"allow_negative": False, "decimal_places": 0, "integer": True}
-    if field.choices:
-        row["metadata"] = {"display_type": "dropdown"}
-        row["choices"] = [
-            {
-                "custom_field_id": field.uuid,
-                "choice_id": number,
-                "choice_label": label,
-                "display_order": number,
-                "created_at": timestamps.text(field.created),
-                "updated_at": timestamps.text(field.created),
-            }
-            for number, label in enumerate(field.choices, start=1)
-        ]
-    return row
-
-
-def custom_fields(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contact_custom_fields`, the newest first."""
-    rows = sorted(world.groups.fields, key=lambda field: field.created, reverse=True)
-    encode = lambda field: _encode(_field(field))  # noqa: E731 - named for what it does
-    return by_key(request, "custom_fields", rows, lambda field: field.uuid, encode)
 
 
 def _tag(world: World, tag: Tag, *, counted: bool) -> bytes:

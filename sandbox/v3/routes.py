@@ -22,6 +22,7 @@ from sandbox.v3 import (
     profile,
     reports,
 )
+from sandbox.v3.plain_lists import PLAIN_LISTS
 from sandbox.v3.request import WHOLE, ApiRequest, Limit
 
 if TYPE_CHECKING:
@@ -126,7 +127,6 @@ ROUTES: Final = (
         Limit(50, 1000),
     ),
     Route("/contact_lists/list_id_xrefs", groups.list_xrefs, *_LISTS, {"sequence_ids": any_text}),
-    Route("/contact_custom_fields", groups.custom_fields, *_CONTACTS, {}, Limit(50, 100)),
     Route("/contact_tags", groups.tags, *_CONTACTS, {"include_count": flag}, Limit(50, 500)),
     Route("/segments", groups.segments, *_LISTS, {"sort_by": any_text}, Limit(1000, 1000)),
     Route("/segments/{segment_id}", groups.one_segment, *_LISTS),
@@ -254,5 +254,9 @@ ROUTES: Final = (
         "customer-journey:read",
     ),
     Route("/social/profiles", outreach.profiles, *_CAMPAIGNS, {"include": any_text}),
+    *(
+        Route(each.path, each.respond, each.scope, each.privilege, {}, each.limit)
+        for each in PLAIN_LISTS
+    ),
 )
 """Fixed paths stand before those with an id in the same place: the first match answers."""
