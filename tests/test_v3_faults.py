@@ -350,6 +350,12 @@ USERS = {
     "/segments/{segment_id}": ["segments"],
     "/social/profiles": ["social_profiles"],
 }
+# Plain lists have one path each.
+USERS |= {
+    stream.path: [name]
+    for name, stream in STREAMS.items()
+    if "{" not in (stream.path or "{") and name not in {*itertools.chain(*USERS.values()), "id_map"}
+}
 
 
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
