@@ -5,7 +5,8 @@ from typing import Any
 from sandbox.v2.expected_keys import KEYS
 from sandbox.v3 import expected_keys as v3
 from sandbox.world.contacts import Document
-from sandbox.world.world import World, at_once
+from sandbox.world.locking import at_once
+from sandbox.world.world import World
 
 
 class Account(World):

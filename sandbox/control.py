@@ -11,7 +11,7 @@ from starlette.routing import Route
 from sandbox.state import State
 from sandbox.v2 import app as v2
 from sandbox.v3 import app as v3
-from sandbox.world.world import CHANGES
+from sandbox.world.changes import CHANGES
 
 _ABOUT: Final = (
     "A fictional Constant Contact account behind both APIs. "

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sandbox.v2.paging import page
-from sandbox.world.events import NO_ADDRESS, Document, Event
+from sandbox.world.event_documents import Document
+from sandbox.world.events import NO_ADDRESS, Event
 
 if TYPE_CHECKING:
     from sandbox.v2.request import ApiRequest

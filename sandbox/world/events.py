@@ -1,12 +1,11 @@
 """Events, their registrants and what is sold there."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from sandbox.world import timestamps
-from sandbox.world.fake_data import STATES, FakeRandom, Name, Pools
-
-Document: TypeAlias = dict[str, Any]
+from sandbox.world.event_documents import Document, EventDocuments, sections
+from sandbox.world.fake_data import FakeRandom, Name, Pools
 
 _STATUSES: Final = ("ACTIVE", "COMPLETE", "DRAFT", "COMPLETE", "CANCELLED", "DELETED", "COMPLETE")
 _WITHOUT_GUESTS: Final = frozenset({"DRAFT", "DELETED"})
@@ -69,7 +68,6 @@ _CODES: Final = (
     ),
     ("BACKSTAGE", {"code_type": "ACCESS"}),
 )
-_CODE_STATUSES: Final = ("LIVE", "LIVE", "PAUSED", "DEPLETED")
 _SESSIONS: Final = ("Opening", "Workshop A", "Workshop B", "Dinner")
 
 
@@ -112,6 +110,7 @@ class Events:
         """
         self._random = random
         self._names = names
+        self._documents = EventDocuments(random, names)
         self.by_id: dict[str, Event] = {}
         for number in reversed(range(count)):
             created = now - (number + 1) * 40 * timestamps.DAY
@@ -132,7 +131,7 @@ class Events:
             created: When it was announced.
             complete: Whether it has all there is of fees, items and promo codes.
         """
-        random, names = self._random, self._names
+        random, names, documents = self._random, self._names, self._documents
         number = len(self.by_id)
         created = timestamps.whole_second(created)
         begin = created - created % timestamps.DAY + _ANNOUNCED + 17 * timestamps.HOUR
@@ -183,7 +182,7 @@ class Events:
                 "is_guest_name_required": True,
                 "is_guest_anonymous_enabled": False,
             },
-            **self._place(number),
+            **documents.place(number),
             **_dates_of(status, created),
         }
         if number % 2 == 0:
@@ -192,105 +191,23 @@ class Events:
             detail["registration_url"] = f"https://events.example.com/register?oeidk={id_}"
         made = Event(
             detail,
-            fees=[self._fee(*fee) for fee in _FEES[: random.between(1, len(_FEES))]],
-            items=[self._item(*item) for item in _ITEMS[: random.between(0, len(_ITEMS))]],
+            fees=[documents.fee(*fee) for fee in _FEES[: random.between(1, len(_FEES))]],
+            items=[documents.item(*item) for item in _ITEMS[: random.between(0, len(_ITEMS))]],
         )
         made.promocodes = [
-            self._promocode(made, *code) for code in _CODES[: random.between(0, len(_CODES))]
+            documents.promocode(made.fees, *code)
+            for code in _CODES[: random.between(0, len(_CODES))]
         ]
         if complete:
-            made.fees = [self._fee(*fee) for fee in _FEES]
-            made.items = [self._item(*item) for item in _ITEMS]
-            made.promocodes = [self._promocode(made, *code) for code in _CODES]
+            made.fees = [documents.fee(*fee) for fee in _FEES]
+            made.items = [documents.item(*item) for item in _ITEMS]
+            made.promocodes = [documents.promocode(made.fees, *code) for code in _CODES]
         self.by_id = {id_: made} | self.by_id
         return made
 
-    def _place(self, number: int) -> Document:
-        """Say where an event is: on the net, at an address, or nowhere yet."""
-        random = self._random
-        if number % 3 == 2:  # noqa: PLR2004 - the last of the three
-            return {"is_virtual_event": False}
-        if number % 3 == 1:
-            return {
-                "is_virtual_event": True,
-                "online_meeting": {
-                    "instructions": "Come ten minutes early.",
-                    "provider_meeting_id": str(random.between(10**8, 10**9)),
-                    "provider_type": "OTHER",
-                    "url": "https://meeting.example.com/",
-                },
-            }
-        state, code = random.pick(STATES)
-        city = random.pick(self._names.cities)
-        return {
-            "is_virtual_event": False,
-            "location": f"{city}, {code}",
-            "address": {
-                "city": city,
-                "state": state,
-                "country": "United States",
-                "line1": f"{random.between(1, 999)} {random.pick(self._names.streets)}",
-                "line2": "",
-                "line3": "",
-                "state_code": code,
-                "country_code": "US",
-                "postal_code": f"{random.between(1000, 99999):05d}",
-                "latitude": round(random.between(25000, 48000) / 1000, 3),
-                "longitude": round(random.between(-122000, -71000) / 1000, 3),
-            },
-        }
-
-    def _fee(self, label: str, amount: float, scope: str) -> Document:
-        return {
-            "id": self._random.url_safe(43),
-            "label": label,
-            "fee": amount,
-            "fee_scope": scope,
-            "early_fee": round(amount * 0.8, 2),
-            "late_fee": round(amount * 1.2, 2),
-        }
-
-    def _item(self, name: str, price: float, attributes: tuple[str, ...]) -> Document:
-        item: Document = {
-            "id": self._random.url_safe(43),
-            "name": name,
-            "description": self._random.pick(self._names.sentences),
-            "price": price,
-            "attributes": [
-                {
-                    "id": self._random.url_safe(43),
-                    "name": attribute,
-                    "quantity_total": 75,
-                    "quantity_available": self._random.between(0, 75),
-                }
-                for attribute in attributes
-            ],
-            "per_registrant_limit": 2,
-            "show_quantity_available": True,
-            "default_quantity_total": 75 * max(len(attributes), 1),
-        }
-        if not attributes:
-            item["default_quantity_available"] = self._random.between(0, 75)
-        return item
-
-    def _promocode(self, event: Event, name: str, discount: Document) -> Document:
-        status = self._random.pick(_CODE_STATUSES)
-        unlimited = status != "DEPLETED"
-        return {
-            "id": self._random.url_safe(43),
-            "status": status,
-            "code_name": name,
-            "is_paused": status == "PAUSED",
-            "fee_ids": [fee["id"] for fee in event.fees],
-            "quantity_total": -1 if unlimited else 10,
-            "quantity_used": 0 if unlimited else 10,
-            "quantity_available": -1 if unlimited else 0,
-            **discount,
-        }
-
     def register(self, event: Event, timestamp: int) -> str:
         """Let somebody register for an event; returns the registrant's id."""
-        random, names = self._random, self._names
+        random, names, documents = self._random, self._names, self._documents
         # One in three ends in a padding character, so that ids have to be encoded in paths.
         id_ = f"001{random.url_safe(77)}{random.pick(('=', '', ''))}"
         first, last = random.pick(names.first_names), random.pick(names.last_names)
@@ -319,28 +236,16 @@ class Events:
             "updated_date": stamp,
         }
         detail = common | {
-            "sections": _sections(first, last, email, random.some(_SESSIONS, 2)),
+            "sections": sections(first, last, email, random.some(_SESSIONS, 2)),
             "guests": {
                 "guest_count": len(guests),
-                "guest_info": [self._guest(*guest) for guest in guests],
+                "guest_info": [documents.guest(*guest) for guest in guests],
             },
             "payment_summary": payment,
         }
         event.registrants[id_] = Registrant(row, detail)
         _count(event)
         return id_
-
-    def _guest(self, first: Name, last: Name) -> Document:
-        return {
-            "guest_id": f"001{self._random.url_safe(64)}",
-            "guest_section": {
-                "label": "Guest Information",
-                "fields": [
-                    _single("GUEST_NAME_FIRST", "First Name:", first.text),
-                    _single("GUEST_NAME_LAST", "Last Name:", last.text),
-                ],
-            },
-        }
 
     def _payment(self, event: Event, people: list[tuple[Name, Name]], stamp: str) -> Document:
         random = self._random
@@ -438,34 +343,6 @@ def _discount(code: Document, total: float, people: int) -> float:
     off: float = code.get("discount_amount", 0.0) * people
     percent: int = code.get("discount_percent", 0)
     return min(round(off + total * percent / 100, 2), total)
-
-
-def _single(name: str, label: str, value: str) -> Document:
-    return {"type": "single_value", "name": name, "label": label, "value": value}
-
-
-def _sections(first: Name, last: Name, email: str, sessions: list[str]) -> list[Document]:
-    return [
-        {
-            "label": "Personal Information",
-            "fields": [
-                _single("NAME_FIRST", "First Name:", first.text),
-                _single("NAME_LAST", "Last Name:", last.text),
-                _single("EMAIL_ADDRESS", "Email Address:", email),
-            ],
-        },
-        {
-            "label": "Your visit",
-            "fields": [
-                {
-                    "type": "multiple_values",
-                    "name": "CUSTOM1",
-                    "label": "Which sessions?",
-                    "values": sessions,
-                },
-            ],
-        },
-    ]
 
 
 def _count(event: Event) -> None:

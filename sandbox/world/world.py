@@ -3,10 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
 from operator import attrgetter
 from threading import RLock
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Final
 
 from sandbox.world import timestamps
 from sandbox.world.activities import Activities
@@ -17,31 +16,15 @@ from sandbox.world.fake_data import FakeRandom, edited, pools
 from sandbox.world.groups import Groups
 from sandbox.world.library import Library
 from sandbox.world.lists import Lists
+from sandbox.world.locking import at_once
 from sandbox.world.outreach import Outreach
 from sandbox.world.profile import Profile
 from sandbox.world.tracking import OPENS, SENDS, Tracking
 from sandbox.world.v3_events import V3Events
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-_World = TypeVar("_World", bound="World")
-
 _SUBSCRIBED: Final = ("ACTIVE", "UNCONFIRMED")
-_NOT_REMOVED: Final = ("ACTIVE", "UNCONFIRMED", "OPTOUT", "NON_SUBSCRIBER", "VISITOR")
+_NOT_REMOVED: Final = (*_SUBSCRIBED, "OPTOUT", "NON_SUBSCRIBER", "VISITOR")
 _ANY: Final = (*_NOT_REMOVED, "REMOVED")
-
-
-def at_once(
-    change: "Callable[Concatenate[_World, _P], _R]",
-) -> "Callable[Concatenate[_World, _P], _R]":
-    """Let a change happen between calls, never in the middle of one."""
-
-    @wraps(change)
-    def locked(world: "_World", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        with world.lock:
-            return change(world, *args, **kwargs)
-
-    return locked
 
 
 def _start_of_day() -> datetime:
@@ -55,8 +38,7 @@ def _now() -> datetime:
 class World:
     """A fictional account that lives and changes.
 
-    The same seed, sizes and `now` make the same account, to the byte. What is changed afterwards
-    is stamped with the clock.
+    The same seed, sizes and `now` make the same account. Later changes have the time of the clock.
     """
 
     def __init__(  # noqa: PLR0913 - the sizes of one account, each with its default
@@ -84,9 +66,8 @@ class World:
             recipients: How many contacts each campaign is sent to.
             events: How many events.
             files: How many library files, those in the trash included.
-            now: When the account begins, everything in it being older; without it, the start of
-                today in UTC.
-            clock: What stamps later changes.
+            now: Start of the account: everything in it is older. Default: today, 0:00 UTC.
+            clock: Returns the time of later changes.
         """
         self.lock = RLock()
         self._clock = clock
@@ -417,37 +398,3 @@ class World:
         for file in picked:
             self.library.trash(file, now)
         return [file.id for file in picked]
-
-
-CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
-    "edit": World.edit_contacts,
-    "unsubscribe": World.unsubscribe,
-    "add": World.add_contacts,
-    "remove": World.remove_contacts,
-    "purge": World.purge_contacts,
-    "rename_lists": World.rename_lists,
-    "add_lists": World.add_lists,
-    "remove_lists": World.remove_lists,
-    "add_tags": World.add_tags,
-    "edit_segments": World.edit_segments,
-    "add_activities": World.add_activities,
-    "finish_activities": World.finish_activities,
-    "add_campaigns": World.add_campaigns,
-    "send_campaigns": World.send_campaigns,
-    "send_scheduled": World.send_scheduled,
-    "resend_campaigns": World.resend_campaigns,
-    "edit_campaigns": World.edit_campaigns,
-    "delete_campaigns": World.delete_campaigns,
-    "add_tracking": World.add_tracking,
-    "edit_automations": World.edit_automations,
-    "add_events": World.add_events,
-    "edit_events": World.edit_events,
-    "add_registrants": World.add_registrants,
-    "edit_registrants": World.edit_registrants,
-    "edit_gatherings": World.edit_gatherings,
-    "add_registrations": World.add_registrations,
-    "add_folders": World.add_folders,
-    "add_files": World.add_files,
-    "trash_files": World.trash_files,
-}
-"""Changes that can be requested, with their number."""
