@@ -7,6 +7,7 @@ page is decoded into types compiled from the schema, which is faster than decodi
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,7 +41,7 @@ class FastPageDecoder:
         self._links = envelope.links
         page = msgspec.defstruct(
             "Page",
-            [("rows", list[row]), ("head", Any, None)],  # type: ignore[valid-type]
+            [("rows", GenericAlias(list, row)), ("head", Any, None)],
             rename={"rows": envelope.rows or "", "head": envelope.head or ""},
             forbid_unknown_fields=True,
         )
@@ -68,7 +69,7 @@ def _type(schema: Mapping[str, Any], name: str) -> Any:
         return Any
     (kind,) = kinds
     if kind == "array":
-        return list[_type(schema.get("items", {}), name)]  # type: ignore[misc]
+        return GenericAlias(list, _type(schema.get("items", {}), name))
     if kind != "object":
         return _PLAIN.get(kind, Any)
     if not schema.get("properties"):

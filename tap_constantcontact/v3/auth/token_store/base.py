@@ -171,8 +171,8 @@ def _grant(held: dict[str, Any]) -> StoredToken:
     if not all(isinstance(field, str) for field in fields.values()):
         raise TypeError
     result = StoredToken(**fields)
-    times = {
+    times: dict[str, Any] = {
         name: timestamps.parse(fields.get(name, ""))
         for name in ("issued_at", "expires_at", "refreshing_since")
     }
-    return replace(result, **times)  # type: ignore[arg-type]
+    return replace(result, **times)
