@@ -1,6 +1,6 @@
 """A local Constant Contact: a fictional account behind both APIs, for tests, demos and trials.
 
-It knows nothing of the tap and the tap nothing of it, so that each checks the other.
+It does not import the tap, nor the tap the sandbox, so that each checks the other.
 """
 
 from sandbox.account import Account

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         help="v3: the next N questions for the members of a segment are answered with 202",
     )
     faults.add_argument(
-        "--lack",
+        "--missing-privileges",
         action="append",
         default=[],
         metavar="PRIVILEGE",
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the thing with this id is listed and then answers 404 (may be repeated)",
     )
     faults.add_argument(
-        "--refuse",
+        "--denied-products",
         action="append",
         default=[],
         choices=AREAS,

@@ -29,10 +29,10 @@ class FaultConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             they say `Z`; reports of a single contact are twice as far behind. Sends of a
             campaign are right.
         vanish: Ids of things that are listed and then answer 404, with all below them.
-        refuse: Areas that the account has no right to: `eventspot`, `library`.
+        denied_products: Areas that the account has no right to: `eventspot`, `library`.
         no_schedules_is_404: A campaign without schedules answers 404 instead of `[]`.
         library_info_array: Library usage comes as an array of one object.
-        lack: Privileges of v3 that the token's user does not have.
+        missing_privileges: Privileges of v3 that the token's user does not have.
         stats_lag_hours: How far the counters of v3 are behind the rows.
         slow_pages: Pages of v3 contacts that ask for more rows than this take too long: 504.
         guide_forms: Sums of v3 come as its guide prints them: text, an array, keys with dots.
@@ -53,10 +53,10 @@ class FaultConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     lose_filter: bool = False
     clock_shift_hours: Annotated[int, msgspec.Meta(ge=0)] = 0
     vanish: set[str] = msgspec.field(default_factory=set)
-    refuse: set[str] = msgspec.field(default_factory=set)
+    denied_products: set[str] = msgspec.field(default_factory=set)
     no_schedules_is_404: bool = False
     library_info_array: bool = False
-    lack: set[str] = msgspec.field(default_factory=set)
+    missing_privileges: set[str] = msgspec.field(default_factory=set)
     stats_lag_hours: Annotated[int, msgspec.Meta(ge=0)] = 0
     slow_pages: Count | None = None
     guide_forms: bool = False
@@ -73,7 +73,7 @@ class FaultConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             ValueError: There is no such switch, or it cannot be set to that.
         """
         changed = msgspec.convert(msgspec.to_builtins(self) | fields, FaultConfig)
-        if not changed.refuse <= set(AREAS):
+        if not changed.denied_products <= set(AREAS):
             msg = f"only these areas can be closed: {', '.join(AREAS)}"
             raise ValueError(msg)
         for name in self.__struct_fields__:

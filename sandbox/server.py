@@ -178,7 +178,7 @@ def serve(  # noqa: PLR0913 - what is served, and to whom
         faults: What goes wrong; without it, nothing.
         api_key: The API key that is accepted.
         access_token: The access token that is accepted.
-        oauth: The authorization server of v3; without one, one that knows the usual application.
+        oauth: The authorization server of v3. Default: one that accepts the usual application.
         port: The port; 0 takes any free one.
 
     Yields:

@@ -125,7 +125,7 @@ def test_contact_reports_estimate_the_rest(serving: Serving) -> None:
 
 
 def test_unauthorized_product_is_estimated(serving: Serving) -> None:
-    box = serving(faults=FaultConfig(refuse={"eventspot", "library"}))
+    box = serving(faults=FaultConfig(denied_products={"eventspot", "library"}))
     plan = planned(box, "account", "events", "event_fees", "library_usage", "library_files")
     assert plan.estimates == [
         StreamEstimate("account", 1),

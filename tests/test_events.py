@@ -279,7 +279,7 @@ def test_registrants_of_an_interrupted_run_arrive(serving: Serving) -> None:
 def test_a_refused_eventspot_is_skipped_with_one_call_and_one_warning(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(events=5, faults=FaultConfig(refuse={"eventspot"}))
+    box = serving(events=5, faults=FaultConfig(denied_products={"eventspot"}))
 
     output = sync(box)
 

@@ -197,7 +197,7 @@ def test_usage_may_come_bare_or_in_an_array(serving: Serving, *, in_array: bool)
 def test_a_refused_library_is_skipped_with_one_call_and_one_warning(
     serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(files=40, faults=FaultConfig(refuse={"library"}))
+    box = serving(files=40, faults=FaultConfig(denied_products={"library"}))
 
     output = sync(box)
 
@@ -214,7 +214,7 @@ def test_a_refused_library_is_skipped_with_one_call_and_one_warning(
 
 
 def test_streams_after_an_unauthorized_library_are_read(serving: Serving) -> None:
-    box = serving(contacts=10, faults=FaultConfig(refuse={"library", "eventspot"}))
+    box = serving(contacts=10, faults=FaultConfig(denied_products={"library", "eventspot"}))
 
     output = sync(box, "events", "library_files", "contact_summaries")
 

@@ -93,7 +93,7 @@ def test_calls_and_messages_are_those_of_a_sequential_run(options: dict[str, Any
 @pytest.mark.parametrize(
     "faults",
     [
-        FaultConfig(refuse={"eventspot", "library"}),
+        FaultConfig(denied_products={"eventspot", "library"}),
         FaultConfig(extra_row=True, lose_filter=True, no_schedules_is_404=True),
         FaultConfig(clock_shift_hours=5, library_info_array=True),
     ],

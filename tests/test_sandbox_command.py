@@ -56,10 +56,11 @@ class TestCommand:
         flags = (
             "--throttle 4 --quota 10000 --retry-after 1 --fail-every 100 --drop-every 101 "
             "--garbage-every 102 --unauthorized-every 103 --latency 0.01 --extra-row "
-            "--lose-filter --clock-shift-hours 5 --vanish 1 --vanish 2 --refuse eventspot "
-            "--refuse library --no-schedules-is-404 --library-info-array --stale-counters "
-            "--stats-lag-hours 3 --guide-forms --slow-segments 2 --lack contacts:read "
-            "--lack account:read --slow-pages 250"
+            "--lose-filter --clock-shift-hours 5 --vanish 1 --vanish 2 --denied-products eventspot "
+            "--denied-products library --no-schedules-is-404 --library-info-array --stale-counters "
+            "--stats-lag-hours 3 --guide-forms --slow-segments 2 "
+            "--missing-privileges contacts:read "
+            "--missing-privileges account:read --slow-pages 250"
         )
         with command(*flags.split()) as (_, said):
             faults = requests.get(said["control"], timeout=5).json()["faults"]
@@ -79,10 +80,10 @@ class TestCommand:
             "lose_filter": True,
             "clock_shift_hours": 5,
             "vanish": ["1", "2"],
-            "refuse": ["eventspot", "library"],
+            "denied_products": ["eventspot", "library"],
             "no_schedules_is_404": True,
             "library_info_array": True,
-            "lack": ["account:read", "contacts:read"],
+            "missing_privileges": ["account:read", "contacts:read"],
             "slow_segments": 2,
             "slow_pages": 250,
             "stats_lag_hours": 3,
@@ -104,7 +105,12 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         "options",
-        [["--throttle", "0"], ["--contacts", "-1"], ["--latency", "-1"], ["--refuse", "contacts"]],
+        [
+            ["--throttle", "0"],
+            ["--contacts", "-1"],
+            ["--latency", "-1"],
+            ["--denied-products", "contacts"],
+        ],
     )
     def test_impossible_figures_are_refused(self, options: list[str]) -> None:
         done = subprocess.run(  # noqa: S603 - our own interpreter and our own arguments
@@ -172,7 +178,7 @@ class TestControl:
             ("POST", "change", [1]),
             ("PUT", "faults", {"explode": 1}),
             ("PUT", "faults", {"throttle": -1}),
-            ("PUT", "faults", {"refuse": ["lists"]}),
+            ("PUT", "faults", {"denied_products": ["lists"]}),
         ],
     )
     def test_unknown_options_are_rejected(

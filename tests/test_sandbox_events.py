@@ -99,7 +99,7 @@ class TestEvents:
         assert guests
 
     def test_it_may_be_refused_as_a_whole(self, box: Sandbox, get: Get) -> None:
-        box.faults.refuse.add("eventspot")
+        box.faults.denied_products.add("eventspot")
         response = get(EVENTS)
         assert response.status_code == 403
         assert "mashery" not in response.text
@@ -234,7 +234,7 @@ class TestLibrary:
         assert get("/library/files/uploadstatus/0").json() == []
 
     def test_it_may_be_refused_as_a_whole(self, box: Sandbox, get: Get) -> None:
-        box.faults.refuse.add("library")
+        box.faults.denied_products.add("library")
         assert get("/library/files").status_code == 403
         assert get(EVENTS).status_code == 200
 

@@ -295,7 +295,7 @@ class TestSwitches:
             {"throttle": "4"},
             {"latency": -1},
             {"no_such_switch": True},
-            {"refuse": ["contacts"]},
+            {"denied_products": ["contacts"]},
         ):
             with pytest.raises(ValueError, match=r"."):
                 faults.change(fields)

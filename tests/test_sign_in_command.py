@@ -119,7 +119,7 @@ def test_log_in_run_look_log_out(person: Person) -> None:
 def test_status_lists_missing_privileges(person: Person) -> None:
     person.box.oauth.agrees = True
     person.types("--login")
-    person.box.faults = FaultConfig(lack={"customer-journey:read"})
+    person.box.faults = FaultConfig(missing_privileges={"customer-journey:read"})
     said = person.types("--status").output
     assert "all except those below" in said
     assert re.search(r"Lacking customer-journey:read +automations", said)

@@ -111,14 +111,17 @@ def test_removed_campaigns_are_listed_and_cost_nothing(serving: Serving) -> None
 
 def test_without_the_right_to_reports_campaigns_are_read_all_the_same(serving: Serving) -> None:
     box = serving(
-        contacts=60, campaigns=20, recipients=10, faults=FaultConfig(lack={"ui:campaign:metrics"})
+        contacts=60,
+        campaigns=20,
+        recipients=10,
+        faults=FaultConfig(missing_privileges={"ui:campaign:metrics"}),
     )
     found = read(box, *FAMILY)
     for stream in ("campaigns", "campaign_activities", "campaign_send_history", "events"):
         assert set(keys_of(found, stream)) == box.account.v3_ids(stream), stream
     assert not found.rows("campaign_opens")
     assert {call.status for call in box.calls} <= {200, 404, 409}
-    box.faults.lack = set()
+    box.faults.missing_privileges = set()
     again = read(box, *FAMILY, state=found.state)
     for stream in TRACKING:
         assert set(keys_of(again, stream)) == box.account.v3_ids(stream), "marks stood still"
@@ -403,7 +406,7 @@ def test_reading_ahead_makes_the_same_calls_and_messages(serving: Serving, lacki
     def of(at_once: int) -> list[tuple[Counter[str], list[str]]]:
         now = [NOON]
         box = serving(contacts=40, campaigns=20, recipients=20, now=NOON, clock=lambda: now[0])
-        box.faults = FaultConfig(lack={lacking}, latency=0.002)
+        box.faults = FaultConfig(missing_privileges={lacking}, latency=0.002)
         pages = [box.account.v3_events.page.uuid]
         options = {"max_parallel_requests": at_once, "landing_page_ids": pages}
         state, seen = None, []

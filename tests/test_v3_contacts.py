@@ -286,7 +286,7 @@ def test_old_ids_are_looked_up(serving: Serving, tmp_path: Path) -> None:
 def test_missing_privilege_skips_streams_with_one_warning(
     serving: Serving, privilege: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box = serving(faults=FaultConfig(lack={privilege}), campaigns=3)
+    box = serving(faults=FaultConfig(missing_privileges={privilege}), campaigns=3)
     closed = [name for name in READ if privilege in STREAMS[name].privileges]
     found = read(box, *READ)
     assert not set(closed) & found.counts.keys()

@@ -101,7 +101,7 @@ def test_parameters_are_those_of_the_contract(route: Any) -> None:
     template = template_of(route.path)
     assert template
     known = CONTRACT["paths"][template]["parameters"]
-    assert set(route.knows) <= set(known)
+    assert set(route.parameters) <= set(known)
     assert ("limit" in known) == bool(route.limit.most and not route.limit.is_fixed)
 
 
@@ -255,7 +255,7 @@ def test_two_kinds_of_too_much(ask: Asking, box: Sandbox) -> None:
 
 
 def test_privileges_and_scopes(ask: Asking, box: Sandbox) -> None:
-    box.faults = FaultConfig(lack={"contacts:read"})
+    box.faults = FaultConfig(missing_privileges={"contacts:read"})
     assert ask("/contacts").status_code == 403
     assert ask("/contacts").json()["error_key"] == "access_denied"
     names = {row["privilege_name"] for row in ask("/account/user/privileges").json()}

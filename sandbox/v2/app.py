@@ -111,12 +111,12 @@ class ApiApp:
         if not _accepts_json(accept):
             raise errors.not_acceptable()
         faults = self._state.faults
-        if route.area in faults.refuse:
+        if route.area in faults.denied_products:
             raise errors.no_right()
         for name, value in ids.items():
             if value in faults.vanish:
                 raise errors.missing(value, name)
-        given, position, limit = read_parameters(call.params, route.knows, route.paging)
+        given, position, limit = read_parameters(call.params, route.parameters, route.paging)
         world = self._state.account
         request = ApiRequest(world, faults, call.path, ids, given, route.paging, position, limit)
         with world.lock:

@@ -1,7 +1,7 @@
 """One call as an endpoint sees it: checked parameters, the page asked for, the world.
 
-The API is strict about query parameters, so every endpoint declares the ones it knows, each with
-a check. A check brings the value into the form in which a page token carries it; that way an
+The API is strict about query parameters, so every endpoint declares its parameters, each with a
+check. A check brings the value into the form in which a page token carries it; that way an
 endpoint need not care whether it answers a first page or a later one.
 """
 
@@ -126,7 +126,7 @@ def read_parameters(
 
     Args:
         params: The call's parameters without its credentials.
-        known: What the endpoint knows besides paging.
+        known: Parameters of the endpoint besides paging.
         paging: The endpoint's way of paging.
 
     Returns:

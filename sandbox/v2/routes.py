@@ -44,14 +44,14 @@ class Route:
     Attributes:
         path: The path below `/v2`, with names in braces where ids stand.
         answer: What answers it.
-        knows: The query parameters it knows, apart from those of paging.
+        parameters: Query parameters, apart from those of paging.
         paging: How its rows are cut into pages.
         match: Tells whether a path is this one, and what stands where the names are.
     """
 
     path: str
     answer: Answer
-    knows: Mapping[str, Check] = field(default_factory=dict)
+    parameters: Mapping[str, Check] = field(default_factory=dict)
     paging: Paging = NOT_PAGED
     match: Callable[[str], re.Match[str] | None] = field(init=False, repr=False)
 

@@ -87,7 +87,7 @@ class ApiApp:
                 raise errors.unauthorized()
             if route.scope and route.scope not in scopes:
                 raise errors.no_right()
-        if route.privilege in self._state.faults.lack:
+        if route.privilege in self._state.faults.missing_privileges:
             raise errors.no_right()
 
     def _observed(self, call: Call, reply: Reply) -> Reply:
@@ -98,7 +98,7 @@ class ApiApp:
     def _answer(self, call: Call, route: Route, ids: dict[str, str]) -> Reply:
         if self._state.faults.vanish.intersection(ids.values()):
             raise errors.missing()
-        given, limit, position = read(call.params, route.knows, route.limit)
+        given, limit, position = read(call.params, route.parameters, route.limit)
         world = self._state.account
         request = ApiRequest(world, self._state.faults, call.path, ids, given, limit, position)
         with world.lock:

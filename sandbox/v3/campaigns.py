@@ -1,4 +1,4 @@
-"""Campaigns: hulls, and the activities in them that hold what was written (docs/api/v3.md §10)."""
+"""Campaigns and their activities (docs/api/v3.md §10)."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ _AB_TEST: Final = 57
 _CODE_EVERY: Final = 3
 
 
-def hulls(world: World) -> list[Campaign]:
+def v3_campaigns(world: World) -> list[Campaign]:
     """All campaigns, removed ones too, the newest first; a resend is inside another."""
     found = [each for each in world.campaigns.by_id.values() if each.resend_of is None]
     return sorted(found, key=lambda each: (each.created, each.id), reverse=True)
@@ -43,7 +43,7 @@ def activities(world: World) -> dict[str, Campaign]:
     return {each.activity_uuid: each for each in world.campaigns.by_id.values()}
 
 
-def _hull(each: Campaign) -> dict[str, Any]:
+def _campaign(each: Campaign) -> dict[str, Any]:
     is_code = each.variant % _CODE_EVERY == 0
     return {
         "campaign_id": each.uuid,
@@ -59,7 +59,7 @@ def _hull(each: Campaign) -> dict[str, Any]:
 def all_campaigns(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails`: its links have parameters, and an offset with `*` for `=`."""
     since = request.timestamp("after_date")
-    rows = [each for each in hulls(world) if since is None or each.changed >= since]
+    rows = [each for each in v3_campaigns(world) if since is None or each.changed >= since]
     begin = _offset(request.position)
     link = None
     if len(rows) > begin + request.limit:
@@ -68,7 +68,7 @@ def all_campaigns(world: World, request: ApiRequest) -> bytes:
         if since is not None:
             fields["after_date"] = timestamps.text(since)
         link = f"{request.path}?{urlencode(fields, safe='*')}"
-    found = (msgspec.json.encode(_hull(each)) for each in rows[begin : begin + request.limit])
+    found = (msgspec.json.encode(_campaign(each)) for each in rows[begin : begin + request.limit])
     return envelope(request, "campaigns", found, link)
 
 
@@ -83,8 +83,8 @@ def _offset(text: str) -> int:
 
 def one_campaign(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails/{campaign_id}`: with its activities; the status in upper case."""
-    each = request.find({each.uuid: each for each in hulls(world)}, "campaign_id")
-    row = _hull(each)
+    each = request.find({each.uuid: each for each in v3_campaigns(world)}, "campaign_id")
+    row = _campaign(each)
     row["current_status"] = row["current_status"].upper()
     found = [{"campaign_activity_id": each.activity_uuid, "role": "primary_email"}]
     found.append({"campaign_activity_id": permalink_id(each), "role": "permalink"})
@@ -94,14 +94,14 @@ def one_campaign(world: World, request: ApiRequest) -> bytes:
     return msgspec.json.encode(row | {"campaign_activities": found})
 
 
-def permalink_id(hull: Campaign) -> str:
+def permalink_id(v3_campaign: Campaign) -> str:
     """Return the id of the activity that is a campaign's web copy."""
-    return stable_uuid("permalink", hull.id)
+    return stable_uuid("permalink", v3_campaign.id)
 
 
 def _activity(world: World, request: ApiRequest) -> Campaign:
     found = request.find(activities(world), "campaign_activity_id")
-    if found.hull.status == "DELETED":
+    if found.v3_campaign.status == "DELETED":
         raise missing()
     return found
 
@@ -110,10 +110,10 @@ def one_activity(world: World, request: ApiRequest) -> bytes:
     """Answer `/emails/activities/{campaign_activity_id}`; of a removed campaign there is none."""
     each = _activity(world, request)
     lists = world.contact_lists.by_id
-    is_code = each.hull.variant % _CODE_EVERY == 0
+    is_code = each.v3_campaign.variant % _CODE_EVERY == 0
     row: dict[str, Any] = {
         "campaign_activity_id": each.activity_uuid,
-        "campaign_id": each.hull.uuid,
+        "campaign_id": each.v3_campaign.uuid,
         "role": "resend" if each.resend_of else "primary_email",
         "contact_list_ids": [lists[name].v3 for name in each.lists if name in lists],
         "segment_ids": [],

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from sandbox.v3.activities import kept
-from sandbox.v3.campaigns import hulls, is_tested, permalink_id
+from sandbox.v3.campaigns import is_tested, permalink_id, v3_campaigns
 from sandbox.v3.contacts import everybody, texting
 from sandbox.v3.mail_reports import (
     LANDING,
@@ -47,7 +47,7 @@ def _contact_activity(world: World) -> Iterator[tuple[str, str, str, str, int]]:
 
 def _sent(world: World) -> Iterator[Campaign]:
     """Everything that was sent and can still be asked for, resends too."""
-    return (each for each in world.campaigns.tracked() if each.hull.status != "DELETED")
+    return (each for each in world.campaigns.tracked() if each.v3_campaign.status != "DELETED")
 
 
 def _activities(world: World) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _report(name: str) -> Keys:
 def _in_window(world: World) -> Iterator[Campaign]:
     """Campaigns that were sent, or sent again, in the last 90 days, as a reader usually has it."""
     oldest = timestamps.millis(world.now()) - 90 * timestamps.DAY
-    return (each for each in hulls(world) if each.tracked and last_sent(each) >= oldest)
+    return (each for each in v3_campaigns(world) if each.tracked and last_sent(each) >= oldest)
 
 
 def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:
@@ -96,12 +96,12 @@ def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:
 
 def _kept(world: World) -> Iterator[Campaign]:
     """Activities that can be asked for: those of removed campaigns cannot."""
-    return (each for each in world.campaigns.by_id.values() if each.hull.status != "DELETED")
+    return (each for each in world.campaigns.by_id.values() if each.v3_campaign.status != "DELETED")
 
 
 KEYS: Final[dict[str, Keys]] = {
     **{each.stream: each.keys for each in PLAIN_LISTS},
-    "campaigns": lambda world: (each.uuid for each in hulls(world)),
+    "campaigns": lambda world: (each.uuid for each in v3_campaigns(world)),
     "campaign_activities": _activities,
     "campaign_schedules": lambda world: (
         (each.activity_uuid, timestamps.text(at))
@@ -118,7 +118,7 @@ KEYS: Final[dict[str, Keys]] = {
     "campaign_links": lambda world: (
         (each.activity_uuid, link.uid, _NO_VALUE) for each in _sent(world) for link in each.links
     ),
-    "campaign_summaries": lambda world: (each.uuid for each in hulls(world) if each.tracked),
+    "campaign_summaries": lambda world: (each.uuid for each in v3_campaigns(world) if each.tracked),
     "campaign_stats": lambda world: (each.uuid for each in _in_window(world)),
     "campaign_activity_stats": lambda world: (each.activity_uuid for each in _sent(world)),
     "landing_page_events": _landing_page_events,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.v3.campaigns import activities, hulls
+from sandbox.v3.campaigns import activities, v3_campaigns
 from sandbox.v3.errors import no_stats
 from sandbox.v3.request import ApiRequest, by_number, minutes
 from sandbox.world import timestamps
@@ -82,13 +82,13 @@ def _refreshed(request: ApiRequest) -> str:
 
 def _sent(world: World) -> list[Campaign]:
     """Campaigns that were sent, the one sent last first."""
-    found = [each for each in hulls(world) if each.tracked]
+    found = [each for each in v3_campaigns(world) if each.tracked]
     return sorted(found, key=last_sent, reverse=True)
 
 
-def last_sent(hull: Campaign) -> int:
+def last_sent(v3_campaign: Campaign) -> int:
     """Return the last sending of a campaign or its resend."""
-    return max(each.last_run or 0 for each in hull.parts)
+    return max(each.last_run or 0 for each in v3_campaign.parts)
 
 
 def _summary(request: ApiRequest, each: Campaign) -> bytes:
@@ -186,7 +186,7 @@ def activity_stats(world: World, request: ApiRequest) -> bytes:
             }
         rows.append(
             {
-                "campaign_id": each.hull.uuid,
+                "campaign_id": each.v3_campaign.uuid,
                 "campaign_activity_id": id_,
                 "stats": stats,
                 "last_refresh_time": _refreshed(request),

@@ -241,7 +241,7 @@ class OAuth:
         scope = self._scope(form.get("scope", ""))
         code, user_code = secrets.token_urlsafe(24), secrets.token_hex(4).upper()
         self.devices[code] = Device(user_code, scope, self.agrees)
-        # Who opens this page has agreed: the sandbox knows one person.
+        # Opening this page is consent: the sandbox has one user.
         page = f"http://{host}{PREFIX}/activate"
         return _answer(
             {

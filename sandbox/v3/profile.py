@@ -101,7 +101,7 @@ def emails(world: World, request: ApiRequest) -> bytes:
 
 def privileges(_world: World, request: ApiRequest) -> bytes:
     """Answer `/account/user/privileges`: a bare array, in no order."""
-    names = [name for name in PRIVILEGES if name not in request.faults.lack]
+    names = [name for name in PRIVILEGES if name not in request.faults.missing_privileges]
     rows = [
         {"privilege_id": PRIVILEGES.index(name) * 7 + 3, "privilege_name": name} for name in names
     ]

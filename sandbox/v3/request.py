@@ -48,7 +48,7 @@ class ApiRequest:
     """A call that got as far as its endpoint.
 
     Attributes:
-        given: The parameters that the endpoint knows, each in its plain form.
+        given: The parameters of the endpoint, each in its plain form.
         limit: How many rows the page holds.
         position: Where it begins, as the cursor says; empty at the top.
     """
@@ -89,13 +89,13 @@ class ApiRequest:
 
 
 def read(
-    params: Mapping[str, str], knows: Mapping[str, Check], limit: Limit
+    params: Mapping[str, str], parameters: Mapping[str, Check], limit: Limit
 ) -> tuple[dict[str, str], int, str]:
     """Return the parameters of a request, or of the request that its cursor continues.
 
     Args:
         params: All of them.
-        knows: Those that the endpoint knows besides paging.
+        parameters: Parameters of the endpoint besides paging.
         limit: How its pages are cut.
 
     Returns:
@@ -107,9 +107,9 @@ def read(
     if "cursor" in params and limit is not WHOLE:
         params = _opened(params["cursor"])
     given = {}
-    for name in knows.keys() & params.keys():
+    for name in parameters.keys() & params.keys():
         try:
-            given[name] = knows[name](params[name])
+            given[name] = parameters[name](params[name])
         except ValueError as error:
             raise bad_parameter(name, f"is {error}") from None
     size = str(limit.default) if limit.is_fixed else params.get("limit", str(limit.default))

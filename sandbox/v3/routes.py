@@ -41,7 +41,7 @@ class Route:
         answer: What answers it.
         scope: What the token must have been granted; empty where any will do.
         privilege: What its user must be allowed; empty where nothing is needed.
-        knows: The query parameters it knows, apart from those of paging.
+        parameters: Query parameters, apart from those of paging.
         limit: How its pages are cut.
         match: Tells whether a path is this one, and what stands where the names are.
     """
@@ -50,7 +50,7 @@ class Route:
     answer: Answer
     scope: str
     privilege: str
-    knows: Mapping[str, Check] = field(default_factory=dict)
+    parameters: Mapping[str, Check] = field(default_factory=dict)
     limit: Limit = WHOLE
     match: Callable[[str], re.Match[str] | None] = field(init=False, repr=False)
 

@@ -1,1 +1,1 @@
-"""The fictional world: contacts, lists, campaigns, events, files and jobs. It knows no API."""
+"""The fictional world, the same for both APIs: contacts, lists, campaigns, events, files, jobs."""

@@ -63,7 +63,7 @@ class Campaign:
     resends: list["Campaign"] = field(default_factory=list, repr=False, compare=False)
 
     @property
-    def hull(self) -> "Campaign":
+    def v3_campaign(self) -> "Campaign":
         """The campaign in which the newer version of the API has it: a resend is in another."""
         return self.resend_of or self
 
@@ -80,7 +80,7 @@ class Campaign:
     @cached_property
     def uuid(self) -> str:
         """The id of that in the newer version of the API."""
-        return stable_uuid("campaign", self.hull.id)
+        return stable_uuid("campaign", self.v3_campaign.id)
 
     @cached_property
     def activity_uuid(self) -> str:

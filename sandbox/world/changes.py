@@ -30,7 +30,7 @@ CHANGES: Final[dict[str, Callable[[World, int], list[str]]]] = {
     "edit_events": World.edit_events,
     "add_registrants": World.add_registrants,
     "edit_registrants": World.edit_registrants,
-    "edit_gatherings": World.edit_gatherings,
+    "edit_v3_events": World.edit_v3_events,
     "add_registrations": World.add_registrations,
     "add_folders": World.add_folders,
     "add_files": World.add_files,

@@ -1,6 +1,6 @@
 """Fake data: names, places, phrases, and their random combination.
 
-Faker knows good names but takes its time, so it is asked once for a few hundred of each kind.
+Faker is slow, so it makes a few hundred names of each kind, once.
 Everything else is combining them.
 """
 

@@ -361,7 +361,7 @@ class World:
         return [registrant.row["id"] for registrant in picked]
 
     @at_once
-    def edit_gatherings(self, n: int) -> list[str]:
+    def edit_v3_events(self, n: int) -> list[str]:
         """Edit some events of the newer product."""
         now = self._stamp()
         picked = self._random.some(list(self.v3_events.events.values()), n)
