@@ -36,6 +36,7 @@ UV = str(ROOT / "scripts" / "uv")
 
 README = "README.md"
 MIGRATION = "docs/migrating-to-v3.md"
+MODELS = "docs/models.md"
 # The sections with commands. Each is run by a test below.
 SECTIONS = {
     (README, "tap-constantcontact"),
@@ -47,6 +48,7 @@ SECTIONS = {
     (MIGRATION, "Both side by side"),
     ("docs/quota.md", "Ask before you run"),
     ("docs/authentication.md", "2. Log in"),
+    (MODELS, "Models"),
 }
 # Commands in the text, and the option that keeps the test short.
 INLINE = {
@@ -183,6 +185,10 @@ def test_the_demo_twice(clone: Clone) -> None:
     assert counts["campaign_sends"] == "200"
     (query,) = re.findall(r"`(\./demo\.sh --sql .*?)`", (ROOT / README).read_text())
     assert len(clone.run(query).splitlines()) == 7
+    assert not clone.run(section("Models", MODELS)), "no model and no test failed"
+    query = "select count(*) from main_constant_contact.constant_contact__campaigns where sends > 0"
+    with duckdb.connect(str(clone.root / "output" / "sandbox.duckdb"), read_only=True) as db:
+        assert db.execute(query).fetchall()[0][0] > 0
 
 
 def test_the_demo_of_v3(clone: Clone) -> None:

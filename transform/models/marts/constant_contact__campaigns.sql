@@ -1,0 +1,90 @@
+{#- A row is a campaign, sent or not. In v3, it contains an email and its resends. -#}
+with campaigns as (
+    select * from {{ ref('stg_constant_contact__campaigns') }}
+),
+
+mailings as (
+    select * from {{ ref('stg_constant_contact__mailings') }}
+    where role = 'primary_email'
+),
+
+-- A contact that a resend reached too counts once.
+recipients as (
+    select
+        source_relation,
+        campaign_id,
+        contact_id,
+        min(sent_at) as sent_at,
+        sum(opens) as opens,
+        sum(human_opens) as human_opens,
+        sum(machine_opens) as machine_opens,
+        sum(clicks) as clicks,
+        sum(machine_clicks) as machine_clicks,
+        sum(forwards) as forwards,
+        max(case when was_sent then 1 else 0 end) = 1 as was_sent,
+        min(case when was_bounced then 1 else 0 end) = 1 as was_bounced,
+        max(case when was_opened then 1 else 0 end) = 1 as was_opened,
+        max(case when was_clicked then 1 else 0 end) = 1 as was_clicked,
+        max(case when was_unsubscribed then 1 else 0 end) = 1 as was_unsubscribed
+    from {{ ref('constant_contact__campaign_recipients') }}
+    group by source_relation, campaign_id, contact_id
+),
+
+figures as (
+    select
+        source_relation,
+        campaign_id,
+        {{ constant_contact_figures() }}
+    from recipients
+    group by source_relation, campaign_id
+),
+
+reported as (
+    select * from {{ ref('stg_constant_contact__reported_counters') }}
+)
+
+select
+    campaigns.source_relation,
+    campaigns.api_version,
+    campaigns.campaign_id,
+    campaigns.name,
+    campaigns.type,
+    campaigns.status,
+    mailings.subject,
+    mailings.from_name,
+    mailings.from_email,
+    campaigns.created_at,
+    campaigns.updated_at,
+    figures.first_sent_at,
+    coalesce(reported.last_sent_at, figures.last_sent_at) as last_sent_at,
+    figures.sends,
+    figures.delivered,
+    figures.bounces,
+    figures.opens,
+    figures.unique_opens,
+    figures.likely_machine_opens,
+    figures.unique_opens_human_estimate,
+    figures.clicks,
+    figures.unique_clicks,
+    figures.likely_machine_clicks,
+    figures.forwards,
+    figures.unsubscribes,
+    {{ constant_contact_rates('figures') }},
+    reported.sends as reported_sends,
+    reported.unique_opens as reported_unique_opens,
+    reported.unique_clicks as reported_unique_clicks,
+    reported.bounces as reported_bounces,
+    reported.unsubscribes as reported_unsubscribes,
+    reported.complaints as reported_complaints,
+    reported.reported_as_of,
+    campaigns.status = 'REMOVED' as is_deleted
+from campaigns
+left join mailings
+    on campaigns.source_relation = mailings.source_relation
+    and campaigns.campaign_id = mailings.campaign_id
+left join figures
+    on campaigns.source_relation = figures.source_relation
+    and campaigns.campaign_id = figures.campaign_id
+left join reported
+    on campaigns.source_relation = reported.source_relation
+    and campaigns.campaign_id = reported.campaign_id

@@ -1,0 +1,32 @@
+{#- A row is a list, with its contacts by status. -#}
+with memberships as (
+    select
+        source_relation,
+        list_id,
+        count(*) as contacts,
+        sum(case when contact_status = 'active' then 1 else 0 end) as active_contacts,
+        sum(case when contact_status = 'unsubscribed' then 1 else 0 end) as unsubscribed_contacts,
+        sum(case when engagement_band = 'engaged' then 1 else 0 end) as engaged_contacts,
+        sum(case when engagement_band = 'never' then 1 else 0 end) as never_engaged_contacts
+    from {{ ref('constant_contact__contact_lists') }}
+    group by source_relation, list_id
+)
+
+select
+    lists.source_relation,
+    lists.api_version,
+    lists.list_id,
+    lists.name,
+    lists.created_at,
+    lists.updated_at,
+    lists.is_deleted,
+    coalesce(memberships.contacts, 0) as contacts,
+    coalesce(memberships.active_contacts, 0) as active_contacts,
+    coalesce(memberships.unsubscribed_contacts, 0) as unsubscribed_contacts,
+    coalesce(memberships.engaged_contacts, 0) as engaged_contacts,
+    coalesce(memberships.never_engaged_contacts, 0) as never_engaged_contacts,
+    lists.reported_contacts
+from {{ ref('stg_constant_contact__lists') }} as lists
+left join memberships
+    on lists.source_relation = memberships.source_relation
+    and lists.list_id = memberships.list_id
