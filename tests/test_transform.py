@@ -18,7 +18,7 @@ from test_pipelines import Pipeline
 from tap_constantcontact.settings import VERSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sandbox import Sandbox
 
@@ -50,9 +50,9 @@ class Transform:
             "DBT_POSTGRES_SCHEMA": self.schema,
         }
 
-    def build(self, sources: list[dict[str, str]] | None = None, **variables: Any) -> str:
-        """Build and test all models, and return the log."""
-        variables = {"constant_contact__schema": self.schema, **variables}
+    def build(self, sources: list[dict[str, str]] | None = None, select: Sequence[str] = ()) -> str:
+        """Build and test the models, or some of them, and return the log."""
+        variables: dict[str, Any] = {"constant_contact__schema": self.schema}
         if sources:
             variables["constant_contact__sources"] = sources
         run = subprocess.run(  # noqa: S603
@@ -72,6 +72,7 @@ class Transform:
                 self._folder / "logs",
                 "--vars",
                 json.dumps(variables),
+                *(("--indirect-selection", "cautious", "--select", *select) if select else ()),
             ],
             env=environment(PATH=os.environ["PATH"], DO_NOT_TRACK="1", **self._variables),
             capture_output=True,
@@ -138,40 +139,60 @@ def test_tables_that_are_missing_give_empty_models(serving: Serving, tmp_path: P
     assert transform.query("select count(*) from {}_lists")[0][0] > 0
 
 
-def test_accounts_side_by_side_keep_their_records(serving: Serving, tmp_path: Path) -> None:
+def test_missing_records_of_an_account_are_named(serving: Serving, tmp_path: Path) -> None:
+    """Two accounts side by side: the other one has all of its records."""
     warehouse = DuckDB(tmp_path)
     schemas = {"v2": "agency_one", "v3": "agency_two"}
     for version, schema in schemas.items():
         warehouse.settings = {"path": warehouse.settings["path"], "schema": schema}
         (tmp_path / version).mkdir()
-        Pipeline(serving(contacts=30, campaigns=3), tmp_path / version, warehouse, version).run()
-    transform = Transform(warehouse, tmp_path)
-
-    transform.build([{"schema": schema} for schema in schemas.values()])
-
-    found = transform.query(
-        "select source_relation, api_version, count(*) from {}_campaigns group by 1, 2 order by 1"
-    )
-    assert [row[:2] for row in found] == [("agency_one", "v2"), ("agency_two", "v3")]
-
-
-def test_records_that_are_missing_are_named(serving: Serving, tmp_path: Path) -> None:
-    warehouse = DuckDB(tmp_path)
-    box = serving(contacts=60, campaigns=6, recipients=30)
-    Pipeline(box, tmp_path, warehouse, "v3").run()
+        box = serving(contacts=60, campaigns=6, recipients=30)
+        Pipeline(box, tmp_path / version, warehouse, version).run()
     with duckdb.connect(warehouse.settings["path"]) as db:
-        ((campaign,),) = db.execute("select min(campaign_id) from campaign_sends").fetchall()
+        sends = "agency_two.campaign_sends"
+        ((campaign,),) = db.execute(f"select min(campaign_id) from {sends}").fetchall()  # noqa: S608
         db.execute(
-            "delete from campaign_sends where campaign_id = ? and contact_id in"
-            " (select min(contact_id) from campaign_sends where campaign_id = ?)",
+            f"delete from {sends} where campaign_id = ? and contact_id in"  # noqa: S608
+            f" (select min(contact_id) from {sends} where campaign_id = ?)",
             [campaign, campaign],
         )
     transform = Transform(warehouse, tmp_path)
 
-    log = transform.build()
+    log = transform.build([{"schema": schema} for schema in schemas.values()])
 
+    found = transform.query("select distinct source_relation, api_version from {}_campaigns")
+    assert set(found) == {("agency_one", "v2"), ("agency_two", "v3")}
     short = transform.query(
-        "select campaign_id, metric, difference from {}_reconciliation where verdict = 'short'"
+        "select source_relation, campaign_id, metric, difference from {}_reconciliation"
+        " where verdict = 'short'"
     )
-    assert short == [(campaign, "sends", -1)]
+    assert short == [("agency_two", campaign, "sends", -1)]
     assert "WARN 1 is_complete_constant_contact__reconciliation" in log
+
+
+def test_list_growth_follows_the_lists(serving: Serving, tmp_path: Path) -> None:
+    warehouse = DuckDB(tmp_path)
+    box = serving(contacts=80, campaigns=2)
+    pipeline = Pipeline(box, tmp_path, warehouse, "v3")
+    transform = Transform(warehouse, tmp_path)
+    models = ("+constant_contact__list_growth", "+constant_contact__lists")
+    pipeline.run()
+    transform.build(select=models)
+    members = "select list_id, contact_id from {}_contact_lists"
+    before = set(transform.query(members))
+    box.account.add_contacts(9)
+    box.account.remove_contacts(4)
+    pipeline.run()
+
+    transform.build(select=models)
+
+    after = set(transform.query(members))
+    observed = transform.query(
+        "select sum(joined), sum(left_list) from {}_list_growth where is_observed"
+    )
+    assert observed == [(len(after - before), len(before - after))]
+    assert after - before
+    assert before - after
+    sizes = transform.query("select list_id, arg_max(contacts, day) from {}_list_growth group by 1")
+    counted = transform.query("select list_id, contacts from {}_lists where contacts > 0")
+    assert dict(sizes) == dict(counted)
