@@ -38,7 +38,7 @@ class PendingRequest:
     """A request that a stream will need, and its result.
 
     Attributes:
-        request: Signed and ready. Requests are with_string_ids by their URL.
+        request: Signed and ready. Requests are identified by their URL.
         follow: Returns the request for the next page of a response.
         stream_queue: The queue that contains it; None if none does.
         position: Its place in the queue, which its next pages share.
