@@ -21,6 +21,24 @@
     max(sent_at) as last_sent_at
 {% endmacro %}
 
+{#- The figures of a group of mailings that rates need. -#}
+{% macro constant_contact_summed_figures() %}
+    {% for figure in ['sends', 'delivered', 'bounces', 'unique_opens',
+        'unique_opens_human_estimate', 'unique_clicks', 'unsubscribes'] %}
+    sum({{ figure }}) as {{ figure }}{{ ',' if not loop.last }}
+    {% endfor %}
+{% endmacro %}
+
+{#- The figures as columns of a mart, with their rates. -#}
+{% macro constant_contact_figures_and_rates(figures) %}
+    {% for figure in ['sends', 'delivered', 'bounces', 'opens', 'unique_opens',
+        'likely_machine_opens', 'unique_opens_human_estimate', 'clicks', 'unique_clicks',
+        'likely_machine_clicks', 'forwards', 'unsubscribes'] %}
+    {{ figures }}.{{ figure }},
+    {% endfor %}
+    {{ constant_contact_rates(figures) }}
+{% endmacro %}
+
 {#- The rates of these figures. `delivered` is sends less bounces. -#}
 {% macro constant_contact_rates(figures) %}
     {% set of = {'unique_opens': 'delivered', 'unique_opens_human_estimate': 'delivered',

@@ -21,13 +21,7 @@ figures as (
         api_version,
         month,
         count(*) as mailings,
-        sum(sends) as sends,
-        sum(delivered) as delivered,
-        sum(bounces) as bounces,
-        sum(unique_opens) as unique_opens,
-        sum(unique_opens_human_estimate) as unique_opens_human_estimate,
-        sum(unique_clicks) as unique_clicks,
-        sum(unsubscribes) as unsubscribes,
+        {{ constant_contact_summed_figures() }},
         max(case when place_from_top = 1 then subject end) as best_subject,
         max(case when place_from_bottom = 1 then subject end) as worst_subject
     from mailings

@@ -43,19 +43,7 @@ select
         when figures.domain in ('icloud.com', 'me.com', 'mac.com') then 'Apple'
         else 'Other'
     end as domain_group,
-    figures.sends,
-    figures.delivered,
-    figures.bounces,
-    figures.opens,
-    figures.unique_opens,
-    figures.likely_machine_opens,
-    figures.unique_opens_human_estimate,
-    figures.clicks,
-    figures.unique_clicks,
-    figures.likely_machine_clicks,
-    figures.forwards,
-    figures.unsubscribes,
-    {{ constant_contact_rates('figures') }},
+    {{ constant_contact_figures_and_rates('figures') }},
     {{ constant_contact_rate('figures.unique_opens', 'figures.delivered') }} - mailings.open_rate
         as open_rate_difference
 from figures

@@ -30,19 +30,7 @@ select
     mailings.from_email,
     figures.first_sent_at,
     figures.last_sent_at,
-    figures.sends,
-    figures.delivered,
-    figures.bounces,
-    figures.opens,
-    figures.unique_opens,
-    figures.likely_machine_opens,
-    figures.unique_opens_human_estimate,
-    figures.clicks,
-    figures.unique_clicks,
-    figures.likely_machine_clicks,
-    figures.forwards,
-    figures.unsubscribes,
-    {{ constant_contact_rates('figures') }}
+    {{ constant_contact_figures_and_rates('figures') }}
 from figures
 left join mailings
     on figures.source_relation = mailings.source_relation

@@ -1,9 +1,4 @@
 {#- A row compares a figure of a campaign in the warehouse with the API's own counter. -#}
-{%- set metrics = {
-    'sends': 'sends', 'opens': 'opens', 'unique_opens': 'unique_opens', 'clicks': 'clicks',
-    'unique_clicks': 'unique_clicks', 'bounces': 'bounces', 'forwards': 'forwards',
-    'unsubscribes': 'unsubscribes'
-} -%}
 {%- set types = {
     'sends': 'send', 'opens': 'open', 'unique_opens': 'open', 'clicks': 'click',
     'unique_clicks': 'click', 'bounces': 'bounce', 'forwards': 'forward',
@@ -42,7 +37,7 @@ counted as (
 ),
 
 compared as (
-    {% for metric in metrics %}
+    {% for metric, type in types.items() %}
     select
         reported.source_relation,
         reported.api_version,
@@ -58,7 +53,7 @@ compared as (
         and reported.campaign_id = counted.campaign_id
     left join synced
         on reported.source_relation = synced.source_relation
-        and synced.activity_type = '{{ types[metric] }}'
+        and synced.activity_type = '{{ type }}'
     where reported.{{ metric }} is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}

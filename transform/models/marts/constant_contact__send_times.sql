@@ -6,13 +6,7 @@ with figures as (
         {{ constant_contact_weekday('first_sent_at') }} as weekday,
         cast(extract(hour from first_sent_at) as {{ dbt.type_bigint() }}) as hour,
         count(*) as mailings,
-        sum(sends) as sends,
-        sum(delivered) as delivered,
-        sum(bounces) as bounces,
-        sum(unique_opens) as unique_opens,
-        sum(unique_opens_human_estimate) as unique_opens_human_estimate,
-        sum(unique_clicks) as unique_clicks,
-        sum(unsubscribes) as unsubscribes
+        {{ constant_contact_summed_figures() }}
     from {{ ref('constant_contact__mailings') }}
     where first_sent_at is not null
     group by
