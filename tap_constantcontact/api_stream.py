@@ -113,11 +113,6 @@ class ApiStream(RESTStream[str | None]):
     def requests_session(self) -> Session:
         return self.run.session
 
-    @property
-    @override
-    def http_headers(self) -> dict[str, str]:
-        return {"Accept": "application/json"}
-
     @cached_property
     @override
     def user_agent(self) -> str:
@@ -210,9 +205,13 @@ class ApiStream(RESTStream[str | None]):
         yield from super().request_records(context)
 
     def _fetch_first_row(self) -> Record | None:
-        params = {**self.get_url_params(self.context, None), "limit": 1}
-        path = f"{self.path_of(self.context)}?{urlencode(params)}"
+        path = self.list_path(self.context, limit=1)
         return next(iter(self.client.get(path, self.own_envelope)), None)
+
+    def list_path(self, context: Context | None, **params: Any) -> str:
+        """Return the path of a list with its parameters, and further ones."""
+        query = urlencode({**self.get_url_params(context, None), **params})
+        return f"{self.path_of(context)}?{query}".rstrip("?")
 
     def path_of(self, context: Context | None) -> str:
         """Return the path of a list."""

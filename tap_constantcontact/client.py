@@ -135,7 +135,7 @@ class ApiClient:
         return self._request_to(f"{self.run.api.root.url}{path}")
 
     def _request_to(self, url: str) -> requests.PreparedRequest:
-        headers = {"Accept": "application/json", "User-Agent": self.run.user_agent}
+        headers = {"User-Agent": self.run.user_agent}
         return self.run.session.prepare_request(requests.Request("GET", url, headers))
 
     def _send(

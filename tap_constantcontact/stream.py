@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.streams.rest import PageContext
@@ -46,6 +46,7 @@ class ConstantContactStream(ApiStream):
     is_prefetched: ClassVar[bool] = True
     #: Whether they may be prefetched while earlier streams are synced.
     is_prefetched_early: ClassVar[bool] = True
+
     # -- declaration of requests: read, prefetched and estimated -------------------------------
 
     def contexts(self) -> ListRequests[Iterable[Context | None]]:
@@ -173,12 +174,10 @@ class ConstantContactStream(ApiStream):
         self, context: Context | None, pages: int = 1
     ) -> tuple[list[Record], int | None]:
         """Request the first pages; return their rows, and the number of pages or None for more."""
-        params = self.get_url_params(context, None)
         page_size = self.limit(context)
-        if page_size:
-            params["limit"] = page_size
-        path = f"{self.path_of(context)}?{urlencode(params)}"
-        page_list = self.client.get_pages(path.rstrip("?"), self.own_envelope, self.fields)
+        limit = {"limit": page_size} if page_size else {}
+        path = self.list_path(context, **limit)
+        page_list = self.client.get_pages(path, self.own_envelope, self.fields)
         sampled = list(itertools.islice(page_list, pages))
         rows = [row for page in sampled for row in page]
         is_complete = len(rows) < pages * (page_size or PAGE)

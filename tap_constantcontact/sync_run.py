@@ -200,11 +200,15 @@ class SyncRun:
         """The period of which the run syncs changes."""
         days = int(self.config["tracking_window_days"])
         return SyncPeriod(
-            start_date=timestamps.parse(self.config.get("start_date", "")),
+            start_date=self._start_date,
             lookback=dt.timedelta(hours=self.config["lookback_hours"]),
             window=dt.timedelta(days=days) if days else None,
             started_at=self.session.started_at,
         )
+
+    @cached_property
+    def _start_date(self) -> dt.datetime | None:
+        return timestamps.parse(self.config.get("start_date", ""))
 
     @property
     def user_agent(self) -> str:

@@ -68,6 +68,7 @@ class Session(requests.Session):
             timeout: Seconds to wait for a response.
         """
         super().__init__()
+        self.headers["Accept"] = "application/json"
         for scheme in ("https://", "http://"):
             self.mount(scheme, HTTPAdapter(pool_maxsize=max_concurrency))
         # As `requests` does for requests that it prepares itself.

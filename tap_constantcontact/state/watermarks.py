@@ -86,10 +86,10 @@ class Watermarks:
             msg = "a watermark is incomplete"
             raise ValueError(msg)
         self._is_complete = last_ids is None
-        end = len(self._order)
-        if last_ids is not None:
-            listed = [positions[parent_id] for parent_id in last_ids if parent_id in positions]
-            end = next(iter(listed), 0)
+        if last_ids is None:
+            end = len(self._order)
+        else:
+            end = next((positions[each] for each in last_ids if each in positions), 0)
         if last_ids is None or end > self.end:
             self._ranges.append((end, timestamp))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from typing_extensions import override
 
@@ -48,10 +47,8 @@ class Contacts(ContactsStream):
     @override
     def estimate_context(self, context: Context | None) -> tuple[int, str]:
         status = context["status"] if context else ALL
-        query = urlencode(
-            {**self.get_url_params(context, None), "limit": 1, "include_count": "true"}
-        )
-        total = self.client.get_total(f"{self.path}?{query}", self.own_envelope)
+        path = self.list_path(context, limit=1, include_count="true")
+        total = self.client.get_total(path, self.own_envelope)
         cursor = self.cursor
         if cursor.next_link and status == cursor.status:
             total = max(0, total - cursor.rows)
