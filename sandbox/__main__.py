@@ -20,6 +20,8 @@ _SIZES: Final = (
     ("recipients", 200, "contacts that each campaign is sent to"),
     ("events", 4, "events"),
     ("files", 40, "library files, those in the trash included"),
+    ("resends", 0, "campaigns that were sent once more to those who had not opened"),
+    ("campaign-days", 7, "days between two campaigns"),
 )
 _COUNTS: Final = (
     ("throttle", "refuse calls beyond N a second (the API's own limit is 4)"),

@@ -12,10 +12,12 @@ from sandbox.state import State
 from sandbox.v2 import app as v2
 from sandbox.v3 import app as v3
 from sandbox.world.changes import CHANGES
+from sandbox.world.truth import truth
 
 _ABOUT: Final = (
     "A fictional Constant Contact account behind both APIs. "
-    "GET /sandbox/counts and /sandbox/calls to look, POST /sandbox/change to let things happen, "
+    "GET /sandbox/counts, /sandbox/calls and /sandbox/truth to look, "
+    "POST /sandbox/change to let things happen, "
     "PUT /sandbox/faults to make things go wrong, POST /sandbox/new-day to reset the quota."
 )
 
@@ -41,6 +43,7 @@ class Control:
         self.routes = [
             Route("/sandbox", self._about, methods=["GET"]),
             Route("/sandbox/counts", self._counts, methods=["GET"]),
+            Route("/sandbox/truth", self._truth, methods=["GET"]),
             Route("/sandbox/calls", self._calls, methods=["GET"]),
             Route("/sandbox/change", self._change, methods=["POST"]),
             Route("/sandbox/faults", self._trouble, methods=["PUT"]),
@@ -66,6 +69,9 @@ class Control:
 
     async def _counts(self, _request: Request) -> Response:
         return _reply(self._state.account.counts())
+
+    async def _truth(self, _request: Request) -> Response:
+        return _reply(truth(self._state.account))
 
     async def _calls(self, _request: Request) -> Response:
         return _reply([asdict(call) for call in self._state.calls])

@@ -29,7 +29,15 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).parents[1]
 OUTPUT: Final = PROJECT / "output"
 WIDTH: Final = 80
-SIZES: Final = {"contacts": 2000, "lists": 6, "activities": 12, "campaigns": 30}
+SIZES: Final = {
+    "contacts": 2000,
+    "lists": 6,
+    "activities": 12,
+    "campaigns": 40,
+    "recipients": 500,
+    "resends": 4,
+    "campaign_days": 18,
+}
 
 BY_LIST: Final = """
     select lists.name as list, contacts.status, count(*) as contacts

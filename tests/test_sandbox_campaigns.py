@@ -244,7 +244,7 @@ class TestReports:
             soon += sum(age < timedelta(hours=12) for age in opens) * 2 > len(opens)
             late += max(ages("bounces")) > timedelta(days=7)
             late += max(ages("unsubscribes")) > timedelta(days=7)
-        assert soon > 35
+        assert soon > 30
         assert late > 10
 
     def test_created_since_is_inclusive_and_survives_paging(self, read: Read, get: Get) -> None:

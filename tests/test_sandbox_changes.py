@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from sandbox import Account, Sandbox, serve
+from sandbox.world.reports import KINDS
 
 Get: TypeAlias = Callable[..., Any]
 
@@ -226,3 +227,58 @@ def test_changes_are_stamped_with_real_time_by_default() -> None:
     (edited,) = account.edit_contacts(1)
     stamp = datetime.fromisoformat(account.contact(edited)["modified_date"])
     assert begin <= stamp <= datetime.now(UTC)
+
+
+def test_truth_has_habits_machines_and_changes_of_lists(box: Sandbox, account: Account) -> None:
+    def truth() -> Any:
+        return requests.get(f"{box.origin}/sandbox/truth", timeout=10).json()
+
+    before = truth()
+    assert len(before["contacts"]) == 120
+    assert len({contact["habit"] for contact in before["contacts"]}) >= 5
+    assert {contact["machine"] for contact in before["contacts"]} == {"", "proxy", "scanner"}
+    assert {action["report"] for action in before["by_machine"]} == {"opens", "clicks"}
+    assert before["membership_changes"] == []
+
+    (added,) = account.add_contacts(1)
+    lists = account.contacts.by_id[added].lists
+    account.contacts.remove(account.contacts.by_id[added], 0)
+
+    changes = truth()["membership_changes"]
+    assert [(change["id"], change["list_id"], change["joined"]) for change in changes] == [
+        *((added, list_id, 1) for list_id in lists),
+        *((added, list_id, -1) for list_id in lists),
+    ]
+
+
+def test_habits_show_in_the_reports(account: Account) -> None:
+    opened: dict[str, list[bool]] = {}
+    for campaign in account.campaigns.tracked():
+        reports = account.tracking.of(campaign)
+        machines = {hit for _, hit in reports.by_machine}
+        openers = {hit.contact_id for hit in reports[KINDS["opens"]] if hit not in machines}
+        for send in reports[KINDS["sends"]]:
+            habit = account.contacts.by_id[send.contact_id].recipient.habit.name
+            opened.setdefault(habit, []).append(send.contact_id in openers)
+    rates = {habit: sum(found) / len(found) for habit, found in opened.items()}
+    assert rates["fan"] > rates["reader"] > rates["occasional"] > rates["sleeper"]
+
+
+def test_contacts_that_unsubscribed_receive_no_further_mail(account: Account) -> None:
+    left = {row.id: row.left for row in account.contacts.rows if row.status == "OPTOUT"}
+    assert left
+    for campaign in account.campaigns.tracked():
+        for send in account.tracking.of(campaign)[KINDS["sends"]]:
+            assert send.at <= left.get(send.contact_id, send.at)
+
+
+def test_resends_go_to_those_who_had_not_opened() -> None:
+    account = Account(campaigns=20, recipients=50, resends=2, campaign_days=20, now=NOW)
+    resends = [each for each in account.campaigns.by_id.values() if each.resend_of]
+    assert len(resends) == 2
+    for resend in resends:
+        assert resend.resend_of is not None
+        first = account.tracking.of(resend.resend_of)
+        sent = {hit.contact_id for hit in account.tracking.of(resend)[KINDS["sends"]]}
+        assert sent <= {hit.contact_id for hit in first[KINDS["sends"]]}
+        assert not sent & {hit.contact_id for hit in first[KINDS["opens"]]}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from singer_sdk.exceptions import FatalAPIError
 
 from sandbox import Account, Call, FaultConfig, Sandbox, timestamps
-from sandbox.world.tracking import OPENS, SENDS, Hit
+from sandbox.world.reports import OPENS, SENDS, Hit
 from tap_constantcontact.records.duplicates import DuplicateHandler, repeated
 from tap_constantcontact.state import validation
 from tap_constantcontact.state.snapshots import MAX_ENTRIES, Snapshot, Snapshots

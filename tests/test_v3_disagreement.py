@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox import timestamps
-from sandbox.world.tracking import OPENS, SENDS, Hit
+from sandbox.world.reports import OPENS, SENDS, Hit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from helpers.contracts import CONTRACT, DEVIATIONS, faults_of, template_of
 from sandbox import Account, FaultConfig, Sandbox
 from sandbox.v3.campaigns import is_tested
 from sandbox.v3.routes import ROUTES
-from sandbox.world.tracking import OPENS
+from sandbox.world.reports import OPENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from sandbox.v2.tracking import activity_of, by_campaign, stamp
-from sandbox.world.tracking import CLICKS, KINDS, Kind, Row, rows_of
+from sandbox.world.reports import CLICKS, KINDS, Kind
+from sandbox.world.tracking import Row, rows_of
 from sandbox.world.world import World
 
 Keys: TypeAlias = Callable[[World, int], Iterable[Any]]

@@ -31,7 +31,7 @@ from sandbox.v2.request import (
     ApiRequest,
     Paging,
 )
-from sandbox.world.tracking import KINDS, Kind
+from sandbox.world.reports import KINDS, Kind
 from sandbox.world.world import World
 
 Answer: TypeAlias = "Callable[[World, ApiRequest], bytes]"

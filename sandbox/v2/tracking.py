@@ -11,7 +11,8 @@ from sandbox.v2.errors import missing
 from sandbox.v2.paging import page
 from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
-from sandbox.world.tracking import CLICKS, KINDS, SENDS, Hit, Kind, Row, rows_of
+from sandbox.world.reports import CLICKS, KINDS, SENDS, Hit, Kind
+from sandbox.world.tracking import Row, rows_of
 
 if TYPE_CHECKING:
     from sandbox.v2.request import ApiRequest

@@ -12,16 +12,7 @@ from sandbox.v3.errors import no_stats
 from sandbox.v3.request import ApiRequest, by_number, minutes
 from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
-from sandbox.world.tracking import (
-    BOUNCES,
-    CLICKS,
-    FORWARDS,
-    OPENS,
-    SENDS,
-    UNSUBSCRIBES,
-    Hit,
-    Kind,
-)
+from sandbox.world.reports import BOUNCES, CLICKS, FORWARDS, OPENS, SENDS, UNSUBSCRIBES, Hit, Kind
 from sandbox.world.world import World
 
 TRACKED: Final = {

@@ -19,9 +19,20 @@ _STATUSES: Final = (
     *("SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT", "SENT"),
 )
 _RUNNING_NUMBER: Final = 1
-_KINDS: Final = ("Newsletter", "Invitation", "Special offer", "Thank you", "Announcement")
+# By how much opens differ from the average.
+_KINDS: Final = {
+    "Newsletter": 0.9,
+    "Invitation": 1.1,
+    "Special offer": 1.25,
+    "Thank you": 1.0,
+    "Announcement": 0.75,
+}
 _TEMPLATES: Final = ("CUSTOM", "TEMPLATE_V2", "CUSTOM", "STOCK")
-_SITES: Final = ("/", "/shop", "/events", "/about-us", "/blog?utm_source=email")
+_SITES: Final = (
+    *("/", "/shop", "/events", "/about-us", "/blog?utm_source=email"),
+    *("/shop/sale", "/events/tickets", "/donate"),
+)
+_SEND_HOURS: Final = (8, 9, 9, 10, 10, 10, 11, 13, 14, 14, 16, 18, 20)
 _HISTORY: Final = 5 * timestamps.YEAR
 
 
@@ -38,6 +49,7 @@ class Campaign:
     """One e-mail campaign.
 
     Attributes:
+        appeal: By how much opens differ from the average because of the subject.
         links: What can be clicked; known once the campaign was sent.
         schedules: When it is going to be sent, as (id, time).
         variant: A number by which campaigns differ in lesser settings.
@@ -54,6 +66,7 @@ class Campaign:
     created: int
     modified: int
     variant: int
+    appeal: float
     lists: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     schedules: list[tuple[str, int]] = field(default_factory=list)
@@ -94,10 +107,17 @@ class Campaign:
 
 
 class Campaigns:
-    """The campaigns of an account, newest first, one a week where there are not too many."""
+    """The campaigns of an account, newest first, one per interval where there are not too many."""
 
-    def __init__(
-        self, random: FakeRandom, names: Pools, lists: "Lists", count: int, now: int
+    def __init__(  # noqa: PLR0913 - as many as an account has properties that campaigns share
+        self,
+        random: FakeRandom,
+        names: Pools,
+        lists: "Lists",
+        count: int,
+        now: int,
+        *,
+        interval: int = timestamps.WEEK,
     ) -> None:
         """Make up the campaigns an account begins with.
 
@@ -107,18 +127,26 @@ class Campaigns:
             lists: Who they go to.
             count: How many campaigns to make up.
             now: The account's beginning; everything is older.
+            interval: Time between two campaigns, in milliseconds.
         """
         self._random = random
         self._names = names
         self._lists = lists
         self.by_id: dict[str, Campaign] = {}
-        interval = min(timestamps.WEEK, _HISTORY // max(count, 1))
+        interval = min(interval, _HISTORY // max(count, 1))
         for number in range(count):
             status = _STATUSES[number % len(_STATUSES)]
-            ago = interval * number + random.between(interval // 4, interval // 2)
+            at = now - interval * number - random.between(interval // 4, interval // 2)
+            if interval > 4 * timestamps.DAY:
+                at -= at % timestamps.DAY - self._hour()
             if number == _RUNNING_NUMBER:
-                status, ago = "RUNNING", timestamps.HOUR
-            self.make(status, timestamps.whole_second(now - ago), now)
+                status, at = "RUNNING", now - timestamps.HOUR
+            self.make(status, timestamps.whole_second(at), now)
+
+    def _hour(self) -> int:
+        """Return an hour of the day at which people send mail, with its minutes."""
+        hour = self._random.pick(_SEND_HOURS) * timestamps.HOUR
+        return hour + self._random.between(0, 59) * timestamps.MINUTE
 
     def make(self, status: str, timestamp: int, now: int) -> Campaign:
         """Make up one more campaign.
@@ -130,16 +158,18 @@ class Campaigns:
         """
         random, names = self._random, self._names
         id_ = self._new_id()
+        kind, appeal = random.pick(list(_KINDS.items()))
         made = Campaign(
             id=id_,
-            name=f"{random.pick(_KINDS)} {timestamps.text(timestamp)[:10]} ({id_[-5:]})",
-            subject=random.pick(names.phrases),
+            name=f"{kind} {timestamps.text(timestamp)[:10]} ({id_[-5:]})",
+            subject=f"{kind}: {random.pick(names.phrases)}",
             status=status,
             template=random.pick(_TEMPLATES),
             paragraphs=tuple(random.some(names.sentences, 12)),
             created=timestamp - random.between(timestamps.HOUR, timestamps.DAY) // 1000 * 1000,
             modified=timestamp - timestamps.SECOND,
             variant=len(self.by_id),
+            appeal=appeal,
         )
         if status != "DRAFT":
             made.lists = tuple(random.some(list(self._lists.by_id), random.between(1, 2)))
@@ -166,7 +196,7 @@ class Campaigns:
         campaign.schedules = []
         campaign.links = tuple(
             Link(self._new_id(), f"https://www.example.com{site}")
-            for site in random.some(_SITES, random.between(1, 4))
+            for site in random.some(_SITES, random.between(2, 5))
         )
         campaign.spam_reports = int(random.chance(0.1))
 

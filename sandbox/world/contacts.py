@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from sandbox.world import timestamps
 from sandbox.world.fake_data import STATES, FakeRandom, Pools
+from sandbox.world.habits import Recipient, recipient
 
 if TYPE_CHECKING:
     from sandbox.world.lists import Lists
@@ -66,6 +67,8 @@ class Contact:
         number: The id as a number; contacts are sorted and paged by it.
         v3: JSON of the first field where the newer version's id is asked for too.
         body: JSON of all fields without the opening brace, so that `v3` can go in front.
+        recipient: How the contact reacts to mail.
+        left: When the contact unsubscribed, 0 for never.
     """
 
     number: int
@@ -76,6 +79,8 @@ class Contact:
     email: str
     v3: bytes
     body: bytes
+    recipient: Recipient
+    left: int = 0
 
     @property
     def id(self) -> str:
@@ -91,6 +96,22 @@ class Contact:
         """Read the contact back into a dict, as it is sent."""
         found: Document = msgspec.json.decode(b"{" + self.body)
         return found
+
+
+class MembershipChange(NamedTuple):
+    """A contact that joined or left a list.
+
+    Attributes:
+        id: Of the contact in v2; `contact_id` in v3.
+        list_id: Of the list in v2.
+        joined: 1 for joined, -1 for left.
+    """
+
+    at: int
+    id: str
+    contact_id: str
+    list_id: str
+    joined: int
 
 
 class Contacts:
@@ -113,6 +134,7 @@ class Contacts:
         self._lists = lists
         self._made = 0
         self._on_list: Counter[str] = Counter()
+        self.membership_changes: list[MembershipChange] = []
         self.rows: list[Contact] = []
         self.by_id: dict[str, Contact] = {}
         self.by_email: dict[str, Contact] = {}
@@ -120,10 +142,12 @@ class Contacts:
         self.uuids: dict[str, str] = {}
         self._newest: list[Contact] | None = None
         for number in sorted(random.sample(range(10**9, 3 * 10**9), count)):
-            age = int(_HISTORY * random.random()) + timestamps.HOUR
+            # The account grows: half of the contacts came in the last two years.
+            age = int(_HISTORY * random.random() ** 2) + timestamps.HOUR
             # Most contacts were last touched long ago, a few of them lately.
             touched = int(age * random.random() ** 0.5) if random.chance(0.6) else age
             self.rows.append(self._make(number, now - age, now - touched))
+        self.membership_changes.clear()
 
     def _make(self, number: int, created: int, modified: int) -> Contact:
         status = _STATUSES[self._made % len(_STATUSES)]
@@ -135,23 +159,28 @@ class Contacts:
         if not random.chance(_EARLY_SHARE):  # early data has real milliseconds
             created = timestamps.whole_second(created)
             modified = timestamps.whole_second(modified)
+        reacts = recipient(random, modified)
         document = self._document(str(number), status, lists, created, modified)
+        mail = document["email_addresses"][0]
+        mail["email_address"] += reacts.domain
         made = Contact(
             number=number,
             status=status,
             created=created,
             modified=modified,
             lists=tuple(lists),
-            email=document["email_addresses"][0]["email_address"],
+            email=mail["email_address"],
             v3=b'{"contact_id":"%s",' % random.uuid().encode(),
             body=_encode(document)[1:],
+            recipient=reacts,
+            left=modified if status == "OPTOUT" else 0,
         )
         self.by_id[document["id"]] = made
         self.by_email[made.email] = made
         self.by_uuid[made.uuid] = made
         self.uuids[made.id] = made.uuid
         self._newest = None
-        self._on_list.update(lists)
+        self._move(made, (), made.lists, created)
         return made
 
     def _document(
@@ -199,7 +228,7 @@ class Contacts:
                     "opt_in_source": "ACTION_BY_VISITOR" if made % 3 else "ACTION_BY_OWNER",
                     "opt_in_date": created_text,
                     **_opt_out(status, modified_text, made),
-                    "email_address": f"{first.slug}.{last.slug}{made}@example.com",
+                    "email_address": f"{first.slug}.{last.slug}{made}@",
                 },
             ],
             "prefix_name": "" if nameless else random.pick(_PREFIXES),
@@ -295,6 +324,7 @@ class Contacts:
             "opt_out_source": "ACTION_BY_VISITOR",
             "opt_out_date": timestamps.text(timestamps.whole_second(now)),
         }
+        row.left = timestamps.whole_second(now)
         self._rewrite(row, document, now if move_modified else None)
 
     def remove(self, row: Contact, now: int) -> None:
@@ -304,12 +334,12 @@ class Contacts:
         document["lists"] = []
         self._rewrite(row, document, now)
 
-    def purge(self, row: Contact) -> None:
+    def purge(self, row: Contact, now: int) -> None:
         """Delete a contact without leaving anything behind."""
         del self.rows[bisect_left(self.rows, row.number, key=attrgetter("number"))]
         del self.by_id[row.id], self.by_email[row.email], self.by_uuid[row.uuid]
         self._newest = None
-        self._on_list.subtract(row.lists)
+        self._move(row, row.lists, (), now)
 
     def drop_list(self, list_id: str, now: int) -> None:
         """Take all contacts off a list that is being deleted."""
@@ -323,11 +353,24 @@ class Contacts:
         if modified is not None:
             row.modified = timestamps.whole_second(modified)
             document["modified_date"] = timestamps.text(row.modified)
-        self._on_list.subtract(row.lists)
+        before = row.lists
         row.status = document["status"]
         row.lists = tuple(kept["id"] for kept in document["lists"])
-        self._on_list.update(row.lists)
+        self._move(row, before, row.lists, row.modified)
         row.body = _encode(document)[1:]
+
+    def _move(
+        self, row: Contact, before: tuple[str, ...], after: tuple[str, ...], now: int
+    ) -> None:
+        """Count the lists that a contact has left and joined."""
+        if before == after:
+            return
+        for lists, joined in ((before, -1), (after, 1)):
+            for list_id in lists:
+                self._on_list[list_id] += joined
+                if list_id not in (after if joined < 0 else before):
+                    change = MembershipChange(now, row.id, row.uuid, list_id, joined)
+                    self.membership_changes.append(change)
 
 
 def _empty_address(id_: str, kind: str) -> Document:

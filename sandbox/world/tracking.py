@@ -5,79 +5,34 @@ There may be millions of rows, so a row is a small tuple and becomes JSON when i
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sandbox.world import timestamps
 from sandbox.world.campaigns import Campaign
 from sandbox.world.fake_data import FakeRandom
+from sandbox.world.reactions import Reactions
+from sandbox.world.reports import (
+    BOUNCES,
+    CLICKS,
+    FORWARDS,
+    KINDS,
+    OPENS,
+    SENDS,
+    UNSUBSCRIBES,
+    Hit,
+    Kind,
+    Reports,
+)
 
 if TYPE_CHECKING:
     from sandbox.world.contacts import Contact
 
 
-class Kind(NamedTuple):
-    """One kind of report.
-
-    Attributes:
-        name: Its name, in the plural.
-        fields: The names of what its rows tell besides.
-    """
-
-    name: str
-    fields: tuple[str, ...] = ()
-
-
-SENDS: Final = Kind("sends")
-OPENS: Final = Kind("opens")
-CLICKS: Final = Kind("clicks", ("link_id",))
-FORWARDS: Final = Kind("forwards")
-UNSUBSCRIBES: Final = Kind("unsubscribes", ("unsubscribe_source", "unsubscribe_reason"))
-BOUNCES: Final = Kind("bounces", ("bounce_code", "bounce_description", "bounce_message"))
-KINDS: Final = {kind.name: kind for kind in (SENDS, OPENS, CLICKS, FORWARDS, UNSUBSCRIBES, BOUNCES)}
-
-_BOUNCES: Final = (
-    ("B", "Non-existent address", ""),
-    ("B", "Non-existent address", ""),
-    ("B", "Non-existent address", "550 5.1.1 User unknown"),
-    ("F", "Mailbox full", "452 4.2.2 Over quota"),
-    ("D", "Undeliverable", ""),
-    ("S", "Suspended", ""),
-    ("V", "Vacation or auto-reply", "Out of office"),
-    ("X", "Other", ""),
-    ("Z", "Blocked", "554 5.7.1 Blocked"),
-)
-_SOURCES: Final = ("ACTION_BY_CUSTOMER", "ACTION_BY_CUSTOMER", "ACTION_BY_OWNER")
-_REASONS: Final = ("", "", "", "Too many emails", "No longer of interest")
-
 _SENDING_TAKES: Final = 20 * timestamps.MINUTE
-_OPEN_AFTER: Final = 9 * timestamps.HOUR
-_LATE_AFTER: Final = 14 * timestamps.DAY
-_LATE_SHARE: Final = 0.3
-_OPEN_SHARE: Final = 0.32
-_OPEN_AGAIN_SHARE: Final = 0.35
-_CLICK_SHARE: Final = 0.25
-_CLICK_AGAIN_SHARE: Final = 0.3
-_FORWARD_SHARE: Final = 0.01
-_BOUNCE_SHARE: Final = 0.03
-_UNSUBSCRIBE_SHARE: Final = 0.004
 
 # What happens when things are made to happen: mostly opens, but soon something of every kind.
 _NEXT_KINDS: Final = (OPENS, CLICKS, OPENS, BOUNCES, OPENS, UNSUBSCRIBES, FORWARDS, OPENS)
 _STILL_LIVELY: Final = 5
-
-
-class Hit(NamedTuple):
-    """One row of a report.
-
-    Attributes:
-        extra: The values of its kind's further fields.
-    """
-
-    contact_id: str
-    email: str
-    at: int
-    extra: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
@@ -86,41 +41,6 @@ class Row(NamedTuple):
     kind: Kind
     campaign: Campaign
     hit: Hit
-
-
-def _key(kind: Kind, hit: Hit) -> tuple[str, int, tuple[str, ...]]:
-    return hit.contact_id, hit.at, hit.extra if kind is CLICKS else ()
-
-
-class Reports:
-    """The six reports of one campaign, each in the order in which it is served.
-
-    Bounces go up with time, everything else goes down. Within a report no two rows have the
-    same key.
-    """
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._hits: dict[str, list[Hit]] = {name: [] for name in KINDS}
-
-    def __getitem__(self, kind: Kind) -> Sequence[Hit]:
-        """Read one report."""
-        return self._hits[kind.name]
-
-    def fill(self, kind: Kind, hits: Iterable[Hit]) -> list[Hit]:
-        """Set all rows of a report at once; of rows with the same key, one is kept."""
-        kept = list({_key(kind, hit): hit for hit in hits}.values())
-        kept.sort(key=attrgetter("at"), reverse=kind is not BOUNCES)
-        self._hits[kind.name] = kept
-        return kept
-
-    def add(self, kind: Kind, hit: Hit) -> Hit:
-        """Add a row where its time puts it; if its key is taken, it moves a second back."""
-        keys = {_key(kind, known) for known in self._hits[kind.name]}
-        while _key(kind, hit) in keys:
-            hit = hit._replace(at=hit.at - timestamps.SECOND)
-        self.fill(kind, [hit, *self._hits[kind.name]])
-        return hit
 
 
 class Tracking:
@@ -133,6 +53,7 @@ class Tracking:
             random: Where chance comes from.
         """
         self._random = random
+        self._reactions = Reactions(random)
         self._reports: dict[str, Reports] = {}
         self._by_contact: dict[str, list[Row]] | None = None
 
@@ -162,61 +83,35 @@ class Tracking:
         self._by_contact = None
         return reports
 
-    def live(self, campaign: Campaign, recipients: Sequence["Contact"], now: int) -> None:
-        """Send a campaign and let happen all that happens afterwards, up to now."""
-        random = self._random
+    def live(
+        self, campaign: Campaign, recipients: Sequence["Contact"], now: int
+    ) -> list[tuple["Contact", int]]:
+        """Send a campaign and make up the reactions to it, up to now.
+
+        Returns:
+            The contacts that unsubscribed, and when.
+        """
         reports = self.send(campaign, recipients, now)
-        sends = reports[SENDS]
+        people = {contact.id: contact for contact in recipients}
+        reactions = [
+            reaction
+            for send in reports[SENDS]
+            for reaction in self._reactions.to(campaign, send, people[send.contact_id], now)
+        ]
+        for kind in KINDS.values():
+            if kind is not SENDS:
+                found = [each.hit for each in reactions if each.kind is kind]
+                reports.fill(kind, found or self._one(kind, campaign, now))
+        reports.by_machine = {(each.kind.name, each.hit) for each in reactions if each.by_machine}
+        left = {hit.contact_id: hit.at for hit in reports[UNSUBSCRIBES]}
+        return [(each, left[each.id]) for each in recipients if each.id in left and not each.left]
+
+    def _one(self, kind: Kind, campaign: Campaign, now: int) -> list[Hit]:
+        """Make up one reaction: every report of a campaign that was sent has a row."""
+        sends = self.of(campaign)[SENDS]
         if not sends:
-            return
-        bounced = random.some(sends, _part(sends, _BOUNCE_SHARE))
-        reports.fill(BOUNCES, [self._react(BOUNCES, campaign, send, now) for send in bounced])
-        lost = {hit.contact_id for hit in bounced}
-        reached = [send for send in sends if send.contact_id not in lost] or sends
-        opened = []
-        for send in random.some(reached, _part(reached, _OPEN_SHARE)):
-            open_ = self._react(OPENS, campaign, send, now)
-            opened.append(open_)
-            while random.chance(_OPEN_AGAIN_SHARE):
-                opened.append(self._react(OPENS, campaign, open_, now))
-        opens = reports.fill(OPENS, opened)
-        clicked = []
-        for open_ in random.some(opens, _part(opens, _CLICK_SHARE)):
-            clicked.append(self._react(CLICKS, campaign, open_, now))
-            while random.chance(_CLICK_AGAIN_SHARE):
-                clicked.append(self._react(CLICKS, campaign, open_, now))
-        reports.fill(CLICKS, clicked)
-        gone = {contact.id for contact in recipients if contact.status == "OPTOUT"}
-        readers = list({open_.contact_id: open_ for open_ in opens}.values())
-        leaving = [open_ for open_ in readers if open_.contact_id in gone] or readers
-        for kind, among, share in (
-            (FORWARDS, opens, _FORWARD_SHARE),
-            (UNSUBSCRIBES, leaving, _UNSUBSCRIBE_SHARE),
-        ):
-            acting = random.some(among, _part(sends, share))
-            reports.fill(kind, [self._react(kind, campaign, open_, now) for open_ in acting])
-
-    def _react(self, kind: Kind, campaign: Campaign, before: Hit, now: int) -> Hit:
-        """Let somebody do something some time after something else, but not after now."""
-        random = self._random
-        mean = timestamps.MINUTE if kind is CLICKS else _OPEN_AFTER
-        if kind in (BOUNCES, UNSUBSCRIBES):
-            mean = _LATE_AFTER if random.chance(_LATE_SHARE) else timestamps.HOUR
-        delay = min(int(random.expovariate(1 / mean)), int((now - before.at) * random.random()))
-        at = timestamps.whole_second(before.at + max(delay, 0))
-        return Hit(before.contact_id, before.email, at, self._extra(kind, campaign))
-
-    def _extra(self, kind: Kind, campaign: Campaign) -> tuple[str, ...]:
-        random = self._random
-        if kind is CLICKS:
-            # Links further up are clicked more often.
-            place = int(len(campaign.links) * random.random() ** 2)
-            return (campaign.links[place].uid,)
-        if kind is BOUNCES:
-            return random.pick(_BOUNCES)
-        if kind is UNSUBSCRIBES:
-            return (random.pick(_SOURCES), random.pick(_REASONS))
-        return ()
+            return []
+        return [self._reactions.react(kind, campaign, self._random.pick(sends), now)]
 
     def go_on(self, campaigns: Sequence[Campaign], count: int, now: int) -> list[Row]:
         """Let further things happen, most of them to the campaigns sent last."""
@@ -225,13 +120,21 @@ class Tracking:
         if not lively:
             return []
         rows = []
+        taken: set[tuple[str, str, str]] = set()
         for number in range(count):
             kind = _NEXT_KINDS[number % len(_NEXT_KINDS)]
             campaign = self._random.pick(lively)
             reports = self.of(campaign)
-            who = self._random.pick(reports[SENDS])
+            # Nobody does the same twice in a second, as long as there is somebody else.
+            sends = [
+                send
+                for send in reports[SENDS]
+                if (kind.name, campaign.id, send.contact_id) not in taken
+            ]
+            who = self._random.pick(sends or reports[SENDS])
+            taken.add((kind.name, campaign.id, who.contact_id))
             at = timestamps.whole_second(now)
-            hit = Hit(who.contact_id, who.email, at, self._extra(kind, campaign))
+            hit = Hit(who.contact_id, who.email, at, self._reactions.details(kind, campaign))
             rows.append(Row(kind, campaign, reports.add(kind, hit)))
         self._by_contact = None
         return rows
@@ -267,11 +170,6 @@ class Tracking:
     def forget(self) -> None:
         """Look afresh which campaigns have reports."""
         self._by_contact = None
-
-
-def _part(of: Sequence[Hit], share: float) -> int:
-    """Take a share, but at least one: every report of a campaign should have something in it."""
-    return max(1, round(len(of) * share))
 
 
 def rows_of(tracking: Tracking, campaign: Campaign) -> Iterator[Row]:

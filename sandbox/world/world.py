@@ -1,15 +1,13 @@
 """The whole world of an account: everything in it, and everything that can happen to it."""
 
-from bisect import bisect_left
 from collections.abc import Callable
 from datetime import UTC, datetime
-from operator import attrgetter
 from threading import RLock
 from typing import Final
 
 from sandbox.world import timestamps
 from sandbox.world.activities import Activities
-from sandbox.world.campaigns import Campaign, Campaigns
+from sandbox.world.campaigns import Campaigns
 from sandbox.world.contacts import Contacts
 from sandbox.world.events import Events
 from sandbox.world.fake_data import FakeRandom, edited, pools
@@ -17,9 +15,10 @@ from sandbox.world.groups import Groups
 from sandbox.world.library import Library
 from sandbox.world.lists import Lists
 from sandbox.world.locking import at_once
+from sandbox.world.mailings import Mailings
 from sandbox.world.outreach import Outreach
 from sandbox.world.profile import Profile
-from sandbox.world.tracking import OPENS, SENDS, Tracking
+from sandbox.world.tracking import Tracking
 from sandbox.world.v3_events import V3Events
 
 _SUBSCRIBED: Final = ("ACTIVE", "UNCONFIRMED")
@@ -52,6 +51,8 @@ class World:
         recipients: int = 200,
         events: int = 4,
         files: int = 40,
+        resends: int = 0,
+        campaign_days: int = 7,
         now: datetime | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
@@ -66,6 +67,8 @@ class World:
             recipients: How many contacts each campaign is sent to.
             events: How many events.
             files: How many library files, those in the trash included.
+            resends: How many of the campaigns were sent once more to those who had not opened.
+            campaign_days: Days between two campaigns.
             now: Start of the account: everything in it is older. Default: today, 0:00 UTC.
             clock: Returns the time of later changes.
         """
@@ -89,6 +92,7 @@ class World:
             self.contact_lists,
             campaigns,
             begin,
+            interval=campaign_days * timestamps.DAY,
         )
         self.tracking = Tracking(FakeRandom(f"{seed} tracking"))
         self.events = Events(FakeRandom(f"{seed} events"), names, events, begin)
@@ -96,18 +100,9 @@ class World:
         self.v3_events = V3Events(FakeRandom(f"{seed} gatherings"), names, events, begin)
         self.groups = Groups(FakeRandom(f"{seed} groups"), names, begin)
         self.outreach = Outreach(FakeRandom(f"{seed} outreach"), names, contacts, begin)
-        self._recipients = recipients
+        self._mailings = Mailings(self.contacts, self.campaigns, self.tracking, recipients)
         self._random = FakeRandom(f"{seed} changes")
-        self._begin_tracking(FakeRandom(f"{seed} recipients"), begin)
-
-    def _begin_tracking(self, random: FakeRandom, begin: int) -> None:
-        mailable = self.contacts.mailable()
-        for campaign in self.campaigns.tracked():
-            # A campaign goes to contacts that were there already, as long as they are enough.
-            there = bisect_left(mailable, campaign.last_run or 0, key=attrgetter("created"))
-            pool = range(min(max(there, self._recipients), len(mailable)))
-            recipients = [mailable[place] for place in random.some(pool, self._recipients)]
-            self.tracking.live(campaign, recipients, begin)
+        self._mailings.begin(FakeRandom(f"{seed} recipients"), begin, resends)
 
     def now(self) -> datetime:
         """The moment by the account's own clock, to the second."""
@@ -163,9 +158,10 @@ class World:
     @at_once
     def purge_contacts(self, n: int) -> list[str]:
         """Delete some contacts for good; the API shows no trace of them afterwards."""
+        now = self._stamp()
         picked = self.contacts.pick(n, _ANY)
         for row in picked:
-            self.contacts.purge(row)
+            self.contacts.purge(row, now)
         return [row.id for row in picked]
 
     @at_once
@@ -236,7 +232,7 @@ class World:
         now = timestamps.whole_second(self._stamp())
         made = [self.campaigns.make("SENT", now, now) for _ in range(n)]
         for campaign in made:
-            self._send(campaign, now)
+            self._mailings.send(campaign, self._random, now)
         return [campaign.id for campaign in made]
 
     @at_once
@@ -248,12 +244,8 @@ class World:
             campaign.status = "SENT"
             campaign.modified = now
             self.campaigns.send(campaign, now)
-            self._send(campaign, now)
+            self._mailings.send(campaign, self._random, now)
         return [campaign.id for campaign in due]
-
-    def _send(self, campaign: Campaign, now: int) -> None:
-        recipients = self._random.some(self.contacts.mailable(), self._recipients)
-        self.tracking.send(campaign, recipients, now)
 
     @at_once
     def resend_campaigns(self, n: int) -> list[str]:
@@ -264,17 +256,7 @@ class World:
             for each in self.campaigns.with_status("SENT")
             if each.resend_of is None and not each.resends
         ]
-        made = []
-        for campaign in self._random.some(open_, n):
-            again = self.campaigns.make("SENT", now, now)
-            again.resend_of = campaign
-            campaign.resends.append(again)
-            opened = {hit.contact_id for hit in self.tracking.of(campaign)[OPENS]}
-            sent = {hit.contact_id for hit in self.tracking.of(campaign)[SENDS]} - opened
-            people = [row for row in self.contacts.mailable() if row.id in sent]
-            self.tracking.send(again, people, now)
-            made.append(again.id)
-        return made
+        return [self._mailings.resend(each, now).id for each in self._random.some(open_, n)]
 
     @at_once
     def edit_campaigns(self, n: int) -> list[str]:
