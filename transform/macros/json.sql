@@ -39,3 +39,11 @@
 {% macro snowflake__constant_contact_elements(column, kind) %}
     {{ return('cross join lateral (select ' ~ ('cast(value as varchar)' if kind == 'text' else 'value') ~ ' as element from table(flatten(input => ' ~ column ~ '))) as elements') }}
 {% endmacro %}
+
+{#- An object in a field of an object. -#}
+{% macro constant_contact_object(column, name) %}
+    {{ return(adapter.dispatch('constant_contact_object', 'constant_contact')(column, name)) }}
+{% endmacro %}
+{% macro default__constant_contact_object(column, name) %}{{ return("json_extract(" ~ column ~ ", '$.\"" ~ name ~ "\"')") }}{% endmacro %}
+{% macro postgres__constant_contact_object(column, name) %}{{ return("(" ~ column ~ " -> '" ~ name ~ "')") }}{% endmacro %}
+{% macro snowflake__constant_contact_object(column, name) %}{{ return("get(" ~ column ~ ", '" ~ name ~ "')") }}{% endmacro %}

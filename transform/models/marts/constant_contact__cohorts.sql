@@ -1,22 +1,67 @@
-{#- A row is a month in which contacts joined, with those that are still there. -#}
+{#- A row is a month in which contacts joined and a later month, with those that were still there. -#}
 with contacts as (
     select
         *,
-        {{ dbt.date_trunc('month', 'coalesce(opt_in_at, created_at)') }} as joined_month
+        cast({{ dbt.date_trunc('month', 'coalesce(opt_in_at, created_at)') }} as date)
+            as joined_month,
+        case
+            when status = 'deleted' then cast(deleted_at as timestamp)
+            when status = 'unsubscribed' then coalesce(opt_out_at, updated_at)
+        end as left_at
     from {{ ref('constant_contact__contacts') }}
     where coalesce(opt_in_at, created_at) is not null
+),
+
+engaged as (
+    select
+        source_relation,
+        contact_id,
+        month
+    from {{ ref('constant_contact__contact_months') }}
+    where is_engaged_in_month
+),
+
+months as (
+    select
+        source_relation,
+        joined_month as month
+    from contacts
+    union
+    select
+        source_relation,
+        month
+    from engaged
 )
 
 select
-    source_relation,
-    api_version,
-    joined_month,
+    contacts.source_relation,
+    contacts.api_version,
+    contacts.joined_month,
+    months.month,
+    {{ dbt.datediff('contacts.joined_month', 'months.month', 'month') }} as months_since,
     count(*) as contacts,
-    sum(case when status = 'active' then 1 else 0 end) as reachable_contacts,
-    sum(case when engagement_band = 'engaged' then 1 else 0 end) as engaged_contacts,
-    {{ constant_contact_rate("sum(case when status = 'active' then 1 else 0 end)", 'count(*)') }}
-        as reachable_rate,
-    {{ constant_contact_rate("sum(case when engagement_band = 'engaged' then 1 else 0 end)", 'count(*)') }}
-        as engaged_rate
+    sum(
+        case
+            when contacts.left_at is null
+                or {{ dbt.date_trunc('month', 'contacts.left_at') }} > months.month then 1
+            else 0
+        end
+    ) as reachable_contacts,
+    sum(case when engaged.contact_id is not null then 1 else 0 end) as engaged_contacts,
+    {{ constant_contact_rate(
+        "sum(case when contacts.left_at is null or "
+        ~ dbt.date_trunc('month', 'contacts.left_at') ~ " > months.month then 1 else 0 end)",
+        'count(*)'
+    ) }} as reachable_rate,
+    {{ constant_contact_rate(
+        'sum(case when engaged.contact_id is not null then 1 else 0 end)', 'count(*)'
+    ) }} as engaged_rate
 from contacts
-group by source_relation, api_version, joined_month
+inner join months
+    on contacts.source_relation = months.source_relation
+    and contacts.joined_month <= months.month
+left join engaged
+    on contacts.source_relation = engaged.source_relation
+    and contacts.contact_id = engaged.contact_id
+    and months.month = engaged.month
+group by contacts.source_relation, contacts.api_version, contacts.joined_month, months.month

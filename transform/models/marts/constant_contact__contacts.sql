@@ -71,6 +71,7 @@ joined as (
         contacts.create_source,
         contacts.created_at,
         contacts.updated_at,
+        contacts.deleted_at,
         coalesce(lists.lists_count, 0) as lists_count,
         coalesce(engagement.sends, 0) as sends,
         coalesce(engagement.opens, 0) as opens,

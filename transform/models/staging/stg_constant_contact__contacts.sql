@@ -17,15 +17,17 @@ with v3 as (
         create_source,
         created_at,
         updated_at,
+        deleted_at,
         deleted_at is not null as is_deleted,
         list_memberships,
         taggings,
+        custom_fields,
         loaded_at
     from {{ constant_contact_records('v3', 'contacts', {
         'contact_id': 'text', 'email_address': 'json', 'first_name': 'text', 'last_name': 'text',
         'job_title': 'text', 'company_name': 'text', 'create_source': 'text',
         'created_at': 'timestamp', 'updated_at': 'timestamp', 'deleted_at': 'date',
-        'list_memberships': 'json', 'taggings': 'json'}) }} as records
+        'list_memberships': 'json', 'taggings': 'json', 'custom_fields': 'json'}) }} as records
 ),
 
 v2_records as (
@@ -34,7 +36,7 @@ v2_records as (
         'id': 'text', 'status': 'text', 'first_name': 'text', 'last_name': 'text',
         'job_title': 'text', 'company_name': 'text', 'source': 'text',
         'created_date': 'timestamp', 'modified_date': 'timestamp', 'email_addresses': 'json',
-        'lists': 'json'}) }} as records
+        'lists': 'json', 'custom_fields': 'json'}) }} as records
 ),
 
 -- A contact of v2 has one address.
@@ -77,9 +79,12 @@ v2 as (
         v2_records.source as create_source,
         v2_records.created_date as created_at,
         v2_records.modified_date as updated_at,
+        case when v2_records.status = 'REMOVED' then cast(v2_records.modified_date as date) end
+            as deleted_at,
         v2_records.status = 'REMOVED' as is_deleted,
         v2_records.lists as list_memberships,
         {{ constant_contact_json('null') }} as taggings,
+        v2_records.custom_fields,
         v2_records.loaded_at
     from v2_records
     left join v2_addresses

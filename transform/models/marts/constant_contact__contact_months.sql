@@ -1,0 +1,85 @@
+{#- A row is a contact and a month with mail or a reaction to it, in UTC. -#}
+with months as (
+    select
+        source_relation,
+        api_version,
+        contact_id,
+        cast({{ dbt.date_trunc('month', 'occurred_at') }} as date) as month,
+        sum(case when activity_type = 'send' then 1 else 0 end) as sends,
+        sum(case when activity_type = 'open' then 1 else 0 end) as opens,
+        sum(case when activity_type = 'click' then 1 else 0 end) as clicks,
+        max(
+            case when activity_type in ('open', 'click') and not is_likely_machine
+                then occurred_at end
+        ) as engaged_at
+    from {{ ref('constant_contact__activity') }}
+    where activity_type in ('send', 'open', 'click')
+    group by
+        source_relation, api_version, contact_id,
+        cast({{ dbt.date_trunc('month', 'occurred_at') }} as date)
+),
+
+running as (
+    select
+        *,
+        sum(sends) over (
+            partition by source_relation, contact_id order by month
+            rows between unbounded preceding and current row
+        ) as sends_so_far,
+        max(engaged_at) over (
+            partition by source_relation, contact_id order by month
+            rows between unbounded preceding and current row
+        ) as last_engaged_at
+    from months
+),
+
+aged as (
+    select
+        *,
+        {{ dbt.datediff('last_engaged_at', dbt.dateadd('month', 1, 'month'), 'day') }} as days_since_engaged
+    from running
+),
+
+banded as (
+    select
+        *,
+        case
+            when days_since_engaged <= {{ var('constant_contact__engaged_days') }} then 'engaged'
+            when days_since_engaged <= {{ var('constant_contact__cooling_days') }} then 'cooling'
+            when days_since_engaged <= {{ var('constant_contact__dormant_days') }} then 'dormant'
+            when days_since_engaged is not null then 'lost'
+            when sends_so_far >= {{ var('constant_contact__never_sends') }} then 'never'
+            else 'new'
+        end as engagement_band
+    from aged
+),
+
+followed as (
+    select
+        *,
+        lag(engagement_band) over (
+            partition by source_relation, contact_id order by month
+        ) as previous_band
+    from banded
+)
+
+select
+    source_relation,
+    api_version,
+    contact_id,
+    month,
+    sends,
+    opens,
+    clicks,
+    engaged_at is not null as is_engaged_in_month,
+    last_engaged_at,
+    engagement_band,
+    previous_band,
+    case
+        when previous_band is null then 'new'
+        when engagement_band = previous_band then 'kept'
+        when engagement_band = 'engaged' then 'won back'
+        when engagement_band in ('lost', 'never') then 'lost'
+        else 'slipped'
+    end as movement
+from followed
