@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-CODE = ("tap_constantcontact", "sandbox", "loaders", "benchmarks", "scripts", "docs")
+CODE = ("tap_constantcontact", "sandbox", "loaders", "report", "benchmarks", "scripts", "docs")
 
 # Words that have a term in the glossary, or that CONTRIBUTING.md excludes.
 REPLACED = re.compile(

@@ -167,11 +167,16 @@ def test_config_test_fails_fast(serving: Serving, project: Project) -> None:
     assert "another-key" not in failed.stdout
 
 
-def test_the_job_and_its_schedule_are_there() -> None:
+def test_jobs_have_schedules() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
-    (job,), (schedule,) = project["jobs"], project["schedules"]
-    assert schedule["job"] == job["name"] == "constantcontact-to-duckdb"
-    assert job["tasks"] == ["tap-constantcontact target-duckdb-file"]
+    load = "tap-constantcontact target-duckdb-file"
+    assert {job["name"]: job["tasks"] for job in project["jobs"]} == {
+        "constantcontact-to-duckdb": [load],
+        "constantcontact-to-report": [f"{load} dbt-duckdb:build constantcontact-report:write"],
+    }
+    assert [schedule["job"] for schedule in project["schedules"]] == [
+        job["name"] for job in project["jobs"]
+    ]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -177,6 +177,7 @@ def test_the_demo_twice(clone: Clone) -> None:
     first, again = clone.run("./demo.sh"), clone.run("./demo.sh")
     (clone.root / ".env").unlink()
     assert "campaign, newest first" in first
+    assert "Counted" in (clone.root / "output" / "report.html").read_text()
     assert rows_in(clone.root / "output" / "sandbox.duckdb")["contacts"] >= 2000
     made = [int(re.findall(r"with (\d+) API requests", said)[0]) for said in (first, again)]
     assert made[1] < made[0] / 2, "only what is new is read"

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import duckdb
 import pytest
+from constantcontact_report.__main__ import main as write_report
+from helpers.report import BROWSER, Page, seen_by_browser
 from helpers.runner import environment
 from helpers.warehouses import DuckDB, Warehouse
 from test_pipelines import Pipeline
@@ -47,7 +50,15 @@ class Transform:
         self._folder = folder
         self._kind = "duckdb" if isinstance(warehouse, DuckDB) else "postgres"
         settings = warehouse.settings
+        self.location = str(settings.get("path"))
+        if self._kind == "postgres":
+            self.location = (
+                "postgresql://{user}:{password}@/{database}?host={host}&port={port}".format(
+                    **{key: quote(str(value), safe="") for key, value in settings.items()}
+                )
+            )
         self.schema = settings.get("default_target_schema", "main")
+        self.marts = f"{self.schema}_constant_contact"
         self._variables = {
             "DBT_DUCKDB_PATH": str(settings.get("path")),
             "DBT_POSTGRES_HOST": str(settings.get("host")),
@@ -60,9 +71,7 @@ class Transform:
 
     def build(self, sources: list[dict[str, str]] | None = None, select: Sequence[str] = ()) -> str:
         """Build and test the models, or some of them, and return the log."""
-        variables: dict[str, Any] = {"constant_contact__schema": self.schema}
-        if sources:
-            variables["constant_contact__sources"] = sources
+        variables: dict[str, Any] = {"constant_contact__sources": sources or []}
         run = subprocess.run(  # noqa: S603
             [
                 DBT,
@@ -93,9 +102,7 @@ class Transform:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Query a mart, which `{}` precedes with its schema."""
-        return self._warehouse.query(
-            sql.format(f"{self.schema}_constant_contact.constant_contact_")
-        )
+        return self._warehouse.query(sql.format(f"{self.marts}.constant_contact_"))
 
 
 def load(box: Sandbox, folder: Path, warehouse: Warehouse, schemas: dict[str, str]) -> None:
@@ -160,6 +167,39 @@ def machines_found(
     return found / max(len(marked), 1), found / len(actual)
 
 
+def check_report(transform: Transform, source: str, folder: Path) -> None:
+    """Write the report of an account and compare it with the marts."""
+    output = folder / "report.html"
+    options = ["--source", source, "--output", str(output)]
+    assert write_report([transform.location, "--schema", transform.marts, *options]) == 0
+    page = Page(output.read_text())
+    assert page.loads == []
+    assert page.headings == ["h1", *["h2"] * 10]
+    where = f"where source_relation = '{source}'"
+    bands = transform.query(
+        "select engagement_band, cast(count(*) as varchar) from {}_contacts"  # noqa: S608
+        f" {where} group by engagement_band"
+    )
+    assert {tuple(row) for row in page.tables["bands"][1:]} == set(bands)
+    assert {f"contacts: {contacts}; band: {band}" for band, contacts in bands} == {
+        "; ".join(sorted(mark.split("; "), reverse=True)) for mark in page.marks["bands"]
+    }
+    ((mailings,),) = transform.query(
+        f"select count(*) from {{}}_mailings {where} and first_sent_at is not null"  # noqa: S608
+    )
+    assert len(page.tables["mailings"]) - 1 == mailings
+    ((sends,),) = transform.query(f"select sum(sends) from {{}}_mailings {where}")  # noqa: S608
+    assert f"Counted {sends:,} of {sends:,} sends and " in page.text
+    assert "No figure is short." in page.text
+    assert "@example" not in page.text
+    if BROWSER:
+        for width in (1200, 500):
+            seen = seen_by_browser(output, width)
+            assert seen["charts"] == len(page.marks) >= 7
+            assert seen["lowest"] > 50
+            assert not seen["overflow"]
+
+
 def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: Warehouse) -> None:
     box = serving(contacts=120, campaigns=10, recipients=40, events=1, activities=2, resends=2)
     transform = Transform(warehouse, tmp_path)
@@ -188,6 +228,8 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
         )
         assert v2, mart
         assert v2 == v3, mart
+    for schema in schemas.values():
+        check_report(transform, schema, tmp_path)
 
 
 def test_tables_that_are_missing_give_empty_models(serving: Serving, tmp_path: Path) -> None:

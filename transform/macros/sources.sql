@@ -2,7 +2,7 @@
 {% macro constant_contact_sources() %}
     {% set given = var('constant_contact__sources', []) %}
     {% if not given %}
-        {% set given = [{'schema': var('constant_contact__schema')}] %}
+        {% set given = [{'schema': var('constant_contact__schema') or target.schema}] %}
     {% endif %}
     {% set sources = [] %}
     {% for each in given %}

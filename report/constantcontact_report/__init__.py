@@ -1,0 +1,1 @@
+"""One page with the answers of the models of tap-constantcontact."""

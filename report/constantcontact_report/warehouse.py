@@ -1,0 +1,106 @@
+"""Warehouses that have the models: a DuckDB file, or a PostgreSQL database."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import duckdb
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Row: TypeAlias = dict[str, Any]
+
+PREFIX: Final = "constant_contact__"
+_SCHEMAS: Final = f"""
+    select distinct table_schema
+    from information_schema.tables
+    where table_name = '{PREFIX}campaigns'
+    order by table_schema
+"""  # noqa: S608 - our own name
+
+
+class WarehouseError(Exception):
+    """A warehouse without the models, or with several where one has to be chosen."""
+
+
+class Warehouse:
+    """The models of one account.
+
+    Attributes:
+        source: The account: a value of `source_relation`.
+        is_one_of_several: True if the models have other accounts, too.
+    """
+
+    def __init__(self, location: str, schema: str | None = None, source: str | None = None) -> None:
+        """Find the models.
+
+        Args:
+            location: Path of a DuckDB file, or a URL `postgresql://…`.
+            schema: Schema of the models. Default: the only one.
+            source: The account. Default: the only one.
+
+        Raises:
+            WarehouseError: There is no such warehouse, schema or account, or several.
+        """
+        self._location = location
+        self._is_postgres = location.startswith(("postgresql://", "postgres://"))
+        if not self._is_postgres and not Path(location).is_file():
+            msg = f"There is no DuckDB file '{location}'. Run the tap and a loader first."
+            raise WarehouseError(msg)
+        self._schema = _only(
+            [row["table_schema"] for row in self._rows(_SCHEMAS)],
+            schema,
+            "schema with the models. Build them first: ./models.sh, or `dbt build` in transform/",
+            "--schema",
+        )
+        sources = [row["source_relation"] for row in self.rows(_SOURCES)]
+        self.is_one_of_several = len(sources) > 1
+        self.source = _only(
+            sources,
+            source,
+            "account in the models. Run the tap and build them again",
+            "--source",
+        )
+
+    def rows(self, sql: str, **values: str) -> list[Row]:
+        """Return the rows of a query.
+
+        Args:
+            sql: A query with `{mart}` before the names of models, and other names in braces.
+            values: Text for these names, which is quoted.
+        """
+        quoted = {name: "'" + value.replace("'", "''") + "'" for name, value in values.items()}
+        return self._rows(sql.format(mart=f'"{self._schema}".{PREFIX}', **quoted))
+
+    def _rows(self, sql: str) -> list[Row]:
+        return list(self._postgres(sql) if self._is_postgres else self._duckdb(sql))
+
+    def _duckdb(self, sql: str) -> Iterator[Row]:
+        with closing(duckdb.connect(self._location, read_only=True)) as db:
+            found = db.execute(sql)
+            names = [column[0] for column in found.description]
+            for row in found.fetchall():
+                yield dict(zip(names, row, strict=True))
+
+    def _postgres(self, sql: str) -> Iterator[Row]:
+        with psycopg.connect(self._location, row_factory=psycopg.rows.dict_row) as db:
+            yield from db.execute(sql.encode())
+
+
+_SOURCES: Final = "select distinct source_relation from {mart}contacts order by source_relation"
+
+
+def _only(found: list[str], wanted: str | None, what: str, option: str) -> str:
+    if wanted is not None and wanted in found:
+        return wanted
+    if not found:
+        msg = f"There is no {what}."
+        raise WarehouseError(msg)
+    if wanted is not None or len(found) > 1:
+        msg = f"Choose one with {option}: {', '.join(found)}."
+        raise WarehouseError(msg)
+    return found[0]
