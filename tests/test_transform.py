@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Serving = Callable[..., Sandbox]
 
 PROJECT = Path(__file__).parents[1] / "transform"
+QUESTIONS = PROJECT.parent / "docs" / "questions.md"
 KINDS = ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
 # Columns that are the same for the same account in v2 and v3. Times of v3 have minutes only.
 SAME_IN_BOTH = {
@@ -230,6 +232,10 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
         assert v2 == v3, mart
     for schema in schemas.values():
         check_report(transform, schema, tmp_path)
+    questions = re.findall(r"```sql\n(.*?);\n```", QUESTIONS.read_text(), re.DOTALL)
+    assert len(questions) == 20
+    for question in questions:
+        assert transform.query(question.replace("constant_contact__", "{0}_")), question
 
 
 def test_tables_that_are_missing_give_empty_models(serving: Serving, tmp_path: Path) -> None:

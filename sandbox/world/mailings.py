@@ -20,7 +20,7 @@ class Mailings:
     def __init__(
         self, contacts: Contacts, campaigns: Campaigns, tracking: Tracking, recipients: int
     ) -> None:
-        """Send each campaign to so many recipients."""
+        """Send each campaign to the given number of recipients."""
         self._contacts = contacts
         self._campaigns = campaigns
         self._tracking = tracking
