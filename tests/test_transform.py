@@ -71,7 +71,13 @@ class Transform:
             "DBT_POSTGRES_SCHEMA": self.schema,
         }
 
-    def build(self, sources: list[dict[str, str]] | None = None, select: Sequence[str] = ()) -> str:
+    def build(
+        self,
+        sources: list[dict[str, str]] | None = None,
+        select: Sequence[str] = (),
+        *,
+        full_refresh: bool = False,
+    ) -> str:
         """Build and test the models, or some of them, and return the log."""
         variables: dict[str, Any] = {"constant_contact__sources": sources or []}
         run = subprocess.run(  # noqa: S603
@@ -91,6 +97,7 @@ class Transform:
                 self._folder / "logs",
                 "--vars",
                 json.dumps(variables),
+                *(("--full-refresh",) if full_refresh else ()),
                 *(("--indirect-selection", "cautious", "--select", *select) if select else ()),
             ],
             env=environment(PATH=os.environ["PATH"], DO_NOT_TRACK="1", **self._variables),
@@ -282,18 +289,25 @@ def test_missing_records_of_an_account_are_named(serving: Serving, tmp_path: Pat
     assert "WARN 1 is_complete_constant_contact__reconciliation" in log
 
 
-def test_list_growth_follows_the_lists(serving: Serving, tmp_path: Path) -> None:
+def test_increments_follow_lists_and_mailings(serving: Serving, tmp_path: Path) -> None:
     warehouse = DuckDB(tmp_path)
-    box = serving(contacts=80, campaigns=2)
+    box = serving(contacts=80, campaigns=4, recipients=30)
     pipeline = Pipeline(box, tmp_path, warehouse, "v3")
     transform = Transform(warehouse, tmp_path)
-    models = ("+constant_contact__list_growth", "+constant_contact__lists")
+    by_mailing = ("constant_contact__activity", "constant_contact__campaign_recipients")
+    models = ("+constant_contact__list_growth", "+constant_contact__lists", f"+{by_mailing[1]}")
     pipeline.run()
+    with duckdb.connect(warehouse.settings["path"]) as db:
+        for kind in KINDS:
+            db.execute(
+                f"update campaign_{kind} set _sdc_batched_at = _sdc_batched_at - interval 2 day"  # noqa: S608
+            )
     transform.build(select=models)
     members = "select list_id, contact_id from {}_contact_lists"
     before = set(transform.query(members))
     box.account.add_contacts(9)
     box.account.remove_contacts(4)
+    box.account.add_tracking(40)
     pipeline.run()
 
     transform.build(select=models)
@@ -308,3 +322,12 @@ def test_list_growth_follows_the_lists(serving: Serving, tmp_path: Path) -> None
     sizes = transform.query("select list_id, arg_max(contacts, day) from {}_list_growth group by 1")
     counted = transform.query("select list_id, contacts from {}_lists where contacts > 0")
     assert dict(sizes) == dict(counted)
+
+    queries = [
+        "select * from {}_activity order by all",
+        "select * from {}_campaign_recipients order by all",
+    ]
+    increments = [transform.query(query) for query in queries]
+    transform.build(select=by_mailing, full_refresh=True)
+    assert [transform.query(query) for query in queries] == increments
+    assert len(increments[0]) == sum(len(box.account.v3_ids(f"campaign_{kind}")) for kind in KINDS)

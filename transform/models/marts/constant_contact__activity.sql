@@ -1,6 +1,9 @@
 {#- A row is a send, open, click, bounce, forward or unsubscribe of a contact. -#}
+{{ config(**constant_contact_by_mailing()) }}
 with activity as (
-    select * from {{ ref('stg_constant_contact__activity') }}
+    select activity.*
+    from {{ ref('stg_constant_contact__activity') }} as activity
+    {{ constant_contact_loaded_mailings(ref('stg_constant_contact__activity'), 'activity') }}
 ),
 
 sendings as (

@@ -1,6 +1,9 @@
 {#- A row is a contact that a mailing was sent to. -#}
+{{ config(**constant_contact_by_mailing()) }}
 with activity as (
-    select * from {{ ref('constant_contact__activity') }}
+    select activity.*
+    from {{ ref('constant_contact__activity') }} as activity
+    {{ constant_contact_loaded_mailings(ref('constant_contact__activity'), 'activity') }}
 )
 
 select
@@ -30,6 +33,7 @@ select
     sum(case when activity_type = 'forward' then 1 else 0 end) > 0 as was_forwarded,
     sum(case when activity_type = 'unsubscribe' then 1 else 0 end) > 0 as was_unsubscribed,
     min(case when activity_type = 'open' then minutes_since_send end) as minutes_to_open,
-    min(case when activity_type = 'click' then minutes_since_send end) as minutes_to_click
+    min(case when activity_type = 'click' then minutes_since_send end) as minutes_to_click,
+    max(loaded_at) as loaded_at
 from activity
 group by source_relation, api_version, mailing_id, campaign_id, contact_id

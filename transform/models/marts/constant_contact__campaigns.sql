@@ -64,6 +64,7 @@ select
     reported.bounces as reported_bounces,
     reported.unsubscribes as reported_unsubscribes,
     reported.complaints as reported_complaints,
+    {{ constant_contact_rate('reported.complaints', 'figures.delivered') }} as complaint_rate,
     reported.reported_as_of,
     campaigns.status = 'REMOVED' as is_deleted
 from campaigns

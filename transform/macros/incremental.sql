@@ -1,0 +1,40 @@
+{#- Configuration of a model that replaces whole mailings. -#}
+{% macro constant_contact_by_mailing() %}
+    {{ return({
+        'materialized': 'incremental',
+        'incremental_strategy': 'delete+insert',
+        'unique_key': ['source_relation', 'mailing_id'],
+        'on_schema_change': 'append_new_columns',
+    }) }}
+{% endmacro %}
+
+{#-
+A join that keeps the mailings with records that were loaded since the last build. Records of a
+mailing arrive in any order of their own times, so it is the time of the load that counts. Without
+one, and for an account that is new, everything is kept.
+-#}
+{% macro constant_contact_loaded_mailings(relation, alias) %}
+    {% if not is_incremental() %}{{ return('') }}{% endif %}
+    inner join (
+        select distinct
+            loaded.source_relation,
+            loaded.mailing_id
+        from {{ relation }} as loaded
+        left join (
+            select
+                source_relation,
+                {{ dbt.dateadd(
+                    'hour', '-' ~ var('constant_contact__overlap_hours'), 'max(loaded_at)'
+                ) }} as built_until
+            from {{ this }}
+            group by source_relation
+        ) as built
+            on loaded.source_relation = built.source_relation
+        where
+            loaded.loaded_at is null
+            or built.built_until is null
+            or loaded.loaded_at > built.built_until
+    ) as changed
+        on {{ alias }}.source_relation = changed.source_relation
+        and {{ alias }}.mailing_id = changed.mailing_id
+{% endmacro %}
