@@ -22,12 +22,12 @@ one, and for an account that is new, everything is kept.
         from {{ relation }} as loaded
         left join (
             select
-                source_relation,
+                existing.source_relation,
                 {{ dbt.dateadd(
-                    'hour', '-' ~ var('constant_contact__overlap_hours'), 'max(loaded_at)'
+                    'hour', '-' ~ var('constant_contact__overlap_hours'), 'max(existing.loaded_at)'
                 ) }} as built_until
-            from {{ this }}
-            group by source_relation
+            from {{ this }} as existing
+            group by existing.source_relation
         ) as built
             on loaded.source_relation = built.source_relation
         where
