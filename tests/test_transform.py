@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import duckdb
 import pytest
+import yaml
 from constantcontact_report.__main__ import main as write_report
 from helpers.report import BROWSER, Page, seen_by_browser
 from helpers.runner import environment
@@ -233,6 +234,26 @@ def check_missing_record(transform: Transform, schemas: dict[str, str]) -> None:
     assert "WARN 1 is_complete_constant_contact__reconciliation" in log
 
 
+def check_documented(transform: Transform) -> None:
+    """Compare the columns of the models with their descriptions."""
+    described = {
+        each["name"]: {column["name"] for column in each["columns"]}
+        for path in PROJECT.rglob("_*.yml")
+        for kind in ("models", "snapshots")
+        for each in yaml.safe_load(path.read_text()).get(kind, [])
+    }
+    query = (
+        "select table_name, column_name from information_schema.columns"
+        " where table_name like '%constant_contact__%'"
+    )
+    found: dict[str, set[str]] = {}
+    for model, column in transform.query(query):
+        found.setdefault(model, set()).add(column)
+    # Custom fields are columns, too.
+    found["constant_contact__contacts_custom"] &= described["constant_contact__contacts_custom"]
+    assert found == described
+
+
 def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: Warehouse) -> None:
     box = serving(contacts=120, campaigns=10, recipients=40, events=1, activities=2, resends=2)
     transform = Transform(warehouse, tmp_path)
@@ -268,6 +289,7 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
     for question in questions:
         assert transform.query(question.replace("constant_contact__", "{0}_")), question
     if isinstance(warehouse, DuckDB):
+        check_documented(transform)
         check_missing_record(transform, schemas)
 
 

@@ -1,9 +1,12 @@
-{#- Configuration of a model that replaces whole mailings. -#}
+{#-
+Configuration of a model that replaces whole mailings. The key is one text: of a list of columns,
+dbt-duckdb makes a join of all old rows of a mailing with all new ones.
+-#}
 {% macro constant_contact_by_mailing() %}
     {{ return({
         'materialized': 'incremental',
         'incremental_strategy': 'delete+insert',
-        'unique_key': ['source_relation', 'mailing_id'],
+        'unique_key': 'source_relation, mailing_id',
         'on_schema_change': 'append_new_columns',
     }) }}
 {% endmacro %}

@@ -23,7 +23,7 @@
     {{ return(adapter.dispatch('constant_contact_time', 'constant_contact')(column, name)) }}
 {% endmacro %}
 {% macro default__constant_contact_time(column, name) %}{{ return('(cast(' ~ constant_contact_field(column, name) ~ " as timestamptz) at time zone 'UTC')") }}{% endmacro %}
-{% macro snowflake__constant_contact_time(column, name) %}{{ return("convert_timezone('UTC', cast(" ~ constant_contact_field(column, name) ~ " as timestamp_tz))::timestamp_ntz") }}{% endmacro %}
+{% macro snowflake__constant_contact_time(column, name) %}{{ return("cast(convert_timezone('UTC', cast(get(" ~ column ~ ", '" ~ name ~ "') as timestamp_tz)) as timestamp_ntz)") }}{% endmacro %}
 
 {#- A join that gives `element` for each element of an array; `kind` is text or json. -#}
 {% macro constant_contact_elements(column, kind) %}
