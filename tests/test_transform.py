@@ -38,6 +38,7 @@ SAME_IN_BOTH = {
     "mailings": "subject, sends, delivered, opens, unique_opens, clicks, unique_clicks, bounces,"
     " forwards, unsubscribes",
     "contacts": "email_address, status, opens, clicks, bounces, lists_count",
+    "links": "url, clicks, unique_clicks, position",
     "lists": "name, contacts, active_contacts",
 }
 DBT = str(Path(sys.executable).with_name("dbt"))
