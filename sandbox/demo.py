@@ -203,12 +203,17 @@ def query(demo: Demo, sql: str) -> int:
         return 1
     with duckdb.connect(str(demo.warehouse), read_only=True) as db:
         try:
-            answer = db.execute(sql)
+            say(answer(db, sql))
         except duckdb.Error as error:
             say(str(error))
             return 1
-        say(table([column[0] for column in answer.description], answer.fetchall()))
     return 0
+
+
+def answer(db: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Return the result of a query as a table."""
+    found = db.execute(sql)
+    return table([column[0] for column in found.description], found.fetchall())
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -320,8 +325,7 @@ def show(demo: Demo, before: dict[str, set[tuple[Any, ...]]]) -> None:
     say(table(["table", "rows", "new or changed"], rows))
     with duckdb.connect(str(demo.warehouse), read_only=True) as db:
         for question in (BY_LIST, BY_CAMPAIGN):
-            answer = db.execute(question)
-            say("\n" + table([column[0] for column in answer.description], answer.fetchall()))
+            say("\n" + answer(db, question))
     option = " --v3" if demo is V3 else ""
     say(
         f"\nOpen the report: {REPORT.relative_to(PROJECT)}\n"

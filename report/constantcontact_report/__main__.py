@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     output = options.output or _beside(options.warehouse)
     try:
-        warehouse = Warehouse(options.warehouse, options.schema, options.source)
-        text = page(figures(warehouse))
+        with closing(Warehouse(options.warehouse, options.schema, options.source)) as warehouse:
+            text = page(figures(warehouse))
     except WarehouseError as error:
         return _fail(str(error))
     except (duckdb.Error, psycopg.Error) as error:

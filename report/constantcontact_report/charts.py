@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import altair as alt
 import vl_convert
 
-from constantcontact_report.figures import MOVEMENTS
+from constantcontact_report.figures import DAYS, MOVEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ NARROW: Final = 340
 _FONT: Final = "Arial, Helvetica, Liberation Sans, sans-serif"
 # Each has a contrast of 3 and more on white and on the dark ground of the page.
 COLOURS: Final = ("#3b82c4", "#c8622d", "#2f9367", "#a65fc0", "#8f7b1d", "#c9507a")
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Svg(NamedTuple):
@@ -97,6 +96,31 @@ def _long(rows: Sequence[Row], key: str, names: dict[str, str]) -> list[Row]:
     ]
 
 
+def _figure() -> alt.Color:
+    return alt.Color("figure:N", title=None, sort=None)
+
+
+def _month() -> alt.X:
+    return alt.X("month:T", axis=alt.Axis(format="%b %y", title=None, labelOverlap=True))
+
+
+def _percent(title: str) -> alt.Axis:
+    return alt.Axis(format="%", title=title)
+
+
+def _bars(rows: Sequence[Row], name: str, figure: str, title: str) -> alt.Chart:
+    """Return a bar per row, in the order of the rows."""
+    chart: alt.Chart = (
+        alt.Chart(_data(rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y(f"{name}:N", sort=None, title=None),
+            x=alt.X(f"{figure}:Q", title=title),
+        )
+    )
+    return chart
+
+
 def mailings(figures: Figures) -> Svg:
     """Draw open and click rates by mailing, the newest first."""
     rows = _long(figures.mailings, "mailing", {"open_rate": "opened", "click_rate": "clicked"})
@@ -105,8 +129,8 @@ def mailings(figures: Figures) -> Svg:
         .mark_circle(size=70, opacity=1)
         .encode(
             y=alt.Y("mailing:N", sort=None, title=None),
-            x=alt.X("rate:Q", axis=alt.Axis(format="%", title="share of delivered mails")),
-            color=alt.Color("figure:N", title=None, sort=None),
+            x=alt.X("rate:Q", axis=_percent("share of delivered mails")),
+            color=_figure(),
         )
     )
     return _svg(chart, alt.Step(20))
@@ -119,9 +143,9 @@ def months(figures: Figures) -> Svg:
         alt.Chart(_data(rows))
         .mark_line(point=True)
         .encode(
-            x=alt.X("month:T", axis=alt.Axis(format="%b %y", title=None, labelOverlap=True)),
-            y=alt.Y("rate:Q", axis=alt.Axis(format="%", title="share of delivered mails")),
-            color=alt.Color("figure:N", title=None, sort=None),
+            x=_month(),
+            y=alt.Y("rate:Q", axis=_percent("share of delivered mails")),
+            color=_figure(),
         )
     )
     return _svg(chart, 220)
@@ -133,7 +157,7 @@ def growth(figures: Figures) -> Svg:
         alt.Chart(_data(figures.growth))
         .mark_line(point=True)
         .encode(
-            x=alt.X("month:T", axis=alt.Axis(format="%b %y", title=None, labelOverlap=True)),
+            x=_month(),
             y=alt.Y("contacts:Q", title="contacts on the list", scale=alt.Scale(zero=False)),
             color=alt.Color("list:N", title=None),
         )
@@ -143,15 +167,7 @@ def growth(figures: Figures) -> Svg:
 
 def bands(figures: Figures) -> Svg:
     """Draw contacts by engagement band."""
-    chart = (
-        alt.Chart(_data(figures.bands))
-        .mark_bar()
-        .encode(
-            y=alt.Y("band:N", sort=None, title=None),
-            x=alt.X("contacts:Q", title="contacts"),
-        )
-    )
-    return _svg(chart, alt.Step(24))
+    return _svg(_bars(figures.bands, "band", "contacts", "contacts"), alt.Step(24))
 
 
 def movements(figures: Figures) -> Svg:
@@ -170,14 +186,7 @@ def movements(figures: Figures) -> Svg:
 
 def links(figures: Figures) -> Svg:
     """Draw clicks by link."""
-    chart = (
-        alt.Chart(_data(figures.links))
-        .mark_bar()
-        .encode(
-            y=alt.Y("url:N", sort=None, title=None),
-            x=alt.X("clicks:Q", title="clicks, without likely scans"),
-        )
-    )
+    chart = _bars(figures.links, "url", "clicks", "clicks, without likely scans")
     return _svg(chart, alt.Step(24))
 
 
@@ -188,7 +197,7 @@ def open_times(figures: Figures) -> Svg:
         .mark_rect()
         .encode(
             x=alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("weekday:O", sort=list(_DAYS), title=None),
+            y=alt.Y("weekday:O", sort=list(DAYS), title=None),
             color=alt.Color(
                 "unique_opens:Q",
                 title="first opens",
@@ -208,8 +217,8 @@ def domains(figures: Figures) -> Svg:
         .encode(
             y=alt.Y("domain:N", sort=None, title=None),
             yOffset=alt.YOffset("figure:N", sort=None),
-            x=alt.X("rate:Q", axis=alt.Axis(format="%", title="share of mails")),
-            color=alt.Color("figure:N", title=None, sort=None),
+            x=alt.X("rate:Q", axis=_percent("share of mails")),
+            color=_figure(),
         )
     )
     return _svg(chart, alt.Step(14))
@@ -217,13 +226,5 @@ def domains(figures: Figures) -> Svg:
 
 def sunset(figures: Figures) -> Svg:
     """Draw contacts without engagement by reason."""
-    chart = (
-        alt.Chart(_data(figures.sunset))
-        .mark_bar()
-        .encode(
-            y=alt.Y("reason:N", sort=None, title=None),
-            x=alt.X("contacts:Q", title="contacts"),
-            color=alt.Color("action:N", title=None),
-        )
-    )
-    return _svg(chart, alt.Step(28))
+    chart = _bars(figures.sunset, "reason", "contacts", "contacts")
+    return _svg(chart.encode(color=alt.Color("action:N", title=None)), alt.Step(28))

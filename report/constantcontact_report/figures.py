@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,7 @@ NOTHING: Final = "-"
 _PERIOD: Final = timedelta(days=90)
 _LISTS: Final = 6
 _MONTHS: Final = 24
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 BANDS: Final = ("engaged", "new", "cooling", "dormant", "lost", "never", "unreachable")
 MOVEMENTS: Final = ("new", "won back", "slipped", "lost")
 
@@ -106,15 +106,9 @@ _RECONCILIATION: Final = """
 """
 _CONTACTS: Final = """
     select
-        sum(case when status = 'active' then 1 else 0 end) as active,
-        max(as_of) as as_of
-    from {mart}contacts as contacts
-    left join (
-        select source_relation, max(occurred_at) as as_of
-        from {mart}activity
-        group by source_relation
-    ) as newest on contacts.source_relation = newest.source_relation
-    where contacts.source_relation = {source}
+        (select count(*) from {mart}contacts where source_relation = {source} and status = 'active')
+            as active,
+        (select max(occurred_at) from {mart}activity where source_relation = {source}) as as_of
 """
 _GAINED: Final = """
     select day, sum(net) as net
@@ -149,17 +143,17 @@ class Figures:
 
     account: str
     as_of: datetime | None
-    key_figures: list[KeyFigure] = field(default_factory=list)
-    mailings: list[Row] = field(default_factory=list)
-    months: list[Row] = field(default_factory=list)
-    growth: list[Row] = field(default_factory=list)
-    bands: list[Row] = field(default_factory=list)
-    movements: list[Row] = field(default_factory=list)
-    links: list[Row] = field(default_factory=list)
-    open_times: list[Row] = field(default_factory=list)
-    domains: list[Row] = field(default_factory=list)
-    sunset: list[Row] = field(default_factory=list)
-    reconciliation: list[Row] = field(default_factory=list)
+    key_figures: list[KeyFigure]
+    mailings: list[Row]
+    months: list[Row]
+    growth: list[Row]
+    bands: list[Row]
+    movements: list[Row]
+    links: list[Row]
+    open_times: list[Row]
+    domains: list[Row]
+    sunset: list[Row]
+    reconciliation: list[Row]
 
 
 def figures(warehouse: Warehouse) -> Figures:
@@ -174,14 +168,14 @@ def figures(warehouse: Warehouse) -> Figures:
     return Figures(
         account=warehouse.source if warehouse.is_one_of_several else "",
         as_of=as_of,
-        key_figures=_key_figures(int(contacts["active"] or 0), mailings, rows(_GAINED), as_of),
+        key_figures=_key_figures(contacts["active"], mailings, rows(_GAINED), as_of),
         mailings=[_mailing(row) for row in mailings[:20]],
         months=[{**row, "month": _day(row["month"])} for row in rows(_MONTHLY)[-_MONTHS:]],
         growth=_by_month(rows(_GROWTH), as_of),
         bands=_in_order(rows(_BANDS), "band", BANDS),
         movements=_last_months(rows(_MOVEMENTS)),
         links=[{**row, "clicks": int(row["clicks"] or 0)} for row in rows(_LINKS)],
-        open_times=[{**row, "weekday": _DAYS[row["weekday"] - 1]} for row in rows(_OPEN_TIMES)],
+        open_times=[{**row, "weekday": DAYS[row["weekday"] - 1]} for row in rows(_OPEN_TIMES)],
         domains=[_domain(row) for row in rows(_DOMAINS)],
         sunset=rows(_SUNSET),
         reconciliation=[_whole(row) for row in rows(_RECONCILIATION)],

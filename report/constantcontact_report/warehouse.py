@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import psycopg
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Row: TypeAlias = dict[str, Any]
 
@@ -21,6 +17,9 @@ _SCHEMAS: Final = f"""
     where table_name = '{PREFIX}campaigns'
     order by table_schema
 """  # noqa: S608 - our own name
+
+
+_SOURCES: Final = "select distinct source_relation from {mart}contacts order by source_relation"
 
 
 class WarehouseError(Exception):
@@ -46,11 +45,7 @@ class Warehouse:
         Raises:
             WarehouseError: There is no such warehouse, schema or account, or several.
         """
-        self._location = location
-        self._is_postgres = location.startswith(("postgresql://", "postgres://"))
-        if not self._is_postgres and not Path(location).is_file():
-            msg = f"There is no DuckDB file '{location}'. Run the tap and a loader first."
-            raise WarehouseError(msg)
+        self._db = _connect(location)
         self._schema = _only(
             [row["table_schema"] for row in self._rows(_SCHEMAS)],
             schema,
@@ -77,21 +72,23 @@ class Warehouse:
         return self._rows(sql.format(mart=f'"{self._schema}".{PREFIX}', **quoted))
 
     def _rows(self, sql: str) -> list[Row]:
-        return list(self._postgres(sql) if self._is_postgres else self._duckdb(sql))
+        found = self._db.execute(sql)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def _duckdb(self, sql: str) -> Iterator[Row]:
-        with closing(duckdb.connect(self._location, read_only=True)) as db:
-            found = db.execute(sql)
-            names = [column[0] for column in found.description]
-            for row in found.fetchall():
-                yield dict(zip(names, row, strict=True))
-
-    def _postgres(self, sql: str) -> Iterator[Row]:
-        with psycopg.connect(self._location, row_factory=psycopg.rows.dict_row) as db:
-            yield from db.execute(sql.encode())
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
 
 
-_SOURCES: Final = "select distinct source_relation from {mart}contacts order by source_relation"
+def _connect(location: str) -> Any:
+    """Connect to a warehouse: both libraries have the same `execute`."""
+    if location.startswith(("postgresql://", "postgres://")):
+        return psycopg.connect(location)
+    if not Path(location).is_file():
+        msg = f"There is no DuckDB file '{location}'. Run the tap and a loader first."
+        raise WarehouseError(msg)
+    return duckdb.connect(location, read_only=True)
 
 
 def _only(found: list[str], wanted: str | None, what: str, option: str) -> str:

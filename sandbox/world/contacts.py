@@ -363,14 +363,11 @@ class Contacts:
         self, row: Contact, before: tuple[str, ...], after: tuple[str, ...], now: int
     ) -> None:
         """Count the lists that a contact has left and joined."""
-        if before == after:
-            return
-        for lists, joined in ((before, -1), (after, 1)):
-            for list_id in lists:
-                self._on_list[list_id] += joined
-                if list_id not in (after if joined < 0 else before):
-                    change = MembershipChange(now, row.id, row.uuid, list_id, joined)
-                    self.membership_changes.append(change)
+        left = [(list_id, -1) for list_id in before if list_id not in after]
+        joined = [(list_id, 1) for list_id in after if list_id not in before]
+        for list_id, change in (*left, *joined):
+            self._on_list[list_id] += change
+            self.membership_changes.append(MembershipChange(now, row.id, row.uuid, list_id, change))
 
 
 def _empty_address(id_: str, kind: str) -> Document:

@@ -99,21 +99,21 @@ class Reactions:
         self, campaign: Campaign, send: Hit, clicks: float, now: int
     ) -> Iterator[Reaction]:
         random = self._random
-        before = send
-        is_first = True
-        while is_first or random.chance(_OPEN_AGAIN_SHARE):
-            before = self._by_day(self.react(OPENS, campaign, before, now), now)
-            yield Reaction(OPENS, before)
-            if is_first and random.chance(clicks):
-                yield Reaction(CLICKS, self.react(CLICKS, campaign, before, now))
-                while random.chance(_CLICK_AGAIN_SHARE):
-                    yield Reaction(CLICKS, self.react(CLICKS, campaign, before, now))
-            if is_first and random.chance(_FORWARD_SHARE):
-                yield Reaction(FORWARDS, self.react(FORWARDS, campaign, before, now))
-            is_first = False
+        opened = self._open(campaign, send, now)
+        yield Reaction(OPENS, opened)
+        chance = clicks
+        while random.chance(chance):
+            yield Reaction(CLICKS, self.react(CLICKS, campaign, opened, now))
+            chance = _CLICK_AGAIN_SHARE
+        if random.chance(_FORWARD_SHARE):
+            yield Reaction(FORWARDS, self.react(FORWARDS, campaign, opened, now))
+        while random.chance(_OPEN_AGAIN_SHARE):
+            opened = self._open(campaign, opened, now)
+            yield Reaction(OPENS, opened)
 
-    def _by_day(self, hit: Hit, now: int) -> Hit:
-        """Let somebody sleep who would open at night."""
+    def _open(self, campaign: Campaign, before: Hit, now: int) -> Hit:
+        """Let a contact open a mail, mostly by day."""
+        hit = self.react(OPENS, campaign, before, now)
         is_night = hit.at % timestamps.DAY < _NIGHT_ENDS
         if not is_night or hit.at + _NIGHT_ENDS > now or self._random.chance(_NIGHT_OWLS_SHARE):
             return hit

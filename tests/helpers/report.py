@@ -19,7 +19,6 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 _LOADING = frozenset({"script", "link", "iframe", "img", "object", "embed", "image"})
 _MEASURE = """
 <script>
-const narrow = innerWidth < 700;
 const shown = [...document.querySelectorAll('figure svg')].filter(svg => svg.checkVisibility());
 document.body.dataset.seen = JSON.stringify({
     charts: shown.length,
