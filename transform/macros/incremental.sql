@@ -12,12 +12,14 @@ dbt-duckdb makes a join of all old rows of a mailing with all new ones.
 {% endmacro %}
 
 {#-
-A join that keeps the mailings with records that were loaded since the last build. Records of a
-mailing arrive in any order of their own times, so it is the time of the load that counts. Without
-one, and for an account that is new, everything is kept.
+Activity of the mailings with records that were loaded since the last build. Records of a mailing
+arrive in any order of their own times, so it is the time of the load that counts. Without one, and
+for an account that is new, everything is selected.
 -#}
-{% macro constant_contact_loaded_mailings(relation, alias) %}
-    {% if not is_incremental() %}{{ return('') }}{% endif %}
+{% macro constant_contact_changed_activity(relation) %}
+    select activity.*
+    from {{ relation }} as activity
+    {% if is_incremental() %}
     inner join (
         select distinct
             loaded.source_relation,
@@ -38,6 +40,7 @@ one, and for an account that is new, everything is kept.
             or built.built_until is null
             or loaded.loaded_at > built.built_until
     ) as changed
-        on {{ alias }}.source_relation = changed.source_relation
-        and {{ alias }}.mailing_id = changed.mailing_id
+        on activity.source_relation = changed.source_relation
+        and activity.mailing_id = changed.mailing_id
+    {% endif %}
 {% endmacro %}

@@ -1,9 +1,7 @@
 {#- A row is a send, open, click, bounce, forward or unsubscribe of a contact. -#}
 {{ config(**constant_contact_by_mailing()) }}
 with activity as (
-    select activity.*
-    from {{ ref('stg_constant_contact__activity') }} as activity
-    {{ constant_contact_loaded_mailings(ref('stg_constant_contact__activity'), 'activity') }}
+    {{ constant_contact_changed_activity(ref('stg_constant_contact__activity')) }}
 ),
 
 sendings as (
@@ -42,7 +40,7 @@ marked as (
         activity.duplicate_number,
         activity.email_address,
         activity.link_id,
-        activity.url,
+        coalesce(activity.url, links.url) as url,
         activity.device_type,
         activity.bounce_code,
         activity.reason,
@@ -64,6 +62,10 @@ marked as (
         on activity.source_relation = sendings.source_relation
         and activity.mailing_id = sendings.mailing_id
         and activity.contact_id = sendings.contact_id
+    left join {{ ref('stg_constant_contact__links') }} as links
+        on activity.source_relation = links.source_relation
+        and activity.mailing_id = links.mailing_id
+        and activity.link_id = links.link_id
     left join click_bursts
         on activity.activity_type = 'click'
         and activity.source_relation = click_bursts.source_relation

@@ -31,37 +31,37 @@ months as (
         source_relation,
         month
     from engaged
+),
+
+figures as (
+    select
+        contacts.source_relation,
+        contacts.api_version,
+        contacts.joined_month,
+        months.month,
+        {{ dbt.datediff('contacts.joined_month', 'months.month', 'month') }} as months_since,
+        count(*) as contacts,
+        sum(
+            case
+                when contacts.left_at is null
+                    or {{ dbt.date_trunc('month', 'contacts.left_at') }} > months.month then 1
+                else 0
+            end
+        ) as reachable_contacts,
+        count(engaged.contact_id) as engaged_contacts
+    from contacts
+    inner join months
+        on contacts.source_relation = months.source_relation
+        and contacts.joined_month <= months.month
+    left join engaged
+        on contacts.source_relation = engaged.source_relation
+        and contacts.contact_id = engaged.contact_id
+        and months.month = engaged.month
+    group by contacts.source_relation, contacts.api_version, contacts.joined_month, months.month
 )
 
 select
-    contacts.source_relation,
-    contacts.api_version,
-    contacts.joined_month,
-    months.month,
-    {{ dbt.datediff('contacts.joined_month', 'months.month', 'month') }} as months_since,
-    count(*) as contacts,
-    sum(
-        case
-            when contacts.left_at is null
-                or {{ dbt.date_trunc('month', 'contacts.left_at') }} > months.month then 1
-            else 0
-        end
-    ) as reachable_contacts,
-    sum(case when engaged.contact_id is not null then 1 else 0 end) as engaged_contacts,
-    {{ constant_contact_rate(
-        "sum(case when contacts.left_at is null or "
-        ~ dbt.date_trunc('month', 'contacts.left_at') ~ " > months.month then 1 else 0 end)",
-        'count(*)'
-    ) }} as reachable_rate,
-    {{ constant_contact_rate(
-        'sum(case when engaged.contact_id is not null then 1 else 0 end)', 'count(*)'
-    ) }} as engaged_rate
-from contacts
-inner join months
-    on contacts.source_relation = months.source_relation
-    and contacts.joined_month <= months.month
-left join engaged
-    on contacts.source_relation = engaged.source_relation
-    and contacts.contact_id = engaged.contact_id
-    and months.month = engaged.month
-group by contacts.source_relation, contacts.api_version, contacts.joined_month, months.month
+    *,
+    {{ constant_contact_rate('reachable_contacts', 'contacts') }} as reachable_rate,
+    {{ constant_contact_rate('engaged_contacts', 'contacts') }} as engaged_rate
+from figures

@@ -5,13 +5,10 @@ with months as (
         api_version,
         contact_id,
         cast({{ dbt.date_trunc('month', 'occurred_at') }} as date) as month,
-        sum(case when activity_type = 'send' then 1 else 0 end) as sends,
-        sum(case when activity_type = 'open' then 1 else 0 end) as opens,
-        sum(case when activity_type = 'click' then 1 else 0 end) as clicks,
-        max(
-            case when activity_type in ('open', 'click') and not is_likely_machine
-                then occurred_at end
-        ) as engaged_at
+        {{ constant_contact_activities('send') }} as sends,
+        {{ constant_contact_activities('open') }} as opens,
+        {{ constant_contact_activities('click') }} as clicks,
+        {{ constant_contact_engaged_at() }} as engaged_at
     from {{ ref('constant_contact__activity') }}
     where activity_type in ('send', 'open', 'click')
     group by
@@ -44,10 +41,7 @@ banded as (
     select
         *,
         case
-            when days_since_engaged <= {{ var('constant_contact__engaged_days') }} then 'engaged'
-            when days_since_engaged <= {{ var('constant_contact__cooling_days') }} then 'cooling'
-            when days_since_engaged <= {{ var('constant_contact__dormant_days') }} then 'dormant'
-            when days_since_engaged is not null then 'lost'
+            {{ constant_contact_bands('days_since_engaged') }}
             when sends_so_far >= {{ var('constant_contact__never_sends') }} then 'never'
             else 'new'
         end as engagement_band

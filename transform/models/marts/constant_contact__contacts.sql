@@ -20,17 +20,14 @@ engagement as (
     select
         source_relation,
         contact_id,
-        sum(case when activity_type = 'send' then 1 else 0 end) as sends,
-        sum(case when activity_type = 'open' then 1 else 0 end) as opens,
-        sum(case when activity_type = 'click' then 1 else 0 end) as clicks,
-        sum(case when activity_type = 'bounce' then 1 else 0 end) as bounces,
+        {{ constant_contact_activities('send') }} as sends,
+        {{ constant_contact_activities('open') }} as opens,
+        {{ constant_contact_activities('click') }} as clicks,
+        {{ constant_contact_activities('bounce') }} as bounces,
         max(case when activity_type = 'send' then occurred_at end) as last_sent_at,
         max(case when activity_type = 'open' then occurred_at end) as last_open_at,
         max(case when activity_type = 'click' then occurred_at end) as last_click_at,
-        max(
-            case when activity_type in ('open', 'click') and not is_likely_machine
-                then occurred_at end
-        ) as last_engaged_at
+        {{ constant_contact_engaged_at() }} as last_engaged_at
     from activity
     group by source_relation, contact_id
 ),
@@ -99,10 +96,7 @@ select
     *,
     case
         when status <> 'active' then 'unreachable'
-        when days_since_engaged <= {{ var('constant_contact__engaged_days') }} then 'engaged'
-        when days_since_engaged <= {{ var('constant_contact__cooling_days') }} then 'cooling'
-        when days_since_engaged <= {{ var('constant_contact__dormant_days') }} then 'dormant'
-        when days_since_engaged is not null then 'lost'
+        {{ constant_contact_bands('days_since_engaged') }}
         when days_since_joined < {{ var('constant_contact__new_days') }}
             or sends < {{ var('constant_contact__new_sends') }} then 'new'
         when sends >= {{ var('constant_contact__never_sends') }} then 'never'

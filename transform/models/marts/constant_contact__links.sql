@@ -1,21 +1,7 @@
 {#- A row is a link of a mailing that was clicked. -#}
 with clicks as (
-    select
-        activity.source_relation,
-        activity.api_version,
-        activity.mailing_id,
-        activity.campaign_id,
-        activity.contact_id,
-        activity.link_id,
-        activity.occurred_at,
-        activity.is_likely_machine,
-        coalesce(activity.url, links.url) as url
-    from {{ ref('constant_contact__activity') }} as activity
-    left join {{ ref('stg_constant_contact__links') }} as links
-        on activity.source_relation = links.source_relation
-        and activity.mailing_id = links.mailing_id
-        and activity.link_id = links.link_id
-    where activity.activity_type = 'click'
+    select * from {{ ref('constant_contact__activity') }}
+    where activity_type = 'click'
 ),
 
 links as (

@@ -28,7 +28,7 @@ counted as (
         {% if metric.startswith('unique') %}
         count(distinct case when activity_type = '{{ type }}' then contact_id end) as {{ metric }}
         {% else %}
-        sum(case when activity_type = '{{ type }}' then 1 else 0 end) as {{ metric }}
+        {{ constant_contact_activities(type) }} as {{ metric }}
         {% endif %}
         {{ ',' if not loop.last }}
         {% endfor %}
