@@ -239,8 +239,8 @@ def check_documented(transform: Transform) -> None:
     """Compare the columns of the models with their descriptions."""
     described = {
         each["name"]: {column["name"] for column in each["columns"]}
-        for path in PROJECT.rglob("_*.yml")
         for kind in ("models", "snapshots")
+        for path in (PROJECT / kind).rglob("_*.yml")
         for each in yaml.safe_load(path.read_text()).get(kind, [])
     }
     query = (
