@@ -38,7 +38,7 @@ class AccountStream(ConstantContactStream):
     @property
     def owner(self) -> str | None:
         """The id of the account; None if the API does not return it."""
-        result = self.info.get(self.primary_keys[0])
+        result = self.info.get(self.api_keys[0])
         return str(result) if result else None
 
     @property

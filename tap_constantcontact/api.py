@@ -23,6 +23,8 @@ class Api:
 
     Attributes:
         version: Its name.
+        quota_key: Hash of the API key or OAuth application, whose accounts share rate limit and
+            daily quota.
         root: Its base URL.
         authenticator: Signs requests.
         error_handler: Interprets error responses.
@@ -33,6 +35,7 @@ class Api:
     """
 
     version: str
+    quota_key: str
     root: BaseUrl
     authenticator: Authenticator
     error_handler: ErrorHandler

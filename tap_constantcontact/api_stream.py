@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from tap_constantcontact.http.session import Session
     from tap_constantcontact.sync_run import SyncRun
 
+#: Column with the setting `account_label`.
+LABEL = "account_label"
+_LABEL_SCHEMA = {"type": ["string"], "description": "The setting account_label."}
+
 
 class ApiStream(RESTStream[str | None]):
     """A stream of the API: requests pages, and converts their objects to records."""
@@ -62,7 +66,12 @@ class ApiStream(RESTStream[str | None]):
             run: The run.
         """
         self.run = run
-        super().__init__(tap, schema=run.api.schemas.get_schema(self.name))
+        self.api_keys = tuple(self.primary_keys)
+        schema = run.api.schemas.get_schema(self.name)
+        if run.account_label:
+            schema = {**schema, "properties": {**schema["properties"], LABEL: _LABEL_SCHEMA}}
+            self.primary_keys = (*self.api_keys, LABEL)
+        super().__init__(tap, schema=schema)
         self.client = ApiClient(run, self.name, self.logger)
 
     @override
@@ -82,6 +91,7 @@ class ApiStream(RESTStream[str | None]):
             for name in self.keys_added:
                 columns[name] = Schema.from_dict(self.schema["properties"][name])
             entry.schema.properties = columns
+            entry.key_properties = list(keys)
         super().apply_catalog(catalog)
         self.primary_keys, self.replication_key = keys, replication_key
 
@@ -200,8 +210,8 @@ class ApiStream(RESTStream[str | None]):
     @override
     def request_records(self, context: Context | None) -> Iterable[Record]:
         self.context = context
-        if NUMBER in self.primary_keys:
-            self._duplicates = DuplicateHandler(self.primary_keys, self._fetch_first_row)
+        if NUMBER in self.api_keys:
+            self._duplicates = DuplicateHandler(self.api_keys, self._fetch_first_row)
         yield from super().request_records(context)
 
     def _fetch_first_row(self) -> Record | None:
@@ -302,6 +312,8 @@ class ApiStream(RESTStream[str | None]):
             record = self.conform(record)
         if not self._has_key(record):
             return None
+        if self.run.account_label:
+            record[LABEL] = self.run.account_label
         if self.replication_key:
             timestamp = record.setdefault(self.replication_key, None)
             self._newest = max(self._newest, timestamp or "")
@@ -310,18 +322,18 @@ class ApiStream(RESTStream[str | None]):
         return record
 
     def _keys_of(self, context: Context | None) -> Record:
-        return {key: context[key] for key in self.primary_keys if key in context} if context else {}
+        return {key: context[key] for key in self.api_keys if key in context} if context else {}
 
     def _has_plain_key(self, row: Record) -> bool:
         """Return whether no part of an object's key is an array or object."""
-        for key in self.primary_keys:
+        for key in self.api_keys:
             if isinstance(row.get(key), (dict, list)):
                 self.client.warn_of_key(key)
                 return False
         return True
 
     def _has_key(self, row: Record) -> bool:
-        for key in self.primary_keys:
+        for key in self.api_keys:
             if row.get(key) is None:
                 self.client.warn_of_key(key)
                 return False

@@ -242,6 +242,8 @@ class ApiClient:
         if action is ResponseAction.RATE_LIMITED:
             self.run.rate_limiter.slow_down()
             raise RateLimitError(message, response)
+        if action is ResponseAction.QUOTA_EXHAUSTED:
+            self.run.rate_limiter.exhaust()
         if action is ResponseAction.POLL:
             raise NotReadyError(message, response)
         if action in {ResponseAction.RETRY, ResponseAction.RETRY_PROXY} or (

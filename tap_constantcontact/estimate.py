@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Requests that a key may send per day (docs/api/v2.md §2.7).
-DAILY_QUOTA = 10_000
 #: Largest page size of most endpoints.
 PAGE = 500
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import requests
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_constantcontact.budget.base import BudgetStoreError
 from tap_constantcontact.http.retries import (
     APIError,
     ExhaustedError,
@@ -30,6 +31,7 @@ _BY_ERROR: dict[type[BaseException], int] = {
     UnauthorizedError: CREDENTIALS,
     ForbiddenError: CREDENTIALS,
     QuotaExhaustedError: TRY_LATER,
+    BudgetStoreError: TRY_LATER,
     RedirectError: CONFIGURATION,
     APIError: FAILED,
     ConfigValidationError: CONFIGURATION,

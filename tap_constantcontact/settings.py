@@ -57,8 +57,9 @@ SETTINGS = th.PropertiesList(
         "account_label",
         th.StringType,
         title="Account label",
-        description="v3: Name of the account, if several accounts use the same application"
-        " and token store. Each label has its own login.",
+        description="Name of the account, to load several accounts into the same tables: adds"
+        " the column account_label to all records and primary keys. v3: each label has its own"
+        " login in the token store.",
     ),
     th.Property(
         "auth_url",
@@ -101,6 +102,19 @@ SETTINGS = th.PropertiesList(
         title="Requests per second",
         description="Rate limit over all streams. The API allows 4 requests per second and"
         " key, shared by all its clients.",
+    ),
+    th.Property(
+        "requests_per_day",
+        th.IntegerType(minimum=1, maximum=10**9),
+        title="Requests per day",
+        description="Daily quota of the key, for budget_store and --plan. Default: 10,000.",
+    ),
+    th.Property(
+        "budget_store",
+        th.StringType,
+        title="Budget store",
+        description="File or database URL with the rate limit and the daily budget of the key,"
+        " shared by all runs that use it. Default: each run has the whole rate limit.",
     ),
     th.Property(
         "max_parallel_requests",
@@ -207,7 +221,6 @@ API_OF_SETTING = {
             "client_secret",
             "refresh_token",
             "token_store",
-            "account_label",
             "auth_url",
             "landing_page_ids",
             "id_map_file",

@@ -316,6 +316,7 @@ _CHECKS: dict[str, Callable[[str, Any], str | None]] = {
     "client_secret": _secret,
     "refresh_token": _secret,
     "token_store": _store,
+    "budget_store": _store,
     "account_label": _label,
     "auth_url": _url,
     "landing_page_ids": _string_list,

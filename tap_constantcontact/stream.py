@@ -68,7 +68,7 @@ class ConstantContactStream(ApiStream):
     @property
     def detail_key(self) -> str:
         """Field with the ids by which details are requested."""
-        return self.primary_keys[-1]
+        return self.api_keys[-1]
 
     def details_in(self, rows: Iterable[Record], context: Context | None) -> Iterable[Record]:
         """Return the records of a list whose detail is requested, in the order of the requests."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
+from tap_constantcontact.budget.selection import budget_of
 from tap_constantcontact.cache import RunCache, SharedLists
 from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.failures import Failures
@@ -124,7 +125,8 @@ class SyncRun:
     @cached_property
     def rate_limiter(self) -> RateLimiter:
         """The rate limiter."""
-        return RateLimiter(self.config["requests_per_second"])
+        budget = budget_of(self.config, self.api.quota_key)
+        return RateLimiter(self.config["requests_per_second"], budget)
 
     @cached_property
     def session(self) -> Session:
@@ -209,6 +211,11 @@ class SyncRun:
     @cached_property
     def _start_date(self) -> dt.datetime | None:
         return timestamps.parse(self.config.get("start_date", ""))
+
+    @cached_property
+    def account_label(self) -> str:
+        """The label of the account, a column of all records; empty without."""
+        return str(self.config.get("account_label") or "")
 
     @property
     def user_agent(self) -> str:

@@ -20,7 +20,8 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_constantcontact import cli, environment, exit_codes, settings, settings_validation
-from tap_constantcontact.estimate import DAILY_QUOTA, StreamEstimate, SyncEstimate
+from tap_constantcontact.budget.base import DAILY_QUOTA
+from tap_constantcontact.estimate import StreamEstimate, SyncEstimate
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.preflight import Preflight
@@ -243,10 +244,15 @@ class TapConstantContact(Tap):
         return SyncEstimate(
             estimates=estimates,
             requests_used=run.session.calls,
-            daily_quota=min(DAILY_QUOTA, self.config.get("max_requests") or DAILY_QUOTA),
+            daily_quota=self._daily_quota,
             seconds_per_request=seconds_between_requests(self.config["requests_per_second"]),
             based_on=f"Plan {state}, for {catalog}.",
         )
+
+    @property
+    def _daily_quota(self) -> int:
+        quota = int(self.config.get("requests_per_day") or DAILY_QUOTA)
+        return min(quota, self.config.get("max_requests") or quota)
 
     def _log_summary(self) -> None:
         """Show a table to a person, one field to a program that reads JSON, both in plain logs."""

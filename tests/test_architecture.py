@@ -14,9 +14,12 @@ ROOT = Path(__file__).parents[1]
 # Each package or module of the top level, with what it may import besides itself.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.estimate": set(),
+    "tap_constantcontact.shared_file": set(),
+    "tap_constantcontact.shared_database": set(),
+    "tap_constantcontact.budget": {"shared_database", "shared_file"},
     "tap_constantcontact.meltano": set(),
     "tap_constantcontact.cache": {"http"},
-    "tap_constantcontact.http": set(),
+    "tap_constantcontact.http": {"budget"},
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
     "tap_constantcontact.terminal": {"http"},
@@ -24,7 +27,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.environment": set(),
     "tap_constantcontact.settings_validation": {"settings", "records", "meltano"},
     "tap_constantcontact.api": {"http"},
-    "tap_constantcontact.sync_run": {"api", "cache", "http", "records", "state", "terminal"},
+    "tap_constantcontact.sync_run": {
+        "api", "budget", "cache", "http", "records", "state", "terminal",
+    },
     "tap_constantcontact.client": {"sync_run", "http", "records"},
     "tap_constantcontact.list_requests": {"cache", "client", "http"},
     "tap_constantcontact.api_stream": {"client", "sync_run", "http", "records"},
@@ -48,11 +53,11 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "refresh", "list_requests", "sync_run", "api", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.v3": {
-        "meltano", "parent_stream", "child_stream", "account_stream", "contacts", "partitioned",
-        "stream", "refresh", "list_requests", "sync_run", "api", "cache", "estimate", "http",
-        "records", "state",
+        "budget", "meltano", "shared_database", "shared_file", "parent_stream", "child_stream",
+        "account_stream", "contacts", "partitioned", "stream", "refresh", "list_requests", "sync_run", "api",
+        "cache", "estimate", "http", "records", "state",
     },
-    "tap_constantcontact.exit_codes": {"http"},
+    "tap_constantcontact.exit_codes": {"budget", "http"},
     "tap_constantcontact.cli": {
         "estimate", "exit_codes", "meltano", "settings", "records", "terminal", "v3",
     },
@@ -60,7 +65,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "account_stream", "stream", "sync_run", "http", "records", "state",
     },
     "tap_constantcontact.tap": {
-        "cli", "environment", "exit_codes", "preflight", "meltano", "v2", "v3", "stream",
+        "budget", "cli", "environment", "exit_codes", "preflight", "meltano", "v2", "v3", "stream",
         "sync_run", "estimate", "settings", "settings_validation", "http", "records", "state",
         "terminal",
     },

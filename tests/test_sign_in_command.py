@@ -280,7 +280,7 @@ def read_only(person: Person) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    person.patch.setattr("tap_constantcontact.v3.auth.token_store.file.tempfile.mkstemp", fail)
+    person.patch.setattr("tap_constantcontact.shared_file.tempfile.mkstemp", fail)
 
 
 def full_disk(person: Person) -> None:

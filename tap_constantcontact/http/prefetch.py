@@ -157,7 +157,7 @@ class Prefetcher:
         transmit: Callable[[requests.PreparedRequest], requests.Response],
         max_concurrency: int,
         rate_limiter: RateLimiter,
-        on_sent: Callable[[], None],
+        before_sending: Callable[[], None],
         remaining: Callable[[], int | None],
     ) -> None:
         """Start without forecasts and threads.
@@ -165,14 +165,14 @@ class Prefetcher:
         Args:
             transmit: Sends one request and reads its whole response, in any thread.
             max_concurrency: Maximum number of requests in flight.
-            rate_limiter: Delays requests.
-            on_sent: Is called before each request is sent; raises if none may be.
+            rate_limiter: Tells for how long no request may be sent.
+            before_sending: Waits until a request may be sent, and counts it; raises if none may be.
             remaining: Number of requests that may still be sent; None for no limit.
         """
         self._transmit = transmit
         self._max_concurrency = max_concurrency
         self._rate_limiter = rate_limiter
-        self._on_sent = on_sent
+        self._before_sending = before_sending
         self._remaining = remaining
         self._requests: dict[str, PendingRequest] = {}
         self._queues: list[_StreamQueue] = []
@@ -211,7 +211,7 @@ class Prefetcher:
         """Return the response to a request: prefetched, in flight, or sent first of all.
 
         Raises:
-            Exception: As `transmit` or `on_sent` raise it.
+            Exception: As `transmit` or `before_sending` raise it.
         """
         self._handle_all_completed()
         # Forecasts also depend on the progress of the streams.
@@ -328,8 +328,7 @@ class Prefetcher:
             stream_queue.add(call)
 
     def _send(self, call: PendingRequest) -> None:
-        self._on_sent()
-        self._rate_limiter.wait()
+        self._before_sending()
         call.is_sent = True
         self._buffered.add(call)
         self._in_flight += 1

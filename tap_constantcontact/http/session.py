@@ -14,7 +14,9 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from typing_extensions import override
 
+from tap_constantcontact.budget.base import BudgetExhaustedError, LeaseEndedError
 from tap_constantcontact.http.prefetch import Prefetcher
+from tap_constantcontact.http.retries import QuotaExhaustedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +35,11 @@ CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _EARLIEST = dt.datetime(2012, 1, 1, tzinfo=dt.UTC)
 #: Largest difference between the clocks of the API's servers.
 MAX_CLOCK_SKEW = dt.timedelta(minutes=5)
+
+_BUDGET_EXHAUSTED = (
+    "The budget of the key is exhausted for today (`budget_store`). The next run after 00:00 UTC"
+    " resumes from the last state."
+)
 
 
 class CertificateError(requests.RequestException):
@@ -86,7 +93,11 @@ class Session(requests.Session):
         self._max_requests = max_requests
         self._timeout = timeout
         self._prefetcher = Prefetcher(
-            self._transmit, max_concurrency, rate_limiter, self._on_sent, lambda: self.requests_left
+            self._transmit,
+            max_concurrency,
+            rate_limiter,
+            self._before_sending,
+            lambda: self.requests_left,
         )
         self._is_sequential = max_concurrency == 1
 
@@ -101,12 +112,15 @@ class Session(requests.Session):
     @override
     def close(self) -> None:
         self._prefetcher.close()
+        self._rate_limiter.close()
         super().close()
 
     @property
     def requests_left(self) -> int | None:
         """Number of requests that the run may still send; None for no limit."""
-        return None if self._max_requests is None else self._max_requests - self.calls
+        own = None if self._max_requests is None else self._max_requests - self.calls
+        limits = (own, self._rate_limiter.budget.left)
+        return min((limit for limit in limits if limit is not None), default=None)
 
     @override
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
@@ -120,8 +134,7 @@ class Session(requests.Session):
         try:
             with self._shutdown.waiting():
                 if self._is_sequential:
-                    self._on_sent()
-                    self._rate_limiter.wait()
+                    self._before_sending()
                     response = self._transmit(request)
                 else:
                     response = self._prefetcher.get_response(request)
@@ -134,11 +147,21 @@ class Session(requests.Session):
         # Raised here so that the library's error, which contains the URL, is not its context.
         raise failure
 
-    def _on_sent(self) -> None:
+    def _before_sending(self) -> None:
+        """Wait until a request may be sent, and count it."""
         if self._max_requests is not None and self.calls >= self._max_requests:
             self._shutdown.request(
                 f"The run has sent its {self._max_requests:,} requests (`max_requests`)."
             )
+        try:
+            self._rate_limiter.wait()
+        except LeaseEndedError:
+            self._shutdown.request(
+                f"The run has sent {self.calls:,} requests, and has none left of its share of the"
+                " budget."
+            )
+        except BudgetExhaustedError:
+            raise QuotaExhaustedError(_BUDGET_EXHAUSTED) from None
         self.calls += 1
 
     def _transmit(self, request: requests.PreparedRequest) -> requests.Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_constantcontact.api import Api
 from tap_constantcontact.http.urls import BaseUrl
 from tap_constantcontact.records.schemas import schemas_of
+from tap_constantcontact.state.ids import fingerprint
 from tap_constantcontact.v2.auth import ApiKeyAuthenticator
 from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.errors import ERROR_HANDLER
@@ -27,6 +28,7 @@ def api(config: Mapping[str, Any], _logger: logging.Logger, _shutdown: ShutdownR
     """The API v2 with the settings of a run; those of a discovery need not be whole."""
     return Api(
         version=VERSION,
+        quota_key=fingerprint(str(config.get("api_key"))),
         root=BaseUrl(config.get("api_url") or URL, VERSION),
         authenticator=ApiKeyAuthenticator(
             config.get("api_key", ""), config.get("access_token", "")

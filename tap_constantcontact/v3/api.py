@@ -9,6 +9,7 @@ from tap_constantcontact.api import Api
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.records.schemas import schemas_of
+from tap_constantcontact.state.ids import fingerprint
 from tap_constantcontact.v3.auth.bearer import BearerAuthenticator, StaticToken
 from tap_constantcontact.v3.auth.oauth import AUTH_URL, OAuthClient
 from tap_constantcontact.v3.auth.token_manager import TokenManager
@@ -33,6 +34,7 @@ def api(config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownReq
     """Return the API v3 with the settings of a run. For discovery they may be incomplete."""
     return Api(
         version=VERSION,
+        quota_key=quota_key(config),
         root=V3BaseUrl(config.get("api_url") or URL, VERSION),
         authenticator=BearerAuthenticator(token_source(config, logger, shutdown)),
         error_handler=ERROR_HANDLER,
@@ -40,6 +42,11 @@ def api(config: Mapping[str, Any], logger: logging.Logger, shutdown: ShutdownReq
         schemas=schemas_of(VERSION),
         streams=IN_ORDER,
     )
+
+
+def quota_key(config: Mapping[str, Any]) -> str:
+    """Return the hash of the OAuth application, whose accounts share the quota."""
+    return fingerprint(str(config.get("client_id") or config.get("access_token")))
 
 
 def oauth_client(

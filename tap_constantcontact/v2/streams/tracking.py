@@ -60,7 +60,7 @@ class TrackingStream(CampaignChildStream):
             return None
         # A key has no nulls, and a row that lacks a part of it is a row all the same.
         for key in ("contact_id", "link_id"):
-            if key in self.primary_keys and row.get(key) in {None, ""}:
+            if key in self.api_keys and row.get(key) in {None, ""}:
                 row[key] = NO_VALUE
         return row
 

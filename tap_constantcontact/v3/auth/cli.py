@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
+from tap_constantcontact.budget.selection import budget_of
 from tap_constantcontact.http.envelopes import fields_of, id_of, objects
 from tap_constantcontact.http.rate_limiter import RateLimiter
 from tap_constantcontact.http.session import Session
@@ -16,7 +17,7 @@ from tap_constantcontact.http.shutdown import ShutdownRequest
 from tap_constantcontact.meltano import LOGIN, command
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.state.ids import fingerprint
-from tap_constantcontact.v3.api import URL, given_token, oauth_client, token_source
+from tap_constantcontact.v3.api import URL, given_token, oauth_client, quota_key, token_source
 from tap_constantcontact.v3.auth import login
 from tap_constantcontact.v3.auth.bearer import BearerAuthenticator, StaticToken
 from tap_constantcontact.v3.auth.token_store.base import StoredToken, StoreError
@@ -170,7 +171,8 @@ class _Account:
 
     def __init__(self, config: Mapping[str, Any], token: str) -> None:
         timeout = float(config["request_timeout"])
-        rate_limiter = RateLimiter(config["requests_per_second"])
+        budget = budget_of(config, quota_key(config))
+        rate_limiter = RateLimiter(config["requests_per_second"], budget)
         base = str(config.get("api_url") or URL).rstrip("/")
         self.fault = ""
         with Session(

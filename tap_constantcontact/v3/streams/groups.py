@@ -109,4 +109,4 @@ class SegmentMembers(PartitionedStream):
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return {key: row.get(key) for key in self.primary_keys}
+        return {key: row.get(key) for key in self.api_keys}

@@ -106,7 +106,7 @@ class TrackingStream(ActivityChildStream):
             return None
         for key in ("contact_id", "url_id"):
             # A key has no nulls, and a row that lacks a part of it is a row all the same.
-            if key in self.primary_keys and row.get(key) in {None, ""}:
+            if key in self.api_keys and row.get(key) in {None, ""}:
                 row[key] = NO_VALUE
         return super().preprocess_record(row, context)
 

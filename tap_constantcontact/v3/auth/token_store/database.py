@@ -26,6 +26,8 @@ except ImportError as error:
         " the database's driver."
     )
     raise StoreError(msg) from error
+else:
+    from tap_constantcontact.shared_database import create_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +67,7 @@ class DatabaseStore(TokenStore):
         """
         with self._wrap_errors():
             engine = sa.create_engine(self._url, pool_pre_ping=True)
-            self._meta.create_all(engine)
+            create_tables(self._meta, engine)
         with self._wrap_errors(), engine.begin() as connection:
             if connection.execute(sa.select(self._table.c.id)).first() is None:
                 with contextlib.suppress(sa.exc.IntegrityError):

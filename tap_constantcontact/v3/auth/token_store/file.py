@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from typing_extensions import override
 
 from tap_constantcontact.meltano import LOGIN
+from tap_constantcontact.shared_file import SharedFile
 from tap_constantcontact.v3.auth.token_store.base import (
     NoStoreError,
     StoredToken,
@@ -23,6 +22,7 @@ from tap_constantcontact.v3.auth.token_store.base import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # A refresh takes a second or two. A lock that is held longer belongs to a hanging run.
 _TIMEOUT_SECONDS = 120.0
@@ -33,8 +33,12 @@ class FileStore(TokenStore):
 
     def __init__(self, path: Path) -> None:
         """Take the path of the file, which need not exist."""
-        # Follow links: their target is replaced, not the link.
-        self.path = Path(os.path.realpath(path))
+        self._file = SharedFile(path)
+
+    @property
+    def path(self) -> Path:
+        """The path of the file, behind links."""
+        return self._file.path
 
     @property
     @override
@@ -44,31 +48,24 @@ class FileStore(TokenStore):
     @override
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = FileLock(f"{self.path}.lock", timeout=_TIMEOUT_SECONDS, mode=0o600)
-            lock.acquire()
-        except Timeout:
-            msg = f"Another run holds the lock of the token store {self.path} and does not end."
-            raise StoreError(msg) from None
-        except OSError as error:
-            kind = StoreError if os.path.exists(self.path) else NoStoreError  # noqa: PTH110
-            raise self._unusable(error, kind) from None
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._file.locked(_TIMEOUT_SECONDS))
+            except Timeout:
+                msg = f"Another run holds the lock of the token store {self.path} and does not end."
+                raise StoreError(msg) from None
+            except OSError as error:
+                kind = StoreError if os.path.exists(self.path) else NoStoreError  # noqa: PTH110
+                raise self._unusable(error, kind) from None
             yield
-        finally:
-            lock.release()
 
     @override
     def tokens(self) -> list[StoredToken]:
         try:
-            content = self.path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+            text = self._file.read()
+            return [] if text is None else parse_tokens(text)
         except OSError as error:
             raise self._unusable(error) from None
-        try:
-            return parse_tokens(content.decode("utf-8-sig"))
         except ValueError:
             msg = (
                 f"The token store {self.path} contains something else than tokens. Move it away,"
@@ -78,20 +75,9 @@ class FileStore(TokenStore):
 
     @override
     def save(self, tokens: list[StoredToken]) -> None:
-        text = format_tokens(tokens)
-        temporary = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Created with mode 0600.
-            number, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".tokens")
-            with os.fdopen(number, "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
+            self._file.replace(format_tokens(tokens))
         except OSError as error:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError, kind: type[StoreError] = StoreError) -> StoreError:

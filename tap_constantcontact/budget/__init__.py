@@ -1,0 +1,1 @@
+"""The budget of a key: requests per second and per day, shared by several processes."""
