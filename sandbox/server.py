@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox.account import Account
 from sandbox.control import Control
@@ -22,7 +23,7 @@ from sandbox.v3 import app as v3
 from sandbox.v3 import oauth as signing_in
 from sandbox.v3.oauth import OAuth
 
-__all__ = ["Call", "Reply", "Sandbox", "serve"]
+__all__ = ["Call", "Reply", "Sandbox", "serve", "serve_accounts"]
 
 _HOST: Final = "127.0.0.1"
 _PATIENCE: Final = 10.0
@@ -197,6 +198,63 @@ def serve(  # noqa: PLR0913 - what is served, and to whom
         Mount(signing_in.PREFIX, oauth),
     ]
     app = Starlette(routes=[*Control(state).routes, *mounts])
+    with _listening(app, port) as number:
+        yield Sandbox(state, oauth, number)
+
+
+@contextmanager
+def serve_accounts(
+    accounts: Mapping[str, Account],
+    faults: FaultConfig | None = None,
+    *,
+    api_key: str = "key",
+    port: int = 0,
+) -> Iterator[dict[str, Sandbox]]:
+    """Serve several accounts of one key, which share its rate limit and its daily quota.
+
+    Args:
+        accounts: By the access token that selects them.
+        faults: Rate limit and quota of the key; without it, none.
+        api_key: The API key of v2 that is accepted.
+        port: The port; 0 takes any free one.
+
+    Yields:
+        The sandboxes by access token, each with the requests of its account. Faults other than rate
+        limit and quota are those of an account.
+
+    Raises:
+        OSError: The port is taken.
+        RuntimeError: The server did not start.
+    """
+    oauth = OAuth()
+    states = {
+        token: State(account, FaultConfig(), api_key, token) for token, account in accounts.items()
+    }
+    first = next(iter(states.values()))
+    limits = Limits(State(first.account, faults or FaultConfig(), api_key, ""))
+    v2_apps = {token: v2.ApiApp(state, limits) for token, state in states.items()}
+    v3_apps = {token: v3.ApiApp(state, limits, oauth) for token, state in states.items()}
+    mounts = [Mount(v2.PREFIX, _ByToken(v2_apps)), Mount(v3.PREFIX, _ByToken(v3_apps))]
+    with _listening(Starlette(routes=mounts), port) as number:
+        yield {token: Sandbox(state, oauth, number) for token, state in states.items()}
+
+
+class _ByToken:
+    """Passes each request to the account of its access token."""
+
+    def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
+        self._apps = apps
+        self._first = next(iter(apps.values()))  # It rejects any other token.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        app = self._apps.get(header.partition(" ")[2], self._first)
+        await app(scope, receive, send)
+
+
+@contextmanager
+def _listening(app: ASGIApp, port: int) -> Iterator[int]:
+    """Run a server, and yield its port."""
     config = uvicorn.Config(
         app,
         http="h11",
@@ -220,7 +278,7 @@ def serve(  # noqa: PLR0913 - what is served, and to whom
             msg = "the sandbox did not start"
             raise RuntimeError(msg)
         try:
-            yield Sandbox(state, oauth, listener.getsockname()[1])
+            yield listener.getsockname()[1]
         finally:
             server.stop()
             thread.join(_PATIENCE)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
+from tap_constantcontact.budget.base import BudgetStoreError
 from tap_constantcontact.budget.selection import budget_of
 from tap_constantcontact.cache import RunCache, SharedLists
 from tap_constantcontact.http.envelopes import InvalidResponseError
@@ -227,6 +228,13 @@ class SyncRun:
         """Return the bookmark of a stream, read-only."""
         result: Mapping[str, Any] = self._tap.state.get("bookmarks", {}).get(stream, {})
         return result
+
+    def close(self, *, is_complete: bool) -> None:
+        """Close the session, and store the result of the run in the budget store."""
+        self.rate_limiter.return_unused()
+        with contextlib.suppress(BudgetStoreError):  # A run does not fail after its last record.
+            self.rate_limiter.budget.note_run(self.session.calls, is_complete=is_complete)
+        self.session.close()
 
     def write_state(self) -> None:
         """Write the state, unless it is unchanged."""

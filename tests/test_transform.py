@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ import yaml
 from constantcontact_report.__main__ import main as write_report
 from helpers.report import BROWSER, Page, seen_by_browser
 from helpers.runner import environment
-from helpers.warehouses import DuckDB, Warehouse
+from helpers.warehouses import DuckDB, Warehouse, counts
 from test_pipelines import Pipeline
 
 from sandbox.world.truth import truth
@@ -79,6 +80,7 @@ class Transform:
         select: Sequence[str] = (),
         *,
         full_refresh: bool = False,
+        unit_tests: bool = False,
     ) -> str:
         """Build and test the models, or some of them, and return the log."""
         variables: dict[str, Any] = {"constant_contact__sources": sources or []}
@@ -100,6 +102,7 @@ class Transform:
                 "--vars",
                 json.dumps(variables),
                 *(("--full-refresh",) if full_refresh else ()),
+                *(() if unit_tests else ("--exclude-resource-type", "unit_test")),
                 *(("--indirect-selection", "cautious", "--select", *select) if select else ()),
             ],
             env=environment(PATH=os.environ["PATH"], DO_NOT_TRACK="1", **self._variables),
@@ -131,12 +134,12 @@ def check_counts(transform: Transform, box: Sandbox, version: str) -> None:
     """Compare the marts of one version with the account and with the API's own counters."""
     ids = box.account.ids if version == "v2" else box.account.v3_ids
     where = f"where api_version = '{version}'"
-    counts = dict(
+    by_kind = dict(
         transform.query(
             f"select activity_type, count(*) from {{}}_activity {where} group by activity_type"  # noqa: S608
         )
     )
-    assert counts == {kind.rstrip("s"): len(ids(f"campaign_{kind}")) for kind in KINDS}
+    assert by_kind == {kind.rstrip("s"): len(ids(f"campaign_{kind}")) for kind in KINDS}
     for mart in ("campaigns", "contacts", "lists"):
         ((found,),) = transform.query(f"select count(*) from {{}}_{mart} {where}")  # noqa: S608
         # Lists of text messages are no lists of mails.
@@ -261,7 +264,10 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
     schemas = {version: f"{transform.schema}_{version}" for version in VERSIONS}
     load(box, tmp_path, warehouse, schemas)
 
-    transform.build([{"schema": schema} for schema in schemas.values()])
+    transform.build(
+        [{"schema": schema} for schema in schemas.values()],
+        unit_tests=isinstance(warehouse, DuckDB),
+    )
 
     for version in VERSIONS:
         check_counts(transform, box, version)
@@ -292,6 +298,31 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
     if isinstance(warehouse, DuckDB):
         check_documented(transform)
         check_missing_record(transform, schemas)
+
+
+def test_accounts_with_labels_share_tables(
+    serving: Serving, tmp_path: Path, warehouse: Warehouse
+) -> None:
+    boxes = {
+        label: serving(seed=seed, contacts=contacts, campaigns=2, events=1, files=2)
+        for label, seed, contacts in (("one", 1, 20), ("two", 2, 30))
+    }
+    streams = ("lists", "contacts", "campaigns", "campaign_sends", "campaign_opens")
+    expected = {
+        stream: sum(len(box.account.ids(stream)) for box in boxes.values()) for stream in streams
+    }
+    assert boxes["one"].account.ids("lists") & boxes["two"].account.ids("lists")
+    for _ in range(2):
+        for label, box in boxes.items():
+            Pipeline(box, tmp_path, warehouse, account_label=label).run()
+        assert counts(warehouse, streams) == expected, "a rerun changes nothing"
+    transform = Transform(warehouse, tmp_path)
+    transform.build(select=["stg_constant_contact__lists"])
+    schema = transform.schema
+    query = f"select * from {schema}_stg_constant_contact.stg_constant_contact__lists"  # noqa: S608
+    assert Counter(row[0] for row in transform.query(query)) == {
+        f"{schema}/{label}": len(box.account.ids("lists")) for label, box in boxes.items()
+    }
 
 
 def test_tables_that_are_missing_give_empty_models(serving: Serving, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ DAY_SECONDS = 86_400
 #: Slots further away than this number are not a queue of requests, but a clock that was turned
 #: back.
 MAX_QUEUED_SLOTS = 1_000
+# The first run says little about the next one.
+_CURRENT_AFTER_BACKFILL = 50
 
 
 class BudgetStoreError(FatalAPIError):
@@ -72,15 +74,23 @@ class Slots:
 
 @dataclass(frozen=True)
 class AccountUsage:
-    """The requests of an account today.
+    """The requests of an account.
 
     Attributes:
-        used: Number of requests.
+        used: Number of requests today.
         leased: Number of requests left of its lease; None if it has no open lease.
+        current: Number of requests of its last complete run.
+        backfill: Number of requests left of its first sync: 0 after a complete run, None if it is
+            not estimated.
+        waiting_since: End of its last complete run, or its first use of the store; in seconds since
+            1970.
     """
 
     used: int = 0
     leased: int | None = None
+    current: int = 0
+    backfill: int | None = None
+    waiting_since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,31 @@ class Usage:
         return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
 
 
+def estimated_demand(before: AccountUsage, requests: int) -> tuple[int, int | None]:
+    """Return the demand of an account after an estimate: `current` and `backfill` of its usage."""
+    return (requests, 0) if before.backfill == 0 else (before.current, requests)
+
+
+def demand_after(
+    before: AccountUsage, requests: int, *, is_complete: bool
+) -> tuple[int, int | None]:
+    """Return the demand of an account after a run: `current` and `backfill` of its usage.
+
+    Args:
+        before: The usage before the run.
+        requests: Number of requests of the run.
+        is_complete: Whether all streams are synced.
+    """
+    if is_complete:
+        was_first = before.backfill != 0
+        return (min(requests, _CURRENT_AFTER_BACKFILL) if was_first else requests), 0
+    if before.backfill == 0:
+        return max(before.current, 2 * requests), 0
+    if before.backfill is None:
+        return before.current, None
+    return before.current, max(1, before.backfill - requests)
+
+
 class BudgetStore(ABC):
     """Stores the next free slot and the requests of the day of each key.
 
@@ -130,7 +165,7 @@ class BudgetStore(ABC):
 
     @abstractmethod
     def reserve(self, key: str, request: SlotRequest) -> Slots | None:
-        """Reserve the next free slots; None if so many requests are not left.
+        """Reserve the next free slots; None if the requests are not left.
 
         Raises:
             BudgetStoreError: The store cannot be used.
@@ -154,7 +189,37 @@ class BudgetStore(ABC):
             seconds: Duration of the leases. They end with the day in any case.
 
         Raises:
-            BudgetExhaustedError: So many requests are not left.
+            BudgetExhaustedError: The requests are not left.
+            BudgetStoreError: The store cannot be used.
+        """
+
+    @abstractmethod
+    def keys(self) -> list[str]:
+        """Return the hashes of all keys.
+
+        Raises:
+            BudgetStoreError: The store cannot be used.
+        """
+
+    @abstractmethod
+    def note_estimate(self, key: str, account: str, requests: int) -> None:
+        """Store the number of requests that the next run of an account needs.
+
+        Raises:
+            BudgetStoreError: The store cannot be used.
+        """
+
+    @abstractmethod
+    def note_run(self, key: str, account: str, requests: int, *, is_complete: bool) -> None:
+        """Store the result of a run. A complete one returns its lease.
+
+        Args:
+            key: Hash of the key.
+            account: Label of the account.
+            requests: Number of requests of the run.
+            is_complete: Whether all streams are synced.
+
+        Raises:
             BudgetStoreError: The store cannot be used.
         """
 
@@ -197,6 +262,14 @@ class Budget:
         self._left = usage.accounts.get(self._account, AccountUsage()).leased
         return self._left is not None
 
+    def open(self) -> None:
+        """Open the store, if it is not open: the first connection may take its time.
+
+        Raises:
+            BudgetStoreError: The store cannot be used.
+        """
+        _ = self._has_lease
+
     @property
     def left(self) -> int | None:
         """Number of requests left of the lease; None without a lease."""
@@ -229,6 +302,25 @@ class Budget:
             BudgetStoreError: The store cannot be used.
         """
         self._store.exhaust(self._key)
+
+    def note_estimate(self, requests: int) -> None:
+        """Store the number of requests that the next run of the account needs.
+
+        Raises:
+            BudgetStoreError: The store cannot be used.
+        """
+        if self._account:
+            self.open()
+            self._store.note_estimate(self._key, self._account, requests)
+
+    def note_run(self, requests: int, *, is_complete: bool) -> None:
+        """Store the result of the run. A complete one returns its lease.
+
+        Raises:
+            BudgetStoreError: The store cannot be used.
+        """
+        if self._account and requests:
+            self._store.note_run(self._key, self._account, requests, is_complete=is_complete)
 
     def close(self) -> None:
         """Release connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from tap_constantcontact.budget.base import (
     SlotRequest,
     Slots,
     Usage,
+    demand_after,
+    estimated_demand,
 )
 from tap_constantcontact.budget.ledger import end_of_lease
 
@@ -78,6 +81,9 @@ class DatabaseStore(BudgetStore):
             sa.Column("next_at", sa.Double, nullable=False),
             sa.Column("ends_at", sa.Double, nullable=False),
             sa.Column("day", sa.Integer, nullable=False),
+            sa.Column("current", sa.Integer, nullable=False),
+            sa.Column("backfill", sa.Integer),
+            sa.Column("waiting_since", sa.Double, nullable=False),
         )
 
     @cached_property
@@ -149,7 +155,8 @@ class DatabaseStore(BudgetStore):
             "api_key": key,
             "account": account,
             "allowed": 0 if account else DAILY_QUOTA,
-            **dict.fromkeys(("used", "next_at", "ends_at", "day"), 0),
+            "waiting_since": self._now,
+            **dict.fromkeys(("used", "next_at", "ends_at", "day", "current"), 0),
         }
         if connection.execute(sa.select(self._table.c.used).where(self._is(key, account))).first():
             return
@@ -169,19 +176,19 @@ class DatabaseStore(BudgetStore):
         is_open = table.c.ends_at > self._now
         leased = sa.case((is_open, table.c.allowed - _today_or_zero(table, self._today)))
         used = _today_or_zero(table, self._today)
-        rows = connection.execute(
-            sa.select(table.c.account, used, leased, table.c.allowed).where(table.c.api_key == key)
-        ).all()
-        accounts = {
-            account: AccountUsage(used, None if leased is None else max(0, leased))
-            for account, used, leased, _ in rows
-            if account != _KEY
-        }
-        total, limit = next(
-            ((used, allowed) for account, used, _, allowed in rows if account == _KEY),
-            (0, DAILY_QUOTA),
-        )
-        return Usage(total, limit, accounts)
+        demand = (table.c.current, table.c.backfill, table.c.waiting_since)
+        columns = (table.c.account, table.c.allowed, used, leased, *demand)
+        usage = Usage()
+        accounts = {}
+        for account, allowed, used_today, left, *demand_of_account in connection.execute(
+            sa.select(*columns).where(table.c.api_key == key)
+        ):
+            if account == _KEY:
+                usage = Usage(used_today, allowed)
+            else:
+                lease = None if left is None else max(0, left)
+                accounts[account] = AccountUsage(used_today, lease, *demand_of_account)
+        return replace(usage, accounts=accounts)
 
     @override
     def reserve(self, key: str, request: SlotRequest) -> Slots | None:
@@ -290,6 +297,30 @@ class DatabaseStore(BudgetStore):
         )
         transaction.execute(today)
         return float(transaction.execute(sa.select(self._now)).scalar_one())
+
+    @override
+    def keys(self) -> list[str]:
+        keys = sa.select(self._table.c.api_key).where(self._table.c.account == _KEY)
+        with self._connect() as connection:
+            return list(connection.execute(keys).scalars())
+
+    @override
+    def note_estimate(self, key: str, account: str, requests: int) -> None:
+        with self._connect() as connection:
+            before = self._usage(connection, key).accounts[account]
+            current, backfill = estimated_demand(before, requests)
+            values = {"current": current, "backfill": backfill}
+            connection.execute(self._table.update().where(self._is(key, account)).values(**values))
+
+    @override
+    def note_run(self, key: str, account: str, requests: int, *, is_complete: bool) -> None:
+        with self._connect() as connection:
+            before = self._usage(connection, key).accounts[account]
+            current, backfill = demand_after(before, requests, is_complete=is_complete)
+            values: dict[str, Any] = {"current": current, "backfill": backfill}
+            if is_complete:
+                values |= {"waiting_since": self._now, "ends_at": 0.0}
+            connection.execute(self._table.update().where(self._is(key, account)).values(**values))
 
     @override
     def exhaust(self, key: str) -> None:

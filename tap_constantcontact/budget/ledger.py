@@ -23,6 +23,8 @@ from tap_constantcontact.budget.base import (
     SlotRequest,
     Slots,
     Usage,
+    demand_after,
+    estimated_demand,
 )
 from tap_constantcontact.shared_file import SharedFile
 
@@ -41,15 +43,27 @@ class AccountLedger:
         used: Number of requests.
         allowed: Number of requests at which its lease is exhausted.
         ends_at: End of the lease, in seconds since 1970.
+        current: See `AccountUsage`.
+        backfill: See `AccountUsage`.
+        waiting_since: See `AccountUsage`.
     """
 
     used: int = 0
     allowed: int = 0
     ends_at: float = 0.0
+    current: int = 0
+    backfill: int | None = None
+    waiting_since: float = 0.0
 
     def leased(self, now: float) -> int | None:
         """Return the number of requests left of the lease; None if none is open."""
         return max(0, self.allowed - self.used) if self.ends_at > now else None
+
+    def usage(self, now: float) -> AccountUsage:
+        """Return the requests of the account."""
+        return AccountUsage(
+            self.used, self.leased(now), self.current, self.backfill, self.waiting_since
+        )
 
 
 @dataclass
@@ -75,20 +89,21 @@ class Ledger:
         today = int(now // DAY_SECONDS)
         if self.day != today:
             self.day, self.used = today, 0
-            self.accounts = {label: AccountLedger() for label in self.accounts}
+            for account in self.accounts.values():
+                account.used, account.ends_at = 0, 0.0
+
+    def account(self, label: str, now: float) -> AccountLedger:
+        """Return the ledger of an account, which waits from now on if it is new."""
+        return self.accounts.setdefault(label, AccountLedger(waiting_since=now))
 
     def usage(self, now: float) -> Usage:
         """Return the requests of the day."""
-        accounts = {
-            label: AccountUsage(account.used, account.leased(now))
-            for label, account in self.accounts.items()
-            if label
-        }
+        accounts = {label: each.usage(now) for label, each in self.accounts.items() if label}
         return Usage(self.used, self.limit, accounts)
 
     def reserve(self, request: SlotRequest, now: float) -> Slots | None:
-        """Reserve the next free slots; None if so many requests are not left."""
-        account = self.accounts.setdefault(request.account, AccountLedger())
+        """Reserve the next free slots; None if the requests are not left."""
+        account = self.account(request.account, now)
         if request.has_lease and account.leased(now) is None:
             return None
         left = self._leased(account, now) if request.has_lease else self.usage(now).left
@@ -111,16 +126,15 @@ class Ledger:
         """Reserve requests for accounts.
 
         Raises:
-            BudgetExhaustedError: So many requests are not left.
+            BudgetExhaustedError: The requests are not left.
         """
-        usage = self.usage(now)
-        returned = sum(
-            each.leased or 0 for label, each in usage.accounts.items() if label in shares
-        )
-        if usage.left is not None and sum(shares.values()) > usage.left + returned:
+        accounts = {label: self.account(label, now) for label in shares}
+        returned = sum(account.leased(now) or 0 for account in accounts.values())
+        left = self.usage(now).left
+        if left is not None and sum(shares.values()) > left + returned:
             raise BudgetExhaustedError
         for label, share in shares.items():
-            account = self.accounts.setdefault(label, AccountLedger())
+            account = accounts[label]
             account.allowed, account.ends_at = account.used + share, ends_at
 
 
@@ -161,6 +175,7 @@ class LedgerStore(BudgetStore):
         with self._ledger(key) as (ledger, now):
             if limit is not None:
                 ledger.limit = limit
+            ledger.account(account, now)
             return ledger.usage(now)
 
     @override
@@ -177,6 +192,27 @@ class LedgerStore(BudgetStore):
     def lease(self, key: str, shares: Mapping[str, int], seconds: float) -> None:
         with self._ledger(key) as (ledger, now):
             ledger.lease(shares, end_of_lease(now, seconds), now)
+
+    @override
+    def keys(self) -> list[str]:
+        with self.ledgers() as ledgers:
+            return list(ledgers)
+
+    @override
+    def note_estimate(self, key: str, account: str, requests: int) -> None:
+        with self._ledger(key) as (ledger, now):
+            kept = ledger.account(account, now)
+            kept.current, kept.backfill = estimated_demand(kept.usage(now), requests)
+
+    @override
+    def note_run(self, key: str, account: str, requests: int, *, is_complete: bool) -> None:
+        with self._ledger(key) as (ledger, now):
+            kept = ledger.account(account, now)
+            kept.current, kept.backfill = demand_after(
+                kept.usage(now), requests, is_complete=is_complete
+            )
+            if is_complete:
+                kept.waiting_since, kept.ends_at = now, 0.0
 
     @override
     def exhaust(self, key: str) -> None:

@@ -67,8 +67,10 @@ A missing table gives no records, and a missing column nulls.
             {% do present.update({column.name | lower: column.dtype | lower}) %}
         {% endfor %}
     {% endif %}
+    {#- Accounts that share tables have a column with their label. -#}
+    {% set label = " || coalesce('/' || account_label, '')" if 'account_label' in present else '' %}
     {% set fields = [
-        "cast('" ~ name ~ "' as " ~ dbt.type_string() ~ ") as source_relation",
+        "cast('" ~ name ~ "'" ~ label ~ ' as ' ~ dbt.type_string() ~ ') as source_relation',
         "cast('" ~ api_version ~ "' as " ~ dbt.type_string() ~ ") as api_version",
     ] %}
     {% for column, kind in columns.items() %}
