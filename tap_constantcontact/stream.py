@@ -236,8 +236,10 @@ class ConstantContactStream(ApiStream):
         self.context = context
         if not self.parent_stream_type:
             self.run.reading = self.name
+        self.run.audit.start(self.name)
         try:
             yield from self._read_or_fail(context)
+            self.run.audit.finish(self.name)
         except FatalAPIError:
             # The SDK writes no state when a run fails. Everything read so far shall count.
             self.run.write_last_state()

@@ -20,6 +20,7 @@ from tap_constantcontact.http.prefetch import wait_for
 from tap_constantcontact.http.rate_limiter import RateLimiter, seconds_between_requests
 from tap_constantcontact.http.session import Session
 from tap_constantcontact.records import timestamps
+from tap_constantcontact.sync_audit import SyncAudit
 from tap_constantcontact.terminal.logs import clear_before_logging, redact_in_logs
 from tap_constantcontact.terminal.progress import Progress
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from singer_sdk import Tap
+    from singer_sdk.streams import Stream
 
     from tap_constantcontact.api import Api
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
@@ -96,6 +98,7 @@ class SyncRun:
         available: Access groups that it is authorized for.
         unauthorized_streams: Names of streams that the API does not let the user read.
         failures: Objects that could not be synced.
+        audit: What became of each stream.
         missing_privileges: Privileges that the user does not have.
         cache: Values that several streams share.
         shared_lists: Lists that several streams share.
@@ -120,6 +123,7 @@ class SyncRun:
         self.unauthorized_streams: set[str] = set()
         self.failures = Failures()
         self.probe_requests: dict[str | None, PendingRequest] = {}
+        self.audit = SyncAudit()
         self.cache = RunCache()
         self.shared_lists = SharedLists()
 
@@ -197,6 +201,11 @@ class SyncRun:
     def selected(self) -> frozenset[str]:
         """Names of the selected streams."""
         return frozenset(name for name, each in self._tap.streams.items() if each.selected)
+
+    @property
+    def selected_streams(self) -> list[Stream]:
+        """The selected streams, in the order of the run."""
+        return [stream for stream in self._tap.streams.values() if stream.selected]
 
     @property
     def period(self) -> SyncPeriod:

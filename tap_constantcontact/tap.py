@@ -20,6 +20,7 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_constantcontact import cli, environment, exit_codes, settings, settings_validation
+from tap_constantcontact.audit_stream import SyncAuditStream
 from tap_constantcontact.budget.base import DAILY_QUOTA
 from tap_constantcontact.estimate import StreamEstimate, SyncEstimate
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
@@ -191,8 +192,12 @@ class TapConstantContact(Tap):
             super().sync_all()
             is_complete = True
         except SyncStopped as stopped:
+            self._sync_audit()
             self.run.write_last_state()
             self.logger.warning("%s The next run resumes from here.", stopped)
+        except FatalAPIError:
+            self._sync_audit()
+            raise
         finally:
             if isinstance(self.message_writer, BufferedMessageWriter):
                 self.message_writer.flush()
@@ -203,6 +208,12 @@ class TapConstantContact(Tap):
             raise SignInError(fault)
         if self.run.failures:
             raise FatalAPIError(self.run.failures.summary)
+
+    def _sync_audit(self) -> None:
+        """Write the audit of a run that ends before its last stream."""
+        audit = self.streams[SyncAuditStream.name]
+        if audit.selected and self.run.session.has_succeeded:
+            audit.sync()
 
     def prepare_run(self) -> None:
         """Check the state and the privileges before the first stream.

@@ -22,6 +22,10 @@ def test_label_is_a_column_of_all_records_and_keys(serving: Serving, version: st
     plain = sync(box, *names, version=version)
     labeled = sync(box, *names, version=version, account_label="acme")
     assert plain.counts == labeled.counts
+    assert {
+        row["account_label"]
+        for row in sync(box, version=version, account_label="a").rows("sync_audit")
+    } == {"a"}
     for one, other in zip(plain.messages, labeled.messages, strict=True):
         if one["type"] == "SCHEMA":
             assert other["key_properties"] == [*one["key_properties"], "account_label"]

@@ -28,7 +28,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     "tap_constantcontact.settings_validation": {"settings", "records", "meltano"},
     "tap_constantcontact.api": {"http"},
     "tap_constantcontact.sync_run": {
-        "api", "budget", "cache", "http", "records", "state", "terminal",
+        "api", "budget", "cache", "http", "records", "state", "sync_audit", "terminal",
     },
     "tap_constantcontact.client": {"sync_run", "http", "records"},
     "tap_constantcontact.list_requests": {"cache", "client", "http"},
@@ -37,6 +37,8 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "api_stream", "client", "list_requests", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.account_stream": {"stream", "http"},
+    "tap_constantcontact.sync_audit": set(),
+    "tap_constantcontact.audit_stream": {"api_stream", "stream", "estimate", "records"},
     "tap_constantcontact.contacts": {"stream", "estimate", "http", "records"},
     "tap_constantcontact.partitioned": {"stream", "list_requests", "http", "state"},
     "tap_constantcontact.refresh": {"cache", "sync_run", "state"},
@@ -49,13 +51,14 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "http", "state",
     },
     "tap_constantcontact.v2": {
-        "parent_stream", "child_stream", "account_stream", "contacts", "partitioned", "stream",
-        "refresh", "list_requests", "sync_run", "api", "estimate", "http", "records", "state",
+        "parent_stream", "child_stream", "account_stream", "audit_stream", "contacts",
+        "partitioned", "stream", "refresh", "list_requests", "sync_run", "api", "estimate",
+        "http", "records", "state",
     },
     "tap_constantcontact.v3": {
         "budget", "meltano", "shared_database", "shared_file", "parent_stream", "child_stream",
-        "account_stream", "contacts", "partitioned", "stream", "refresh", "list_requests",
-        "sync_run", "api", "cache", "estimate", "http", "records", "state",
+        "account_stream", "audit_stream", "contacts", "partitioned", "stream", "refresh",
+        "list_requests", "sync_run", "api", "cache", "estimate", "http", "records", "state",
     },
     "tap_constantcontact.exit_codes": {"budget", "http"},
     "tap_constantcontact.cli": {
@@ -65,9 +68,9 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
         "account_stream", "stream", "sync_run", "http", "records", "state",
     },
     "tap_constantcontact.tap": {
-        "budget", "cli", "environment", "exit_codes", "preflight", "meltano", "v2", "v3", "stream",
-        "sync_run", "estimate", "settings", "settings_validation", "http", "records", "state",
-        "terminal",
+        "audit_stream", "budget", "cli", "environment", "exit_codes", "preflight", "meltano",
+        "v2", "v3", "stream", "sync_run", "estimate", "settings", "settings_validation", "http",
+        "records", "state", "terminal",
     },
     "tap_constantcontact.__main__": {"tap"},
 }  # fmt: skip

@@ -260,7 +260,7 @@ per_source = pytest.mark.parametrize(
 
 def test_one_file_for_each_stream() -> None:
     assert sorted(path.name for path in SCHEMAS.iterdir()) == sorted(
-        f"{name}.json" for name in KEYS
+        f"{name}.json" for name in [*KEYS, "sync_audit"]
     )
 
 

@@ -393,8 +393,9 @@ def test_meltano_selects_all_that_the_catalog_has() -> None:
 def test_streams_that_cost_a_call_each_are_there_only_if_they_are_named() -> None:
     assert not selected_by_default() & set(settings.OPTIONAL_STREAMS["v2"])
     named = TapConstantContact(config={**GOOD, "optional_streams": ["contact_summaries"]})
-    assert set(named.streams) == selected_by_default() | {"contact_summaries"}
-    assert set(everything().streams) == selected_by_default() | set(settings.OPTIONAL_STREAMS["v2"])
+    default = selected_by_default() | {"sync_audit"}
+    assert set(named.streams) == default | {"contact_summaries"}
+    assert set(everything().streams) == default | set(settings.OPTIONAL_STREAMS["v2"])
 
 
 def test_the_environment_example_knows_the_same_settings() -> None:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from constantcontact_report.__main__ import main as write_report
 from helpers.report import BROWSER, Page, seen_by_browser
-from helpers.runner import environment
+from helpers.runner import environment, selected_by_default
 from helpers.warehouses import DuckDB, Warehouse, counts
 from test_pipelines import Pipeline
 
@@ -42,6 +42,7 @@ SAME_IN_BOTH = {
     "links": "url, clicks, unique_clicks, position",
     "lists": "name, contacts, active_contacts",
 }
+REPORTS = {f"campaign_{kind}" for kind in KINDS}
 DBT = str(Path(sys.executable).with_name("dbt"))
 
 pytestmark = pytest.mark.slow
@@ -258,6 +259,21 @@ def check_documented(transform: Transform) -> None:
     assert found == described
 
 
+def check_freshness(transform: Transform) -> None:
+    """Each stream was synced completely, in one run, and no record is missing."""
+    query = (
+        "select api_version, stream, last_outcome, last_verdict, runs, complete_runs,"
+        " current_until = last_run_at from {}_freshness"
+    )
+    found = {row[:2]: row[2:] for row in transform.query(query)}
+    assert found.keys() == {
+        (version, stream) for version in VERSIONS for stream in selected_by_default(version)
+    }
+    for key, (outcome, verdict, *runs) in found.items():
+        assert (outcome, *runs) == ("complete", 1, 1, True), key
+        assert verdict == "match" if key[1] in REPORTS else verdict == "unchecked", key
+
+
 def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: Warehouse) -> None:
     box = serving(contacts=120, campaigns=10, recipients=40, events=1, activities=2, resends=2)
     transform = Transform(warehouse, tmp_path)
@@ -289,6 +305,7 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
         )
         assert v2, mart
         assert v2 == v3, mart
+    check_freshness(transform)
     for schema in schemas.values():
         check_report(transform, schema, tmp_path)
     questions = re.findall(r"```sql\n(.*?);\n```", QUESTIONS.read_text(), re.DOTALL)

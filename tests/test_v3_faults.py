@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from helpers.fake_server import Answer, Scripted
 from helpers.faults import ends_with, respond, rewrite, sync_or_fail
-from helpers.runner import Collector, catalog, config, sync
+from helpers.runner import Collector, catalog, config, selected_by_default, sync
 from helpers.strategies import at_most
 from helpers.v3 import STREAMS, TRACKING, ids_of, read
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NOON = dt.datetime(2026, 1, 10, 12, tzinfo=dt.UTC)
 ERROR = {"error_key": "odd", "error_message": "An error."}
 DENIED = {"error_key": "access_denied", "error_message": "Request forbidden"}
-BY_DEFAULT = list(TapConstantContact(config={"api_version": "v3"}, validate_config=False).streams)
+BY_DEFAULT = sorted(selected_by_default("v3"))
 PARENTS = ["campaigns", "campaign_activities", *TRACKING]
 
 

@@ -73,12 +73,17 @@ class Failures:
             raise FatalAPIError(msg) from error
 
     @property
+    def streams(self) -> set[str]:
+        """Names of the streams with objects that failed."""
+        return {stream for stream, _ in self._failed}
+
+    @property
     def summary(self) -> str:
         """The failures and what happens next, in one line."""
         parts = []
         if count := len(self._failed):
             *_, reason = self._failed.values()
-            streams = ", ".join(sorted({stream for stream, _ in self._failed}))
+            streams = ", ".join(sorted(self.streams))
             objects = "1 object" if count == 1 else f"{count:,} objects"
             parts.append(f"{objects} could not be synced in the streams: {streams} ({reason}).")
         if self._skipped:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tap_constantcontact.stream import ConstantContactStream
 
 STREAMS = cast("dict[str, ConstantContactStream]", everything("v3").streams)
+# It comes from no endpoint.
+STREAMS = {name: stream for name, stream in STREAMS.items() if name != "sync_audit"}
 FAMILY = [name for name in STREAMS if name.startswith(("campaign", "event"))]
 TRACKING = [
     f"campaign_{kind}"

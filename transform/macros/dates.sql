@@ -6,3 +6,8 @@
     {{ return('cast(extract(isodow from ' ~ column ~ ') as ' ~ dbt.type_bigint() ~ ')') }}
 {% endmacro %}
 {% macro snowflake__constant_contact_weekday(column) %}{{ return('dayofweekiso(' ~ column ~ ')') }}{% endmacro %}
+
+{#- The start of the build, in UTC: all models of a build have the same time. -#}
+{% macro constant_contact_now() %}
+    {{ return("cast('" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S') ~ "' as timestamp)") }}
+{% endmacro %}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_constantcontact.audit_stream import SyncAuditStream
 from tap_constantcontact.v2.streams.account import Account, AccountEmails
 from tap_constantcontact.v2.streams.activities import Activities
 from tap_constantcontact.v2.streams.campaigns import (
@@ -71,4 +72,5 @@ IN_ORDER: tuple[type[ConstantContactStream], ...] = (
     ContactActivity,
     ContactSummaries,
     ContactCampaignSummaries,
+    SyncAuditStream,
 )

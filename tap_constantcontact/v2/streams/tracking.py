@@ -87,7 +87,15 @@ class TrackingStream(CampaignChildStream):
 
     @override
     def fetch_child_records(self) -> Iterable[Record]:
-        yield from super().fetch_child_records()
+        received, contacts = 0, set()
+        for row in super().fetch_child_records():
+            received += 1
+            contacts.add(row.get("contact_id"))
+            yield row
+        is_complete = not self.task.due[self.name]
+        if is_complete and self._counter is not None:
+            count = received if self.counts_records else len(contacts)
+            self.run.audit.compare(self.name, reported=self._counter, received=count)
         if self.refresh.gate:
             self._keep_counter()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_constantcontact.audit_stream import SyncAuditStream
 from tap_constantcontact.v3.streams.account import Account, AccountEmails
 from tap_constantcontact.v3.streams.activities import Activities
 from tap_constantcontact.v3.streams.campaign_activities import (
@@ -90,4 +91,5 @@ IN_ORDER: tuple[type[ConstantContactStream], ...] = (
     ContactSummaries,
     ContactCampaignSummaries,
     SmsEngagement,
+    SyncAuditStream,
 )

@@ -72,19 +72,26 @@ class TrackingStream(ActivityChildStream):
 
     @override
     def fetch_child_records(self) -> Iterable[Record]:
-        self._records_read = 0
+        self._records_read = self._reports_read = 0
         yield from super().fetch_child_records()
         count = self.task.parent.counters.get(self.refresh.kind)
         if count and not self._records_read and self.is_in_window:
             self.warn_about_missing_records()
+        is_complete = self._reports_read == len(self.child_contexts(self.task))
+        if count is not None and is_complete:
+            self.run.audit.compare(self.name, reported=count, received=self._records_read)
 
     @override
     def parse_response(self, response: requests.Response) -> Iterable[Record]:
-        self._records_read += len(self.parser.read(response).rows)
-        return super().parse_response(response)
+        for row in super().parse_response(response):
+            self._records_read += 1
+            yield row
+        self._reports_read += self.parser.read(response).next_link is None
 
-    # Records of all activities of the current campaign, older ones included.
+    # Records of all activities of the current campaign, older ones included, and the number of
+    # activities whose reports were read to their end.
     _records_read = 0
+    _reports_read = 0
 
     @override
     def should_stop_pagination(

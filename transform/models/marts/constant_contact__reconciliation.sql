@@ -8,6 +8,10 @@ with reported as (
     select * from {{ ref('stg_constant_contact__reported_counters') }}
 ),
 
+freshness as (
+    select * from {{ ref('constant_contact__freshness') }}
+),
+
 activity as (
     select * from {{ ref('constant_contact__activity') }}
 ),
@@ -46,6 +50,8 @@ compared as (
         coalesce(counted.{{ metric }}, 0) as counted,
         reported.{{ metric }} as reported,
         reported.reported_as_of,
+        freshness.current_until,
+        freshness.last_outcome,
         synced.activity_type is not null as is_synced
     from reported
     left join counted
@@ -54,6 +60,10 @@ compared as (
     left join synced
         on reported.source_relation = synced.source_relation
         and synced.activity_type = '{{ type }}'
+    left join freshness
+        on reported.source_relation = freshness.source_relation
+        and reported.api_version = freshness.api_version
+        and freshness.stream = 'campaign_{{ type }}s'
     where reported.{{ metric }} is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -73,5 +83,12 @@ select
         when counted < reported then 'short'
         else 'over'
     end as verdict,
-    reported_as_of
+    case
+        when counted >= reported then null
+        when not is_synced then 'The stream is not synced.'
+        when last_outcome <> 'complete' then 'The last run was not complete: ' || last_outcome || '.'
+        when current_until < reported_as_of then 'The counter is newer than the last sync.'
+    end as reason,
+    reported_as_of,
+    current_until
 from compared
