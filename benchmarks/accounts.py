@@ -86,11 +86,11 @@ class Fleet:
         self.codes[code] += 1
         return code
 
-    def share(self, *, backfills: bool = False) -> dict[str, int]:
+    def share(self, *, rest: bool = False) -> dict[str, int]:
         """Lease the budget to the accounts."""
         with closing(open_store(self.store)) as store:
             (key,) = store.keys()
-            shares = share_of_key(store.usage(key), (), backfills=backfills)
+            shares = share_of_key(store.usage(key), (), rest=rest)
             store.lease(key, shares, 86_400)
         return shares
 
@@ -99,6 +99,17 @@ class Fleet:
         with closing(open_store(self.store)) as store:
             (key,) = store.keys()
             return store.usage(key)
+
+    def sync_shares(self, workers: int) -> int:
+        """Share out the budget and run the tap, in rounds, until nothing is left or to do."""
+        rounds = 0
+        while self.usage().left or not rounds:
+            shares = self.share(rest=rounds > 0)
+            if not (granted := [label for label, share in shares.items() if share]):
+                break
+            self.sync_all(granted, workers)
+            rounds += 1
+        return rounds
 
     def sync_all(self, labels: list[str], workers: int) -> None:
         """Run the tap for accounts, in a pool of workers."""
@@ -163,13 +174,7 @@ def first_loads(accounts: int, workers: int = 4) -> None:
             current = [
                 label for label, each in group.usage().accounts.items() if each.backfill == 0
             ]
-            shares = group.share()
-            group.sync_all([label for label, share in shares.items() if share], workers)
-            rounds = 1
-            while group.usage().left and group.missing():
-                shares = group.share(backfills=True)
-                group.sync_all([label for label, share in shares.items() if share], 1)
-                rounds += 1
+            rounds = group.sync_shares(workers)
             usage = group.usage()
             stale = [label for label in current if usage.accounts[label].waiting_since < began]
             report(
@@ -197,10 +202,9 @@ def day_after(accounts: int, workers: int = 4) -> None:
         report(first_loads=len(group.calls()), codes=group.codes)
         a_day_passes(group)
         before, group.codes = len(group.calls()), Counter()
-        group.share()
         group.per_second = 4
         began = time.time()
-        group.sync_all(list(group.boxes), workers)
+        group.sync_shares(workers)
         seconds = time.time() - began
         calls = group.calls()[before:]
         at = [call.at for call in calls]

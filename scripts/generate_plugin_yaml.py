@@ -20,6 +20,7 @@ COMMANDS = {
     "login": "Log in once, on any device. The tap keeps and refreshes the tokens.",
     "status": "Show the account, token expiry and accessible streams.",
     "logout": "Delete stored tokens.",
+    "plan": "Estimate the number of API requests of a first run.",
 }
 REPOSITORY = "https://github.com/tap-constantcontact/tap-constantcontact"
 RAW = "https://raw.githubusercontent.com/tap-constantcontact/tap-constantcontact/main"

@@ -161,7 +161,7 @@ def friendly_errors(logger: logging.Logger) -> Iterator[None]:
     except ConfigValidationError as error:
         exit_with(logger, *error.errors, code=exit_codes.CONFIGURATION)
     except (FatalAPIError, RetriableAPIError, requests.RequestException, OutputError) as error:
-        exit_with(logger, str(error), code=_exit_code(error))
+        exit_with(logger, str(error), code=exit_code(error))
     except ValueError as error:
         # The SDK reads JSON with simplejson, whose error is a class of its own.
         if type(error).__name__ != "JSONDecodeError":
@@ -170,7 +170,8 @@ def friendly_errors(logger: logging.Logger) -> Iterator[None]:
         exit_with(logger, message, code=exit_codes.CONFIGURATION)
 
 
-def _exit_code(error: Exception) -> int:
+def exit_code(error: Exception) -> int:
+    """Return the exit code for an error that ends the command."""
     if isinstance(error, (TokenResponseLostError, ThrottledError)):
         return exit_codes.TRY_LATER
     if isinstance(error, SignInError):

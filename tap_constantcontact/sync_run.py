@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
     from tap_constantcontact.api import Api
+    from tap_constantcontact.budget.base import RunOutcome
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
     from tap_constantcontact.http.shutdown import ShutdownRequest
 
@@ -238,11 +239,11 @@ class SyncRun:
         result: Mapping[str, Any] = self._tap.state.get("bookmarks", {}).get(stream, {})
         return result
 
-    def close(self, *, is_complete: bool) -> None:
+    def close(self, outcome: RunOutcome) -> None:
         """Close the session, and store the result of the run in the budget store."""
         self.rate_limiter.return_unused()
         with contextlib.suppress(BudgetStoreError):  # A run does not fail after its last record.
-            self.rate_limiter.budget.note_run(self.session.calls, is_complete=is_complete)
+            self.rate_limiter.budget.note_run(self.session.calls, outcome)
         self.session.close()
 
     def write_state(self) -> None:

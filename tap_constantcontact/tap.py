@@ -21,9 +21,10 @@ from typing_extensions import override
 
 from tap_constantcontact import cli, environment, exit_codes, settings, settings_validation
 from tap_constantcontact.audit_stream import SyncAuditStream
-from tap_constantcontact.budget.base import DAILY_QUOTA
+from tap_constantcontact.budget.base import DAILY_QUOTA, RunOutcome
 from tap_constantcontact.estimate import StreamEstimate, SyncEstimate
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
+from tap_constantcontact.http.retries import QuotaExhaustedError
 from tap_constantcontact.http.shutdown import ShutdownRequest, SyncStopped
 from tap_constantcontact.preflight import Preflight
 from tap_constantcontact.records.mapping import map_fault
@@ -185,24 +186,29 @@ class TapConstantContact(Tap):
         Raises:
             FatalAPIError: The API failed. Everything read so far counts.
         """
-        is_complete = False
+        outcome = RunOutcome.FAILED
         try:
             self.prepare_run()
             self.run.prefetch(list(self._api_streams.values()))
             super().sync_all()
-            is_complete = True
+            outcome = RunOutcome.COMPLETE
         except SyncStopped as stopped:
+            outcome = RunOutcome.INTERRUPTED
             self._sync_audit()
             self.run.write_last_state()
             self.logger.warning("%s The next run resumes from here.", stopped)
-        except FatalAPIError:
+        except FatalAPIError as error:
+            if cli.exit_code(error) == exit_codes.CREDENTIALS:
+                outcome = RunOutcome.LOGIN_REQUIRED
+            elif isinstance(error, QuotaExhaustedError):
+                outcome = RunOutcome.INTERRUPTED
             self._sync_audit()
             raise
         finally:
             if isinstance(self.message_writer, BufferedMessageWriter):
                 self.message_writer.flush()
             self.run.progress.finish()
-            self.run.close(is_complete=is_complete)
+            self.run.close(outcome)
             self._log_summary()
         if fault := self.run.api.authenticator.fault:
             raise SignInError(fault)

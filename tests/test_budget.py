@@ -25,6 +25,7 @@ from tap_constantcontact.budget.base import (
     BudgetStore,
     BudgetStoreError,
     LeaseEndedError,
+    RunOutcome,
     SlotRequest,
     Slots,
     Usage,
@@ -89,7 +90,9 @@ operations = st.lists(
         st.tuples(st.just("reserve"), leased_slots),
         st.tuples(st.just("lease"), leases),
         st.tuples(st.just("exhaust"), st.none()),
-        st.tuples(st.just("run"), st.tuples(labels, st.integers(1, 30), st.booleans())),
+        st.tuples(
+            st.just("run"), st.tuples(labels, st.integers(0, 30), st.sampled_from(RunOutcome))
+        ),
         st.tuples(st.just("estimate"), st.tuples(labels, st.integers(1, 90))),
     ),
     max_size=12,
@@ -109,8 +112,7 @@ def results(store: BudgetStore, key: str, steps: list[Operation]) -> list[Any]:
             assert slots is None or 0 <= slots.wait <= 1
             found.append(slots and slots.left)
         elif name == "run":
-            account, requests, is_complete = value
-            store.note_run(key, account, requests, is_complete=is_complete)
+            store.note_run(key, *value)
         elif name == "estimate":
             store.note_estimate(key, *value)
         elif name == "lease":
@@ -431,14 +433,14 @@ def test_command_leases_current_data_first_and_the_rest_to_the_longest_waiting(
     with closing(open_store(place)) as store:
         for label in ("synced", "new", "newer"):
             store.open("key", label, 1000)
-        store.note_run("key", "synced", 40, is_complete=True)
-        store.note_run("key", "synced", 40, is_complete=True)
+        store.note_run("key", "synced", 40, RunOutcome.COMPLETE)
+        store.note_run("key", "synced", 40, RunOutcome.COMPLETE)
         store.note_estimate("key", "new", 400)
     assert typed(place, "unknown", "synced", "new", "newer", "other") == ["newer", "other"]
     assert typed(place, "share") == {"synced": 80, "new": 600, "newer": 320}
     with closing(open_store(place)) as store:
-        store.note_run("key", "new", 400, is_complete=True)
-    assert typed(place, "share", "--backfills") == {"newer": 920}
+        store.note_run("key", "new", 400, RunOutcome.COMPLETE)
+    assert typed(place, "share", "--rest") == {"newer": 920}
     shown = typed(place, "show", "--json")[0]
     assert (shown["limit"], shown["used"], shown["left"]) == (1000, 0, 0)
     assert shown["accounts"]["newer"] == {
@@ -446,9 +448,24 @@ def test_command_leases_current_data_first_and_the_rest_to_the_longest_waiting(
         "leased": 920,
         "synced_at": None,
         "backfill": None,
+        "outcome": None,
     }
     table = CliRunner().invoke(main, ["--store", place, "show"]).stdout
     assert "0 of 1,000 requests today, 0 left" in table
+
+
+def test_accounts_that_fail_do_not_keep_others_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "budget.json"
+    store = FileStore(path)
+    for label in ("ended", "failing", "new"):
+        store.open("key", label, 1000)
+    assert typed(str(path), "share") == {"ended": 1000, "failing": 0, "new": 0}
+    store.note_run("key", "ended", 1, RunOutcome.LOGIN_REQUIRED)
+    store.note_estimate("key", "failing", 900)
+    store.note_run("key", "failing", 4, RunOutcome.FAILED)
+    assert typed(str(path), "share") == {"ended": 20, "failing": 0, "new": 980}
+    store.note_estimate("key", "new", 200)
+    assert typed(str(path), "share", "--rest") == {"ended": 20, "failing": 680, "new": 300}
 
 
 def test_complete_run_returns_its_lease(serving: Serving, tmp_path: Path) -> None:
@@ -467,6 +484,34 @@ def test_complete_run_returns_its_lease(serving: Serving, tmp_path: Path) -> Non
     before = len(box.calls)
     sync(box, **options)
     assert used(path).accounts["one"].current == len(box.calls) - before
+
+
+@pytest.mark.parametrize(
+    ("settings", "faults", "outcome"),
+    [
+        ({}, FaultConfig(), "complete"),
+        ({"max_requests": 3}, FaultConfig(), "interrupted"),
+        ({}, FaultConfig(quota=3), "interrupted"),
+        ({"access_token": "another"}, FaultConfig(), "login required"),
+        ({"api_version": "v3", "client_id": "x"}, FaultConfig(), "login required"),
+    ],
+)
+def test_store_says_how_the_last_run_ended(
+    serving: Serving,
+    tmp_path: Path,
+    settings: dict[str, Any],
+    faults: FaultConfig,
+    outcome: str,
+) -> None:
+    box = serving(faults=faults)
+    where = str(tmp_path / "budget.json")
+    version = settings.get("api_version", "v2")
+    given = config(box, version, budget_store=where, account_label="one") | settings
+    if "client_id" in settings:
+        del given["access_token"]
+        given["token_store"] = str(tmp_path / "tokens.json")
+    command(tmp_path, given)
+    assert typed(where, "show", "--json")[0]["accounts"]["one"]["outcome"] == outcome
 
 
 def test_command_without_a_store_is_one_line() -> None:

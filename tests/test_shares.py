@@ -14,6 +14,7 @@ demands = st.lists(
         Demand,
         account=st.text("abcdef", min_size=1, max_size=3),
         current=st.integers(0, 60),
+        spare=st.integers(0, 60),
         backfill=st.integers(0, 900),
         waiting=st.floats(0, 1e6),
     ),
@@ -23,13 +24,17 @@ demands = st.lists(
 budgets = st.integers(0, 5_000)
 
 
+def need_of(demand: Demand) -> int:
+    return demand.current + demand.spare + demand.backfill
+
+
 @given(demands, budgets)
 def test_shares_sum_up_to_the_budget_or_the_need(needs: list[Demand], budget: int) -> None:
     shares = share_out(needs, budget)
     assert shares.keys() == {each.account for each in needs}
-    assert sum(shares.values()) == min(budget, sum(each.current + each.backfill for each in needs))
+    assert sum(shares.values()) == min(budget, sum(map(need_of, needs)))
     for each in needs:
-        assert 0 <= shares[each.account] <= each.current + each.backfill
+        assert 0 <= shares[each.account] <= need_of(each)
 
 
 @given(demands, budgets)
@@ -48,8 +53,10 @@ def test_longest_waiting_account_comes_first(needs: list[Demand], budget: int) -
                 continue
             if shares[one.account] < one.current:
                 assert shares[other.account] == 0
-            elif shares[one.account] < one.current + one.backfill:
+            elif shares[one.account] < one.current + one.spare:
                 assert shares[other.account] <= other.current
+            elif shares[one.account] < need_of(one):
+                assert shares[other.account] <= other.current + other.spare
 
 
 @given(demands, budgets, st.integers(0, 500))
@@ -67,16 +74,13 @@ def test_order_of_accounts_does_not_matter(needs: list[Demand]) -> None:
 def test_no_account_starves(needs: list[Demand], budget: int) -> None:
     """Day after day, accounts that got nothing wait longer, until each has all that it needs."""
     open_needs = {each.account: each for each in needs}
-    total = sum(each.current + each.backfill for each in needs)
-    for _ in range(total // budget + 1):
-        shares = share_out(list(open_needs.values()), budget)
-        for account, share in shares.items():
-            need = open_needs[account]
-            left = max(0, share - need.current)
-            open_needs[account] = replace(
-                need,
-                current=max(0, need.current - share),
-                backfill=need.backfill - left,
-                waiting=need.waiting + 86_400,
-            )
-    assert not any(each.current + each.backfill for each in open_needs.values())
+    for _ in range(sum(map(need_of, needs)) // budget + 1):
+        for account, share in share_out(list(open_needs.values()), budget).items():
+            need, left = open_needs[account], share
+            parts = {}
+            for kind in ("current", "spare", "backfill"):
+                used = min(left, getattr(need, kind))
+                parts[kind] = getattr(need, kind) - used
+                left -= used
+            open_needs[account] = replace(need, **parts, waiting=need.waiting + 86_400)
+    assert not any(map(need_of, open_needs.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,24 @@ DAY_SECONDS = 86_400
 MAX_QUEUED_SLOTS = 1_000
 # The first run says little about the next one.
 _CURRENT_AFTER_BACKFILL = 50
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    #: All streams are synced.
+    COMPLETE = "complete"
+    #: It ended early, by a signal or because its requests were exhausted.
+    INTERRUPTED = "interrupted"
+    #: It ended with an error.
+    FAILED = "failed"
+    #: The API rejected the credentials: a person has to log in.
+    LOGIN_REQUIRED = "login required"
+
+    @property
+    def returns_lease(self) -> bool:
+        """True if a retry on the same day would be of no use."""
+        return self in {RunOutcome.COMPLETE, RunOutcome.LOGIN_REQUIRED}
 
 
 class BudgetStoreError(FatalAPIError):
@@ -84,6 +103,7 @@ class AccountUsage:
             not estimated.
         waiting_since: End of its last complete run, or its first use of the store; in seconds since
             1970.
+        outcome: How its last run ended; empty if there was none.
     """
 
     used: int = 0
@@ -91,6 +111,7 @@ class AccountUsage:
     current: int = 0
     backfill: int | None = None
     waiting_since: float = 0.0
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,20 +145,21 @@ def estimated_demand(before: AccountUsage, requests: int) -> tuple[int, int | No
 
 
 def demand_after(
-    before: AccountUsage, requests: int, *, is_complete: bool
+    before: AccountUsage, requests: int, outcome: RunOutcome
 ) -> tuple[int, int | None]:
     """Return the demand of an account after a run: `current` and `backfill` of its usage.
 
     Args:
         before: The usage before the run.
         requests: Number of requests of the run.
-        is_complete: Whether all streams are synced.
+        outcome: How it ended.
     """
-    if is_complete:
+    if outcome is RunOutcome.COMPLETE:
         was_first = before.backfill != 0
         return (min(requests, _CURRENT_AFTER_BACKFILL) if was_first else requests), 0
     if before.backfill == 0:
-        return max(before.current, 2 * requests), 0
+        is_short = outcome is RunOutcome.INTERRUPTED
+        return (max(before.current, 2 * requests) if is_short else before.current), 0
     if before.backfill is None:
         return before.current, None
     return before.current, max(1, before.backfill - requests)
@@ -210,14 +232,14 @@ class BudgetStore(ABC):
         """
 
     @abstractmethod
-    def note_run(self, key: str, account: str, requests: int, *, is_complete: bool) -> None:
+    def note_run(self, key: str, account: str, requests: int, outcome: RunOutcome) -> None:
         """Store the result of a run. A complete one returns its lease.
 
         Args:
             key: Hash of the key.
             account: Label of the account.
             requests: Number of requests of the run.
-            is_complete: Whether all streams are synced.
+            outcome: How it ended.
 
         Raises:
             BudgetStoreError: The store cannot be used.
@@ -313,14 +335,15 @@ class Budget:
             self.open()
             self._store.note_estimate(self._key, self._account, requests)
 
-    def note_run(self, requests: int, *, is_complete: bool) -> None:
+    def note_run(self, requests: int, outcome: RunOutcome) -> None:
         """Store the result of the run. A complete one returns its lease.
 
         Raises:
             BudgetStoreError: The store cannot be used.
         """
-        if self._account and requests:
-            self._store.note_run(self._key, self._account, requests, is_complete=is_complete)
+        if self._account:
+            self.open()
+            self._store.note_run(self._key, self._account, requests, outcome)
 
     def close(self) -> None:
         """Release connections."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_constantcontact.budget.base import BudgetStoreError, Usage
+from tap_constantcontact.budget.base import DAY_SECONDS, BudgetStoreError, RunOutcome, Usage
 from tap_constantcontact.budget.selection import open_store
 from tap_constantcontact.budget.shares import Demand, share_out
 
@@ -38,10 +38,14 @@ def main(context: click.Context, store: str) -> None:
     context.obj = store
 
 
+_LINES = click.option("--lines", is_flag=True, help="Print labels, one per line, and no JSON.")
+
+
 @main.command()
+@_LINES
 @click.argument("accounts", nargs=-1)
 @click.pass_obj
-def unknown(store: str, accounts: tuple[str, ...]) -> None:
+def unknown(store: str, lines: bool, accounts: tuple[str, ...]) -> None:  # noqa: FBT001 - click's way
     """Print the accounts whose demand is unknown, as JSON.
 
     `tap-constantcontact --plan` estimates it, and stores the estimate.
@@ -53,15 +57,23 @@ def unknown(store: str, accounts: tuple[str, ...]) -> None:
             for label, usage in opened.usage(key).accounts.items()
             if usage.backfill is not None
         }
-    click.echo(json.dumps([label for label in accounts if label not in known]))
+    labels = [label for label in accounts if label not in known]
+    click.echo("\n".join(labels) if lines else json.dumps(labels))
 
 
 @main.command()
 @click.option("--hours", default=24.0, help="Duration of the leases. They end at 00:00 UTC.")
-@click.option("--backfills", is_flag=True, help="Only for accounts that are not synced yet.")
+@_LINES
+@click.option("--rest", is_flag=True, help="Only for accounts without a complete run today.")
 @click.argument("accounts", nargs=-1)
 @click.pass_obj
-def share(store: str, hours: float, backfills: bool, accounts: tuple[str, ...]) -> None:  # noqa: FBT001 - click's way
+def share(
+    store: str,
+    hours: float,
+    rest: bool,  # noqa: FBT001 - click's way
+    lines: bool,  # noqa: FBT001
+    accounts: tuple[str, ...],
+) -> None:
     """Lease the budget of today to accounts, and print their shares as JSON.
 
     Without ACCOUNTS, to all accounts of the store. Current data comes first, then backfills; in
@@ -70,10 +82,11 @@ def share(store: str, hours: float, backfills: bool, accounts: tuple[str, ...]) 
     shares: dict[str, int] = {}
     with _opened(store) as opened:
         for key in opened.keys():  # noqa: SIM118 - no dictionary
-            leased = share_of_key(opened.usage(key), accounts, backfills=backfills)
+            leased = share_of_key(opened.usage(key), accounts, rest=rest)
             opened.lease(key, leased, hours * 3600)
             shares |= {label: shares.get(label, 0) + share for label, share in leased.items()}
-    click.echo(json.dumps(shares))
+    granted = [label for label, requests in shares.items() if requests]
+    click.echo("\n".join(granted) if lines else json.dumps(shares))
 
 
 @main.command()
@@ -95,18 +108,20 @@ def _opened(store: str) -> Iterator[BudgetStore]:
         raise click.ClickException(str(error)) from None
 
 
-def share_of_key(usage: Usage, accounts: Sequence[str], *, backfills: bool) -> dict[str, int]:
+def share_of_key(usage: Usage, accounts: Sequence[str], *, rest: bool) -> dict[str, int]:
     """Return the shares of the accounts of a key.
 
     Args:
         usage: The usage of the key.
         accounts: Labels; none for all accounts.
-        backfills: Whether to leave out accounts that have been synced.
+        rest: Whether to leave out accounts with a complete run today.
     """
+    today = time.time() // DAY_SECONDS * DAY_SECONDS
     chosen = {
         label: each
         for label, each in usage.accounts.items()
-        if (not accounts or label in accounts) and not (backfills and each.backfill == 0)
+        if (not accounts or label in accounts)
+        and not (rest and each.backfill == 0 and each.waiting_since >= today)
     }
     budget = (usage.left or 0) + sum(each.leased or 0 for each in chosen.values())
     return share_out([demand_of(label, each, budget) for label, each in chosen.items()], budget)
@@ -120,9 +135,15 @@ def demand_of(label: str, usage: AccountUsage, budget: int) -> Demand:
         usage: Its usage.
         budget: Number of requests to share out: the demand of a backfill that is not estimated.
     """
-    current = math.ceil(_MARGIN * usage.current) + _EXTRA_REQUESTS if usage.backfill == 0 else 0
+    if usage.outcome == RunOutcome.LOGIN_REQUIRED:
+        return Demand(label, current=_EXTRA_REQUESTS)  # Enough to find out if someone logged in.
+    is_synced = usage.backfill == 0
+    spare = math.ceil((_MARGIN - 1) * usage.current) + _EXTRA_REQUESTS if is_synced else 0
     backfill = budget if usage.backfill is None else math.ceil(_MARGIN * usage.backfill)
-    return Demand(label, current, backfill, time.time() - usage.waiting_since)
+    # An account that fails every day must not keep the others waiting.
+    has_failed = usage.outcome == RunOutcome.FAILED
+    waiting = 0.0 if has_failed else time.time() - usage.waiting_since
+    return Demand(label, usage.current if is_synced else 0, spare, backfill, waiting)
 
 
 def _as_dict(usage: Usage) -> dict[str, Any]:
@@ -142,6 +163,7 @@ def _account(usage: AccountUsage) -> dict[str, Any]:
         "leased": usage.leased,
         "synced_at": f"{since:%Y-%m-%dT%H:%M:%SZ}" if is_synced else None,
         "backfill": usage.backfill,
+        "outcome": usage.outcome or None,
     }
 
 
@@ -149,7 +171,7 @@ def _table(usages: Sequence[Usage]) -> str:
     lines = []
     for usage in usages:
         lines.append(f"{usage.used:,} of {usage.limit:,} requests today, {usage.left:,} left")
-        rows = [("account", "used", "leased", "last complete sync", "to backfill")]
+        rows = [("account", "used", "leased", "last complete sync", "to backfill", "last run")]
         for label, each in _as_dict(usage)["accounts"].items():
             left = each["backfill"]
             rows.append(
@@ -159,6 +181,7 @@ def _table(usages: Sequence[Usage]) -> str:
                     "" if each["leased"] is None else f"{each['leased']:,}",
                     each["synced_at"] or "never",
                     "unknown" if left is None else f"{left:,}" if left else "",
+                    each["outcome"] or "",
                 )
             )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -17,6 +17,7 @@ from tap_constantcontact.budget.base import (
     BudgetExhaustedError,
     BudgetStore,
     BudgetStoreError,
+    RunOutcome,
     SlotRequest,
     Slots,
     Usage,
@@ -84,6 +85,7 @@ class DatabaseStore(BudgetStore):
             sa.Column("current", sa.Integer, nullable=False),
             sa.Column("backfill", sa.Integer),
             sa.Column("waiting_since", sa.Double, nullable=False),
+            sa.Column("outcome", sa.String(20), nullable=False),
         )
 
     @cached_property
@@ -156,6 +158,7 @@ class DatabaseStore(BudgetStore):
             "account": account,
             "allowed": 0 if account else DAILY_QUOTA,
             "waiting_since": self._now,
+            "outcome": "",
             **dict.fromkeys(("used", "next_at", "ends_at", "day", "current"), 0),
         }
         if connection.execute(sa.select(self._table.c.used).where(self._is(key, account))).first():
@@ -176,7 +179,7 @@ class DatabaseStore(BudgetStore):
         is_open = table.c.ends_at > self._now
         leased = sa.case((is_open, table.c.allowed - _today_or_zero(table, self._today)))
         used = _today_or_zero(table, self._today)
-        demand = (table.c.current, table.c.backfill, table.c.waiting_since)
+        demand = (table.c.current, table.c.backfill, table.c.waiting_since, table.c.outcome)
         columns = (table.c.account, table.c.allowed, used, leased, *demand)
         usage = Usage()
         accounts = {}
@@ -313,13 +316,15 @@ class DatabaseStore(BudgetStore):
             connection.execute(self._table.update().where(self._is(key, account)).values(**values))
 
     @override
-    def note_run(self, key: str, account: str, requests: int, *, is_complete: bool) -> None:
+    def note_run(self, key: str, account: str, requests: int, outcome: RunOutcome) -> None:
         with self._connect() as connection:
             before = self._usage(connection, key).accounts[account]
-            current, backfill = demand_after(before, requests, is_complete=is_complete)
-            values: dict[str, Any] = {"current": current, "backfill": backfill}
-            if is_complete:
-                values |= {"waiting_since": self._now, "ends_at": 0.0}
+            current, backfill = demand_after(before, requests, outcome)
+            values: dict[str, Any] = {"current": current, "backfill": backfill, "outcome": outcome}
+            if outcome is RunOutcome.COMPLETE:
+                values["waiting_since"] = self._now
+            if outcome.returns_lease:
+                values["ends_at"] = 0.0
             connection.execute(self._table.update().where(self._is(key, account)).values(**values))
 
     @override

@@ -20,6 +20,7 @@ from tap_constantcontact.budget.base import (
     BudgetExhaustedError,
     BudgetStore,
     BudgetStoreError,
+    RunOutcome,
     SlotRequest,
     Slots,
     Usage,
@@ -46,6 +47,7 @@ class AccountLedger:
         current: See `AccountUsage`.
         backfill: See `AccountUsage`.
         waiting_since: See `AccountUsage`.
+        outcome: See `AccountUsage`.
     """
 
     used: int = 0
@@ -54,6 +56,7 @@ class AccountLedger:
     current: int = 0
     backfill: int | None = None
     waiting_since: float = 0.0
+    outcome: str = ""
 
     def leased(self, now: float) -> int | None:
         """Return the number of requests left of the lease; None if none is open."""
@@ -62,7 +65,12 @@ class AccountLedger:
     def usage(self, now: float) -> AccountUsage:
         """Return the requests of the account."""
         return AccountUsage(
-            self.used, self.leased(now), self.current, self.backfill, self.waiting_since
+            self.used,
+            self.leased(now),
+            self.current,
+            self.backfill,
+            self.waiting_since,
+            self.outcome,
         )
 
 
@@ -205,14 +213,15 @@ class LedgerStore(BudgetStore):
             kept.current, kept.backfill = estimated_demand(kept.usage(now), requests)
 
     @override
-    def note_run(self, key: str, account: str, requests: int, *, is_complete: bool) -> None:
+    def note_run(self, key: str, account: str, requests: int, outcome: RunOutcome) -> None:
         with self._ledger(key) as (ledger, now):
             kept = ledger.account(account, now)
-            kept.current, kept.backfill = demand_after(
-                kept.usage(now), requests, is_complete=is_complete
-            )
-            if is_complete:
-                kept.waiting_since, kept.ends_at = now, 0.0
+            kept.current, kept.backfill = demand_after(kept.usage(now), requests, outcome)
+            kept.outcome = outcome
+            if outcome is RunOutcome.COMPLETE:
+                kept.waiting_since = now
+            if outcome.returns_lease:
+                kept.ends_at = 0.0
 
     @override
     def exhaust(self, key: str) -> None:

@@ -15,13 +15,15 @@ class Demand:
 
     Attributes:
         account: Its label.
-        current: Number of requests for streams that have been synced before.
+        current: Number of requests of a run, if the account has been synced before.
+        spare: Number of requests by which such a run may exceed that.
         backfill: Number of requests for a first sync, or for the rest of one.
         waiting: Seconds since the account was current, or since it was added.
     """
 
     account: str
     current: int = 0
+    spare: int = 0
     backfill: int = 0
     waiting: float = 0.0
 
@@ -29,9 +31,9 @@ class Demand:
 def share_out(demands: Sequence[Demand], budget: int) -> dict[str, int]:
     """Share out a budget.
 
-    Current data comes first, for everyone. If the budget does not suffice for it, the accounts that
-    have waited longest get theirs. What is left goes to backfills one after the other, so that as
-    many as possible are finished: again, those that have waited longest come first.
+    Current data comes first, for everyone, then spare requests, then backfills. If the budget does
+    not suffice, the accounts that have waited longest get theirs. So backfills come one after the
+    other, and as many as possible are finished.
 
     Args:
         demands: By account, each once.
@@ -44,10 +46,9 @@ def share_out(demands: Sequence[Demand], budget: int) -> dict[str, int]:
     shares = {demand.account: 0 for demand in demands}
     left = max(0, budget)
     longest_first = sorted(demands, key=lambda demand: (-demand.waiting, demand.account))
-    for demand in longest_first:
-        shares[demand.account] += (given := min(left, max(0, demand.current)))
-        left -= given
-    for demand in longest_first:
-        shares[demand.account] += (given := min(left, max(0, demand.backfill)))
-        left -= given
+    for kind in ("current", "spare", "backfill"):
+        for demand in longest_first:
+            given = min(left, max(0, getattr(demand, kind)))
+            shares[demand.account] += given
+            left -= given
     return shares
