@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -9,6 +10,7 @@ import pytest
 from constantcontact_report.__main__ import main
 from constantcontact_report.figures import verdict
 from constantcontact_report.page import cell
+from helpers.report import Page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,3 +98,87 @@ def test_the_verdict_names_what_is_short() -> None:
     )
     assert verdict([row("opens", 0, 9, not_synced=4)])[0] is False
     assert verdict([])[0] is False
+
+
+# -- overview of accounts -------------------------------------------------------------------
+
+FRESHNESS = """
+    create table constant_contact__freshness as select * from (values
+        ('s/good', 'contacts', 2, timestamp '2026-11-28 05:00', 'complete', 'unchecked', 30,
+            timestamp '2026-11-28 05:00'),
+        ('s/good', 'library', null, null, 'unauthorized', 'unchecked', 1,
+            timestamp '2026-11-28 05:00'),
+        ('s/old', 'contacts', 50, timestamp '2026-11-26 05:00', 'interrupted', 'unchecked', 3,
+            timestamp '2026-11-28 05:00'),
+        ('s/short', 'campaign_sends', 2, timestamp '2026-11-28 05:00', 'complete', 'missing', 5,
+            timestamp '2026-11-28 05:00'),
+        ('s/new', 'campaigns', null, null, 'interrupted', 'unchecked', 90,
+            timestamp '2026-11-28 05:00')
+    ) as t (source_relation, stream, hours_behind, current_until, last_outcome, last_verdict,
+        requests_last_day, last_run_at);
+    create table constant_contact__contacts as
+        select 's/good' as source_relation, 'active' as status from range(1234);
+    create table constant_contact__mailings as
+        select 's/good' as source_relation, timestamp '2026-11-27 10:00' as last_sent_at;
+    create table constant_contact__campaigns (source_relation varchar);
+"""
+BUDGET = [
+    {
+        "limit": 10_000,
+        "used": 4_321,
+        "left": 0,
+        "accounts": {
+            "good": {"used": 30, "leased": None, "backfill": 0, "outcome": "complete"},
+            "new": {"used": 90, "leased": 5, "backfill": 700, "outcome": "interrupted"},
+            "gone": {"used": 1, "leased": None, "backfill": None, "outcome": "login required"},
+        },
+    }
+]
+
+
+def test_overview_says_what_to_do_for_each_account(file: str, tmp_path: Path) -> None:
+    with duckdb.connect(file) as db:
+        db.execute(FRESHNESS)
+    budget = tmp_path / "budget.json"
+    budget.write_text(json.dumps(BUDGET))
+    assert main([file, "--accounts", "--budget", str(budget)]) == 0
+    page = Page((tmp_path / "accounts.html").read_text())
+    assert not page.loads
+    table = page.tables["accounts"]
+    to_do = {row[0]: row[1] for row in table[1:]}
+    assert to_do == {
+        "gone": "Log in again",
+        "s/new": "Wait for the backfill of 1 stream",
+        "s/old": "Start a run: 1 stream older than 36 hours",
+        "s/short": "Compare: fewer records than reported in 1 stream",
+        "s/good": "",
+    }
+    assert table[-1][0] == "s/good", "accounts without a problem come last"
+    assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in table[-1][2:]] == [
+        *("2", "28 Nov, 05:00", "30", "1,234", "27 Nov, 10:00", "30", "-", "-")
+    ]
+    text = " ".join(page.text.split())
+    assert "Accounts that need attention: 4 of 5. Someone has to log in again for 1." in text
+    assert "Used today of 10,000" in text
+    assert "4,321" in text
+
+
+def test_overview_without_a_budget(file: str, tmp_path: Path) -> None:
+    with duckdb.connect(file) as db:
+        db.execute(FRESHNESS)
+        db.execute("delete from constant_contact__freshness where source_relation <> 's/good'")
+    assert main([file, "--accounts"]) == 0
+    page = Page((tmp_path / "accounts.html").read_text())
+    assert "Current accounts: all 1." in page.text
+    assert page.tables["accounts"][0][-1] == "Last mailing"
+
+
+def test_unreadable_budget_is_named(
+    capsys: pytest.CaptureFixture[str], file: str, tmp_path: Path
+) -> None:
+    with duckdb.connect(file) as db:
+        db.execute(FRESHNESS)
+    budget = tmp_path / "budget.json"
+    budget.write_text("[1]")
+    error = failure(capsys, file, "--accounts", "--budget", str(budget))
+    assert error == f"The budget cannot be read: {budget}."

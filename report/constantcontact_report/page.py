@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from constantcontact_report.charts import Svg
     from constantcontact_report.figures import Figures
+    from constantcontact_report.overview import Overview
     from constantcontact_report.warehouse import Row
 
 
@@ -143,8 +144,7 @@ SECTIONS: Final = (
 )
 
 
-def page(figures: Figures) -> str:
-    """Return the page as HTML."""
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("constantcontact_report"),
         autoescape=True,
@@ -153,8 +153,18 @@ def page(figures: Figures) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["cell"] = cell
+    return environment.get_template(name)
+
+
+def overview_page(overview: Overview) -> str:
+    """Return the overview of accounts as HTML."""
+    return _template("overview.html").render(overview=overview)
+
+
+def page(figures: Figures) -> str:
+    """Return the page of one account as HTML."""
     is_complete, sentence = verdict(figures.reconciliation)
-    return environment.get_template("page.html").render(
+    return _template("page.html").render(
         figures=figures,
         sections=[(each, *_content(each, figures)) for each in SECTIONS],
         is_complete=is_complete,
@@ -181,6 +191,8 @@ def cell(value: Any, column: str) -> str:
         return NOTHING
     if column.endswith("_rate"):
         return f"{100 * value:.1f} %"
+    if isinstance(value, datetime):
+        return f"{value:%d %b, %H:%M}".replace(" ", "\N{NO-BREAK SPACE}")
     if isinstance(value, date):
         return f"{value:%b %Y}"
     if isinstance(value, int):

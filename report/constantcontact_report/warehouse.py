@@ -34,13 +34,21 @@ class Warehouse:
         is_one_of_several: True if the models have other accounts, too.
     """
 
-    def __init__(self, location: str, schema: str | None = None, source: str | None = None) -> None:
+    def __init__(
+        self,
+        location: str,
+        schema: str | None = None,
+        source: str | None = None,
+        *,
+        has_all_sources: bool = False,
+    ) -> None:
         """Find the models.
 
         Args:
             location: Path of a DuckDB file, or a URL `postgresql://…`.
             schema: Schema of the models. Default: the only one.
             source: The account. Default: the only one.
+            has_all_sources: Whether to select no account.
 
         Raises:
             WarehouseError: There is no such warehouse, schema or account, or several.
@@ -54,11 +62,15 @@ class Warehouse:
         )
         sources = [row["source_relation"] for row in self.rows(_SOURCES)]
         self.is_one_of_several = len(sources) > 1
-        self.source = _only(
-            sources,
-            source,
-            "account in the models. Run the tap and build them again",
-            "--source",
+        self.source = (
+            ""
+            if has_all_sources
+            else _only(
+                sources,
+                source,
+                "account in the models. Run the tap and build them again",
+                "--source",
+            )
         )
 
     def rows(self, sql: str, **values: str) -> list[Row]:

@@ -1,0 +1,372 @@
+"""Accounts on Airflow 3: `python -m benchmarks.airflow [test|local|celery] [accounts]`.
+
+* `test`: `airflow dags test` for a few accounts.
+* `local`: scheduler, api-server and dag-processor with LocalExecutor, twenty accounts in a pool.
+* `celery`: two workers and Redis. One worker is killed in mid-run, and a second run follows.
+
+Airflow is installed into an environment of its own. Accounts are loaded into PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import requests
+
+from benchmarks.postgres import postgres_server
+from benchmarks.runner import KEY
+from sandbox import Account, FaultConfig, Sandbox, serve_accounts
+from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.state.ids import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ROOT = Path(__file__).parents[1]
+_ORCHESTRATION = _ROOT / "orchestration"
+_PACKAGES = (
+    "apache-airflow==3.3.2",
+    "apache-airflow-providers-celery",
+    "apache-airflow-providers-standard",
+    "celery<5.7",
+    "redis",
+)
+_STREAMS = ("contacts", "lists", "campaign_sends", "campaign_opens")
+_DAG = "constantcontact"
+_PATIENCE = 1200.0
+
+
+def project(folder: Path, labels: list[str], **settings: str) -> Path:
+    """Create a Meltano project with a plugin per account, whose tokens are the labels."""
+    text = (_ROOT / "meltano.yml").read_text()
+    (folder / "meltano.yml").write_text(f"include_paths: [./accounts.meltano.yml]\n{text}")
+    (folder / "accounts.txt").write_text("\n".join(labels) + "\n")
+    plugins = subprocess.run(  # noqa: S603
+        [sys.executable, _ORCHESTRATION / "plugins.py", folder / "accounts.txt"],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    (folder / "accounts.meltano.yml").write_bytes(plugins.stdout)
+    variables = [f"{name}={value}" for name, value in settings.items()]
+    for label in labels:
+        name = label.upper().replace("-", "_")
+        variables.append(f"TAP_CONSTANTCONTACT__{name}_ACCESS_TOKEN={label}")
+    (folder / ".env").write_text("\n".join(variables) + "\n")
+    return folder
+
+
+class Airflow:
+    """An Airflow of its own."""
+
+    def __init__(self, folder: Path, root: Path, **settings: str) -> None:
+        """Install it.
+
+        Args:
+            folder: An empty folder.
+            root: The Meltano project.
+            settings: Environment variables of all processes.
+        """
+        self._folder = folder
+        self._bin = folder / "venv" / "bin"
+        uv = str(_ROOT / "scripts" / "uv")
+        for command in (
+            [uv, "venv", "--quiet", str(folder / "venv")],
+            [uv, "pip", "install", "--quiet", "--python", str(self._bin / "python"), *_PACKAGES],
+        ):
+            subprocess.run(command, check=True)  # noqa: S603
+        port = free_port()
+        commands = Path(sys.executable).parent
+        self._environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(commands), str(self._bin), os.environ["PATH"]]),
+            "AIRFLOW_HOME": str(folder / "home"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(_ORCHESTRATION / "airflow" / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API_AUTH__JWT_SECRET": "a-secret-of-this-benchmark-that-is-long-enough",
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "30",
+            "CONSTANTCONTACT_PROJECT": str(root),
+            "MELTANO_PROJECT_ROOT": str(root),
+            **settings,
+        }
+        self._port = port
+        self.run("db", "migrate")
+        self.run("pools", "set", "constantcontact", "4", "")
+
+    def run(self, *arguments: str) -> str:
+        """Run a command of Airflow, and return what it prints."""
+        done = subprocess.run(  # noqa: S603
+            [self._bin / "airflow", *arguments],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout[-4000:])
+        return done.stdout
+
+    @contextlib.contextmanager
+    def process(self, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a process of Airflow in the background, in a group of its own."""
+        name = "-".join(arguments).replace("/", "_")
+        with (self._folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603
+                [self._bin / "airflow", *arguments],
+                env=self._environment | variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            try:
+                yield process
+            finally:
+                kill(process)
+
+    @contextlib.contextmanager
+    def services(self, *workers: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Run Airflow's services, and further processes."""
+        with contextlib.ExitStack() as stack:
+            for name in ("api-server", "dag-processor", "scheduler"):
+                stack.enter_context(self.process(name))
+            started = [stack.enter_context(self.process(*arguments)) for arguments in workers]
+            wait_until(self._is_up, "Airflow is up")
+            yield started
+
+    def _is_up(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            url = f"http://127.0.0.1:{self._port}/api/v2/monitor/health"
+            health = requests.get(url, timeout=5).json()
+            parts = ("scheduler", "dag_processor")
+            is_healthy = all(health[part]["status"] == "healthy" for part in parts)
+            return is_healthy and _DAG in self.run("dags", "list")
+        return False
+
+    def trigger(self, name: str) -> None:
+        """Start a run of the DAG."""
+        self.run("dags", "unpause", _DAG)
+        self.run("dags", "trigger", _DAG, "--run-id", name)
+
+    def state(self, name: str) -> str:
+        """Return the state of a run."""
+        runs = self._json("dags", "list-runs", _DAG)
+        return str(next((run["state"] for run in runs if run["run_id"] == name), ""))
+
+    def wait(self, name: str) -> str:
+        """Wait for the end of a run, and return its state."""
+        wait_until(lambda: self.state(name) in {"success", "failed"}, f"the run {name} ends")
+        return self.state(name)
+
+    def tasks(self, name: str) -> Counter[str]:
+        """Return the number of tasks of a run by name and state."""
+        rows = self._json("tasks", "states-for-dag-run", _DAG, name)
+        return Counter(f"{each['task_id']} {each['state']}" for each in rows)
+
+    def _json(self, *arguments: str) -> Any:
+        """Return what a command prints as JSON, after its log."""
+        text = self.run(*arguments, "--output", "json")
+        return json.loads(next(line for line in text.splitlines() if line.startswith(("[{", "[]"))))
+
+
+def free_port() -> int:
+    """Return a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all its children at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
+
+
+def wait_until(condition: Any, what: str) -> None:
+    """Wait until something is so.
+
+    Raises:
+        TimeoutError: It is not so in time.
+    """
+    ends_at = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > ends_at:
+            raise TimeoutError(what)
+        time.sleep(2)
+
+
+class Setup:
+    """Accounts, a warehouse, a Meltano project and an Airflow."""
+
+    def __init__(self, folder: Path, boxes: dict[str, Sandbox], server: dict[str, str]) -> None:
+        """Create the project.
+
+        Args:
+            folder: An empty folder.
+            boxes: The accounts, by label.
+            server: The PostgreSQL server.
+        """
+        self._boxes = boxes
+        self._dsn = (
+            f"host={server['HOST']} port={server['PORT']} user={server['USER']}"
+            f" dbname={server['DATABASE']}"
+        )
+        url = f"{server['USER']}@{server['HOST']}:{server['PORT']}/{server['DATABASE']}"
+        self._store = f"postgresql+psycopg://{url}"
+        settings = {
+            "MELTANO_ENVIRONMENT": "prod",
+            # The state of accounts is in the database too: workers may be on several machines.
+            "MELTANO_DATABASE_URI": f"postgresql+psycopg://{url}",
+            "TAP_CONSTANTCONTACT_API_KEY": KEY,
+            "TAP_CONSTANTCONTACT_API_URL": next(iter(boxes.values())).url,
+            "TAP_CONSTANTCONTACT_BUDGET_STORE": self._store,
+            **{f"TARGET_POSTGRES_{name}": value for name, value in server.items()},
+        }
+        root = folder / "project"
+        root.mkdir()
+        project(root, list(boxes), **settings)
+        for command in (["state", "list"], ["install", "loader", "target-postgres"]):
+            subprocess.run(  # noqa: S603
+                [Path(sys.executable).with_name("meltano"), *command],
+                cwd=root,
+                env=os.environ | settings | {"UV_SYSTEM_CERTS": "1"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+        airflow = folder / "airflow"
+        airflow.mkdir()
+        self.airflow = Airflow(airflow, root, **settings, **celery(url))
+
+    def figures(self) -> dict[str, Any]:
+        """Return what has become of the accounts."""
+        calls = sorted(call.at for box in self._boxes.values() for call in box.calls)
+        with closing(open_store(self._store)) as store:
+            usage = store.usage(fingerprint(KEY))
+        with psycopg.connect(self._dsn) as db:
+            loaded = {
+                stream: db.execute(
+                    f"select count(*) from constantcontact.{stream}".encode()  # noqa: S608
+                ).fetchall()[0][0]
+                for stream in _STREAMS
+            }
+        expected = {
+            stream: sum(len(box.account.ids(stream)) for box in self._boxes.values())
+            for stream in _STREAMS
+        }
+        return {
+            "outcomes": Counter(each.outcome for each in usage.accounts.values()),
+            "requests": len(calls),
+            "budget_used": usage.used,
+            "most_in_a_second": max(sum(at <= each < at + 1 for each in calls) for at in calls),
+            "seconds_of_requests": round(calls[-1] - calls[0], 1),
+            "missing": {k: expected[k] - loaded[k] for k in expected if expected[k] != loaded[k]},
+        }
+
+
+def celery(url: str) -> dict[str, str]:
+    """Return the settings for Celery workers."""
+    port = os.environ.get("REDIS_PORT", "")
+    if not port:
+        return {}
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg://{url}",
+        "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{port}/0",
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql+psycopg://{url}",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    }
+
+
+@contextlib.contextmanager
+def setup(accounts: int) -> Iterator[Setup]:
+    """Yield accounts with all that they need."""
+    worlds = {
+        f"account{number}": Account(seed=number, contacts=20, campaigns=3, events=0, files=2)
+        for number in range(accounts)
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve_accounts(worlds, FaultConfig(throttle=4), api_key=KEY) as boxes,
+        postgres_server() as server,
+    ):
+        yield Setup(Path(folder), boxes, server)
+
+
+def report(part: str, **figures: Any) -> None:
+    """Print figures."""
+    print(part, json.dumps(figures), flush=True)  # noqa: T201
+
+
+def dags_test(accounts: int) -> None:
+    """Run `airflow dags test`."""
+    with setup(accounts) as ready:
+        began = time.monotonic()
+        ready.airflow.run("dags", "test", _DAG)
+        report("test", seconds=round(time.monotonic() - began, 1), **ready.figures())
+
+
+def local(accounts: int) -> None:
+    """Run the DAG with a real scheduler and LocalExecutor."""
+    with setup(accounts) as ready, ready.airflow.services():
+        began = time.monotonic()
+        ready.airflow.trigger("first")
+        state = ready.airflow.wait("first")
+        seconds = round(time.monotonic() - began, 1)
+        tasks = ready.airflow.tasks("first")
+        report("local", state=state, seconds=seconds, tasks=tasks, **ready.figures())
+
+
+def with_celery(accounts: int) -> None:
+    """Run the DAG with two Celery workers, of which one is killed in mid-run."""
+    port = free_port()
+    os.environ["REDIS_PORT"] = str(port)
+    redis = shutil.which("redis-server")
+    if not redis:
+        sys.exit("redis-server is not installed.")
+    server = subprocess.Popen(  # noqa: S603
+        [redis, "--port", str(port), "--save", ""], stdout=subprocess.DEVNULL
+    )
+    workers = [("celery", "worker", "--concurrency", "2", "-H", f"w{n}") for n in (1, 2)]
+    try:
+        with setup(accounts) as ready, ready.airflow.services(*workers) as started:
+            ready.airflow.trigger("first")
+            needed = "select count(*) from tap_constantcontact_budget where outcome <> ''"
+            wait_until(lambda: _number(ready, needed) >= accounts // 3, "a third is synced")
+            kill(started[0])
+            states = [ready.airflow.wait("first")]
+            report("celery, first run", state=states[0], **ready.figures())
+            ready.airflow.trigger("second")
+            states.append(ready.airflow.wait("second"))
+            report("celery, second run", state=states[1], **ready.figures())
+    finally:
+        server.kill()
+
+
+def _number(ready: Setup, query: str) -> int:
+    with psycopg.connect(ready._dsn) as db:  # noqa: SLF001
+        return int(db.execute(query.encode()).fetchall()[0][0])
+
+
+if __name__ == "__main__":
+    parts = {"test": (dags_test, 3), "local": (local, 20), "celery": (with_celery, 20)}
+    chosen, default = parts[sys.argv[1] if sys.argv[1:] else "test"]
+    chosen(int(sys.argv[2]) if sys.argv[2:] else default)
