@@ -159,20 +159,25 @@ class Airflow:
             return is_healthy and _DAG in self.run("dags", "list")
         return False
 
+    def start(self) -> str:
+        """Unpause the DAG, which starts the run of the day, and return its name."""
+        self.run("dags", "unpause", "--yes", _DAG)
+        wait_until(self._states, "the run of the day starts")
+        (name,) = self._states()
+        return name
+
     def trigger(self, name: str) -> None:
         """Start a run of the DAG."""
-        self.run("dags", "unpause", _DAG)
         self.run("dags", "trigger", _DAG, "--run-id", name)
 
-    def state(self, name: str) -> str:
-        """Return the state of a run."""
-        runs = self._json("dags", "list-runs", _DAG)
-        return str(next((run["state"] for run in runs if run["run_id"] == name), ""))
+    def _states(self) -> dict[str, str]:
+        """Return the states of all runs by name."""
+        return {run["run_id"]: run["state"] for run in self._json("dags", "list-runs", _DAG)}
 
     def wait(self, name: str) -> str:
         """Wait for the end of a run, and return its state."""
-        wait_until(lambda: self.state(name) in {"success", "failed"}, f"the run {name} ends")
-        return self.state(name)
+        wait_until(lambda: self._states()[name] in {"success", "failed"}, f"the run {name} ends")
+        return self._states()[name]
 
     def tasks(self, name: str) -> Counter[str]:
         """Return the number of tasks of a run by name and state."""
@@ -328,10 +333,10 @@ def local(accounts: int) -> None:
     """Run the DAG with a real scheduler and LocalExecutor."""
     with setup(accounts) as ready, ready.airflow.services():
         began = time.monotonic()
-        ready.airflow.trigger("first")
-        state = ready.airflow.wait("first")
+        name = ready.airflow.start()
+        state = ready.airflow.wait(name)
         seconds = round(time.monotonic() - began, 1)
-        tasks = ready.airflow.tasks("first")
+        tasks = ready.airflow.tasks(name)
         report("local", state=state, seconds=seconds, tasks=tasks, **ready.figures())
 
 
@@ -348,15 +353,15 @@ def with_celery(accounts: int) -> None:
     workers = [("celery", "worker", "--concurrency", "2", "-H", f"w{n}") for n in (1, 2)]
     try:
         with setup(accounts) as ready, ready.airflow.services(*workers) as started:
-            ready.airflow.trigger("first")
+            name = ready.airflow.start()
             needed = "select count(*) from tap_constantcontact_budget where outcome <> ''"
             wait_until(lambda: _number(ready, needed) >= accounts // 3, "a third is synced")
             kill(started[0])
-            states = [ready.airflow.wait("first")]
-            report("celery, first run", state=states[0], **ready.figures())
+            state = ready.airflow.wait(name)
+            report("celery, first run", state=state, **ready.figures())
             ready.airflow.trigger("second")
-            states.append(ready.airflow.wait("second"))
-            report("celery, second run", state=states[1], **ready.figures())
+            state = ready.airflow.wait("second")
+            report("celery, second run", state=state, **ready.figures())
     finally:
         server.kill()
 
