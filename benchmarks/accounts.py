@@ -2,6 +2,7 @@
 
 * First loads, day by day: 10,000 requests per day, 20 campaigns per account.
 * The day after the first loads: 100 campaigns per account, four workers at 4 requests per second.
+* Trouble: one account has lost its login, one answers with server errors only.
 
 Accounts are synced in worker processes, each by the tap's own command.
 """
@@ -44,6 +45,7 @@ class Fleet:
     folder: Path
     per_second: float
     codes: Counter[int] = field(default_factory=Counter)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def store(self) -> str:
@@ -61,7 +63,7 @@ class Fleet:
         config = self.folder / f"{label}.config.json"
         settings = {
             "api_version": "v3",
-            "access_token": label,
+            "access_token": self.tokens.get(label, label),
             "client_id": _CLIENT,
             "api_url": box.v3_url,
             "token_store": str(self.folder / "tokens.json"),
@@ -221,6 +223,37 @@ def day_after(accounts: int, workers: int = 4) -> None:
         )
 
 
+def trouble(accounts: int, workers: int = 4) -> None:
+    """Sync accounts of which one has lost its login, and one answers with server errors only."""
+    accounts = min(accounts, 24)
+    with fleet(accounts, campaigns=10) as group:
+        group.sync_all(list(group.boxes), 2)
+        group.per_second = 4
+        labels = list(group.boxes)
+        for name in ("without trouble", "with trouble"):
+            a_day_passes(group)
+            group.codes.clear()
+            if name == "with trouble":
+                group.tokens[labels[3]] = "expired"
+                group.boxes[labels[7]].faults.change({"fail_every": 1})
+            before, began = len(group.calls()), time.time()
+            group.sync_shares(workers)
+            usage = group.usage()
+            current = [
+                label for label, each in usage.accounts.items() if each.waiting_since >= began
+            ]
+            last = max(usage.accounts[label].waiting_since for label in current) - began
+            report(
+                name=name,
+                current=len(current),
+                requests=len(group.calls()) - before,
+                seconds_until_the_others_are_current=round(last, 1),
+                seconds=round(time.time() - began, 1),
+                outcomes=Counter(each.outcome for each in usage.accounts.values()),
+                codes=group.codes,
+            )
+
+
 def a_day_passes_for_budget(store: Path) -> None:
     """Begin a new day for the budget store alone."""
     ledgers = json.loads(store.read_text())
@@ -241,5 +274,6 @@ def _most(times: list[float]) -> int:
 
 if __name__ == "__main__":
     number = int(sys.argv[1]) if sys.argv[1:] else 200
-    for part in sys.argv[2:] or ("first_loads", "day_after"):
-        {"first_loads": first_loads, "day_after": day_after}[part](number)
+    for part in sys.argv[2:] or ("first_loads", "day_after", "trouble"):
+        parts = {"first_loads": first_loads, "day_after": day_after, "trouble": trouble}
+        parts[part](number)

@@ -262,7 +262,7 @@ class Setup:
         self.airflow = Airflow(airflow, root, **settings, **celery(url))
 
     def figures(self) -> dict[str, Any]:
-        """Return what has become of the accounts."""
+        """Return the figures of the accounts."""
         calls = sorted(call.at for box in self._boxes.values() for call in box.calls)
         with closing(open_store(self._store)) as store:
             usage = store.usage(fingerprint(KEY))

@@ -254,7 +254,7 @@ def test_ended_lease_is_free_for_others() -> None:
     other.reserve(0.25)
 
 
-def test_retry_uses_what_is_left_of_a_lease() -> None:
+def test_retry_uses_the_rest_of_a_lease() -> None:
     store = MemoryStore(Clock(MIDNIGHT))
     store.open("key", "one", 100)
     store.lease("key", {"one": 5}, HOUR)
@@ -405,7 +405,7 @@ def test_file_with_something_else_is_an_error(tmp_path: Path, text: str) -> None
     assert path.read_text() == text
 
 
-def test_database_that_is_not_reachable_is_an_error_without_its_password(
+def test_unreachable_database_is_an_error_without_its_password(
     serving: Serving, tmp_path: Path
 ) -> None:
     url = "postgresql+psycopg://me:secret-word@127.0.0.1:1/none"

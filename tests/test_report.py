@@ -136,7 +136,7 @@ BUDGET = [
 ]
 
 
-def test_overview_says_what_to_do_for_each_account(file: str, tmp_path: Path) -> None:
+def test_overview_has_an_action_for_each_account(file: str, tmp_path: Path) -> None:
     with duckdb.connect(file) as db:
         db.execute(FRESHNESS)
     budget = tmp_path / "budget.json"

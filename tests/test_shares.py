@@ -60,7 +60,7 @@ def test_longest_waiting_account_comes_first(needs: list[Demand], budget: int) -
 
 
 @given(demands, budgets, st.integers(0, 500))
-def test_larger_budget_gives_nobody_less(needs: list[Demand], budget: int, more: int) -> None:
+def test_larger_budget_reduces_no_share(needs: list[Demand], budget: int, more: int) -> None:
     shares, larger = share_out(needs, budget), share_out(needs, budget + more)
     assert all(larger[account] >= share for account, share in shares.items())
 

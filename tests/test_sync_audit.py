@@ -40,8 +40,9 @@ def test_complete_run_matches_the_counts_of_the_api(serving: Serving, version: s
         stream: count for stream, count in output.counts.items() if stream != "sync_audit"
     }
     assert sum(row["requests"] for row in audit.values()) == len(box.calls)
-    for report in TRACKING:
-        row = audit[f"campaign_{report}"]
+    counted = [f"campaign_{report}" for report in TRACKING] + ["contacts"] * (version == "v3")
+    for report in counted:
+        row = audit[report]
         assert row["objects_checked"] > 0
         assert (row["verdict"], row["difference"]) == ("match", 0), report
 
@@ -71,6 +72,32 @@ def test_hidden_records_are_reported_as_missing(serving: Serving, version: str) 
     assert hidden > 0
     assert (sends["verdict"], sends["difference"]) == ("missing", -hidden)
     assert audit["campaign_opens"]["verdict"] == "match"
+
+
+def test_missing_contacts_are_noticed_in_a_full_refresh(serving: Serving) -> None:
+    box = serving(contacts=300)
+
+    def hide(call: Call, answer: Callable[[], Reply]) -> Reply | None:
+        if not call.path.endswith("/contacts"):
+            return None
+        reply = answer()
+        body = json.loads(reply.body)
+        counted = [
+            row
+            for row in body["contacts"]
+            if row.get("email_address") and not row.get("deleted_at")
+        ]
+        body["contacts"] = [row for row in body["contacts"] if row not in counted[:3]]
+        return Reply(reply.status, json.dumps(body).encode())
+
+    box.interfere = hide
+    box.observe = None
+    output = sync(box, version="v3")
+    contacts = audit_of(output)["contacts"]
+    assert (contacts["verdict"], contacts["difference"]) == ("missing", -3)
+    calls = [call.path for call in box.calls]
+    sync(box, version="v3", state=output.state)
+    assert [call.path for call in box.calls[len(calls) :]].count("/v3/contacts/counts") == 0
 
 
 def test_counts_that_lag_behind_records_are_no_loss(serving: Serving) -> None:

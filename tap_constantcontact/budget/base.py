@@ -25,7 +25,7 @@ _CURRENT_AFTER_BACKFILL = 50
 
 
 class RunOutcome(StrEnum):
-    """How a run ended."""
+    """Outcome of a run."""
 
     #: All streams are synced.
     COMPLETE = "complete"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
+from tap_constantcontact.audit_stream import SyncAuditStream
 from tap_constantcontact.contacts import ALL, ContactsStream
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 
 if TYPE_CHECKING:
-    from singer_sdk.helpers.types import Context
+    from collections.abc import Iterable
+
+    from singer_sdk.helpers.types import Context, Record
 
 INCLUDES = "custom_fields,list_memberships,phone_numbers,street_addresses,taggings,notes"
 
@@ -45,6 +50,41 @@ class Contacts(ContactsStream):
         return params
 
     @override
+    def fetch_records(self, context: Context | None) -> Iterable[Record]:
+        reported = self._reported_count() if self._is_audited else None
+        yield from super().fetch_records(context)
+        if reported is not None:
+            self.run.audit.compare(self.name, reported=reported, received=self._received)
+
+    @property
+    def _is_audited(self) -> bool:
+        """True if the pass reads all contacts, from the first page, and the audit is selected."""
+        is_complete = self.cursor.is_full and not self.cursor.next_link and not self.cursor.since
+        return is_complete and SyncAuditStream.name in self.run.selected and self.selected
+
+    def _reported_count(self) -> int | None:
+        """Return the API's count of contacts (docs/api/v3.md §7); None if it has none."""
+        try:
+            counts = self.client.get(f"{self.path}/counts", envelopes.ONE)
+        except FatalAPIError:
+            return None
+        return envelopes.count_of(counts[0].get("total"))
+
+    @override
+    def request_records(self, context: Context | None) -> Iterable[Record]:
+        self._received = 0
+        return super().request_records(context)
+
+    @override
+    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
+        # The API counts by permission to send emails.
+        self._received += bool(row.get("email_address")) and not row.get("deleted_at")
+        return super().preprocess_record(row, context)
+
+    # Contacts of the current pass with an email address, without deleted ones.
+    _received = 0
+
+    @override
     def estimate_context(self, context: Context | None) -> tuple[int, str]:
         status = context["status"] if context else ALL
         path = self.list_path(context, limit=1, include_count="true")
@@ -52,6 +92,5 @@ class Contacts(ContactsStream):
         cursor = self.cursor
         if cursor.next_link and status == cursor.status:
             total = max(0, total - cursor.rows)
-        return self.pages_of(
-            total
-        ), f"{total:,} contacts" if status == ALL else f"{total:,} opted out"
+        requests = self.pages_of(total) + self._is_audited
+        return requests, f"{total:,} contacts" if status == ALL else f"{total:,} opted out"
