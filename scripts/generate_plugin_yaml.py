@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from target_duckdb_file import TargetDuckDBFile
 
+from tap_constantcontact.settings import VERSIONS
 from tap_constantcontact.tap import TapConstantContact
 
 if TYPE_CHECKING:
@@ -138,12 +139,42 @@ def loader() -> dict[str, Any]:
     }
 
 
+# Names in the Hub for kinds that Meltano cannot hand over from the environment.
+_HUB_KINDS = {"requests_per_second": "decimal", "request_timeout": "decimal"}
+
+
+def hub_entry() -> dict[str, Any]:
+    """The entry for a pull request to meltano/hub (docs/releasing.md), with sorted keys."""
+    entry = extractor()
+    entry |= {
+        "logo_url": "/assets/logos/extractors/constant-contact.png",
+        "log_parser": "singer-sdk",
+        "quality": "unknown",
+        "supported_python_versions": ["3.11", "3.12", "3.13", "3.14"],
+    }
+    for each in entry["settings"]:
+        each["kind"] = _HUB_KINDS.get(each["name"], each["kind"])
+        if each["name"] == "api_version":
+            each["kind"] = "options"
+            each["options"] = [{"label": name, "value": name} for name in VERSIONS]
+        if each.get("sensitive"):
+            each["kind"] = "password"
+    entry["settings"].sort(key=lambda each: each["name"])
+    return entry
+
+
 def written(plugin: dict[str, Any]) -> str:
-    """A definition as a file."""
-    return yaml.safe_dump(plugin, sort_keys=False, width=100, allow_unicode=True)
+    """A definition as a file. The Hub wants sorted keys."""
+    is_hub = "quality" in plugin
+    return yaml.safe_dump(plugin, sort_keys=is_hub, width=100, allow_unicode=True)
 
 
-FILES = {"tap-constantcontact.yml": extractor, "target-duckdb-file.yml": loader}
+HUB = "hub/_data/meltano/extractors/tap-constantcontact/tap-constantcontact.yml"
+FILES = {
+    "tap-constantcontact.yml": extractor,
+    "target-duckdb-file.yml": loader,
+    HUB: hub_entry,
+}
 
 if __name__ == "__main__":
     for name, plugin in FILES.items():

@@ -377,11 +377,38 @@ def test_meltano_knows_the_same_settings() -> None:
     assert plugin["capabilities"] == definition["capabilities"]
 
 
-@pytest.mark.parametrize("name", ["tap-constantcontact.yml", "target-duckdb-file.yml"])
+PLUGINS = runpy.run_path(str(ROOT / "scripts" / "generate_plugin_yaml.py"))
+
+
+@pytest.mark.parametrize("name", PLUGINS["FILES"])
 def test_plugin_definitions_are_as_the_settings_make_them(name: str) -> None:
     """After a wanted change, `python scripts/generate_all.py` writes them."""
-    made = runpy.run_path(str(ROOT / "scripts" / "generate_plugin_yaml.py"))
-    assert (ROOT / "meltano" / name).read_text() == made["written"](made["FILES"][name]())
+    made = PLUGINS["written"](PLUGINS["FILES"][name]())
+    assert (ROOT / "meltano" / name).read_text() == made
+
+
+def test_hub_entry_follows_the_rules_of_the_hub() -> None:
+    """Sorted keys, known kinds, options with labels, and secrets as passwords."""
+    text = (ROOT / "meltano" / PLUGINS["HUB"]).read_text()
+    entry = yaml.safe_load(text)
+
+    def check(value: Any) -> None:
+        if isinstance(value, dict):
+            assert list(value) == sorted(value)
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, (dict, list)):
+                check(inner)
+
+    check(entry)
+    assert not text.startswith("---")
+    assert entry["quality"] == "unknown"
+    assert entry["logo_url"].startswith("/assets/logos/extractors/")
+    assert (ROOT / "meltano" / "hub" / "static" / entry["logo_url"][1:]).exists()
+    kinds = {"string", "integer", "boolean", "date_iso8601", "password", "options", "array"}
+    for each in entry["settings"]:
+        assert each["kind"] in kinds | {"object", "decimal"}, each["name"]
+        assert (each["kind"] == "password") == each.get("sensitive", False), each["name"]
+        assert (each["kind"] == "options") == ("options" in each), each["name"]
 
 
 def test_meltano_selects_all_that_the_catalog_has() -> None:
