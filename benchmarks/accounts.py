@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.runner import TAP
 from sandbox import Account, FaultConfig, serve_accounts
+from tap_constantcontact.budget.base import RunOutcome
 from tap_constantcontact.budget.command import share_of_key
 from tap_constantcontact.budget.selection import open_store
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _QUOTA = 10_000
 _CLIENT = "client"
 _THROTTLED = 429
+_NO_RETRY = (RunOutcome.FAILED, RunOutcome.LOGIN_REQUIRED)
 
 
 @dataclass
@@ -107,7 +109,11 @@ class Fleet:
         rounds = 0
         while self.usage().left or not rounds:
             shares = self.share(rest=rounds > 0)
-            if not (granted := [label for label, share in shares.items() if share]):
+            granted = [label for label, share in shares.items() if share]
+            if rounds:
+                accounts = self.usage().accounts
+                granted = [label for label in granted if accounts[label].outcome not in _NO_RETRY]
+            if not granted:
                 break
             self.sync_all(granted, workers)
             rounds += 1
