@@ -11,8 +11,8 @@ from tap_constantcontact.tap import TapConstantContact
 PAGE = Path(__file__).parents[1] / "docs" / "streams.md"
 HEAD = """# Streams and their columns
 
-Generated from the catalog by `python scripts/generate_stream_docs.py`. The
-[README](../README.md#streams-of-v3) contains the requests of each stream and how they join.
+Generated from the catalog by `python scripts/generate_stream_docs.py`.
+[Streams](overview.md) contains the requests of each stream and how they join.
 """
 
 
@@ -27,7 +27,7 @@ def _part(version: str) -> list[str]:
         config={"api_version": version, "optional_streams": named}, validate_config=False
     )
     entries = tap.catalog_dict["streams"]
-    return [f"# API {version}\n", *(_section(entry, named) for entry in entries)]
+    return [f"## API {version}\n", *(_section(entry, named) for entry in entries)]
 
 
 def _section(entry: dict[str, Any], optional: list[str]) -> str:
@@ -40,7 +40,7 @@ def _section(entry: dict[str, Any], optional: list[str]) -> str:
     ]
     return "\n".join(
         [
-            f"## {entry['tap_stream_id']}",
+            f"### {entry['tap_stream_id']}",
             "",
             schema.get("description", ""),
             "",

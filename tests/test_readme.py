@@ -36,16 +36,18 @@ UV = str(ROOT / "scripts" / "uv")
 
 
 README = "README.md"
+START = "docs/getting-started.md"
 MIGRATION = "docs/migrating-to-v3.md"
 MODELS = "docs/models.md"
 # The sections with commands. Each is run by a test below.
 SECTIONS = {
-    (README, "tap-constantcontact"),
-    (README, "Your own account, by the API v3"),
-    (README, "Your own account, by the API v2"),
-    (README, "In a Meltano project of your own"),
-    (README, "Without Meltano"),
-    (README, "Scheduling"),
+    (README, "Try it without an account"),
+    (README, "Source authentication and authorization"),
+    (START, "Your own account, by the API v3"),
+    (START, "Your own account, by the API v2"),
+    (START, "In a Meltano project of your own"),
+    (START, "Without Meltano"),
+    (START, "Scheduling"),
     (MIGRATION, "Both side by side"),
     ("docs/quota.md", "Ask before you run"),
     ("docs/authentication.md", "2. Log in"),
@@ -53,6 +55,7 @@ SECTIONS = {
 }
 # Commands in the text, and the option that keeps the test short.
 INLINE = {
+    "./demo.sh": "",
     "./test.sh": "--version",
     "./test.sh --quick": "--version",
     "./demo.sh --sql": "",
@@ -92,9 +95,10 @@ def pages() -> list[str]:
 
 def test_every_command_of_the_docs_is_run_by_a_test() -> None:
     found = {(file, title) for file in pages() for title, _ in blocks(file)}
-    assert found | {(README, "Scheduling")} == SECTIONS
+    assert found | {(START, "Scheduling")} == SECTIONS
     ours = re.compile(r"`((?:python -m|\./|\.venv/bin/)[^`]*?)(?: \"[^`]*)?`")
-    text = " ".join((ROOT / README).read_text().split())
+    named = (README, START, "docs/sandbox.md", "CONTRIBUTING.md")
+    text = " ".join(" ".join((ROOT / page).read_text().split()) for page in named)
     assert set(ours.findall(text)) == INLINE.keys()
 
 
@@ -214,7 +218,7 @@ def test_ones_own_account(
     schema = tmp_path.name
     variables = {**postgres, "DEFAULT_TARGET_SCHEMA": schema}
     export = "export " + " ".join(f"TARGET_POSTGRES_{k}={v}" for k, v in variables.items())
-    script = section("Your own account, by the API v2")
+    script = section("Your own account, by the API v2", START)
     script = script.replace(fill_in.splitlines(keepends=True)[0], fill_in)
     script = re.sub(r"^export TARGET_POSTGRES_HOST.*$", export, script, flags=re.MULTILINE)
     assert "…" not in script
@@ -234,13 +238,19 @@ def test_ones_own_account(
     assert "The catalog is older" not in clone.run("\n".join(refreshed))
     (clone.root / "meltano.yml").write_text(before)
     calls = len(box.calls)
-    (line,) = [code for head, code in blocks(README, "") if head == "Scheduling"]
+    (line,) = [code for head, code in blocks(START, "") if head == "Scheduling"]
     _, _, command = line.partition("*  ")
     clone.run(command.replace("/path/to/clone", str(clone.root)))
     assert len(box.calls) > calls
     for text, option in INLINE.items():
         if text.startswith((".venv/bin/python -m sandbox", "./meltano.sh", "./test.sh")):
             clone.run(f"{text} {option}")
+
+
+def test_readme_shows_the_login_of_the_docs() -> None:
+    login = section("Source authentication and authorization")
+    assert login == section("Your own account, by the API v3", START)
+    assert len((ROOT / README).read_bytes()) <= 6 * 1024
 
 
 def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
@@ -254,7 +264,7 @@ def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
         "echo TAP_CONSTANTCONTACT_REQUESTS_PER_SECOND=1000 >> .env\n"
         "echo TARGET_DUCKDB_FILE_SCHEMA=v3 >> .env\n"
     )
-    script = section("Your own account, by the API v3")
+    script = section("Your own account, by the API v3", START)
     script = script.replace(fill_in.splitlines(keepends=True)[0], fill_in)
     # The clone has a state of v2 from the test before.
     script = script.replace("run tap-", "run --state-id-suffix=v3 tap-")
@@ -287,7 +297,7 @@ def test_ones_own_account_by_v3(serving: Serving, clone: Clone) -> None:
 
 def stream_maps() -> str:
     (example,) = re.findall(
-        r"`(TAP_CONSTANTCONTACT_STREAM_MAPS='.*?')`", (ROOT / README).read_text()
+        r"`(TAP_CONSTANTCONTACT_STREAM_MAPS='.*?')`", (ROOT / START).read_text()
     )
     return str(example)
 
@@ -309,7 +319,9 @@ def test_a_meltano_project_of_ones_own(serving: Serving, clone: Clone, tmp_path:
         [
             f"export UV_SYSTEM_CERTS=1 PATH={clone.root}/.venv/bin:$PATH",
             "meltano init own && cd own",
-            section("In a Meltano project of your own").replace("path/to/clone", str(clone.root)),
+            section("In a Meltano project of your own", START).replace(
+                "path/to/clone", str(clone.root)
+            ),
             f"meltano config set {tap} api_key {KEY}",
             f"meltano config set {tap} access_token {TOKEN}",
             f"meltano config set {tap} api_url {box.url}",
@@ -389,10 +401,10 @@ def test_without_meltano(serving: Serving, clone: Clone) -> None:
     (clone.root / "config.json").write_text(json.dumps({**settings, "requests_per_second": 1000}))
     (clone.root / "target.json").write_text(json.dumps({"path": "warehouse.duckdb"}))
 
-    script = "rm -rf .venv state.json\n" + section("Without Meltano")
+    script = "rm -rf .venv state.json\n" + section("Without Meltano", START)
     said = clone.run(script)
     calls = len(box.calls)
-    clone.run(section("Without Meltano"))
+    clone.run(section("Without Meltano", START))
 
     assert said.count("SUMMARY: ") == 1
     assert rows_in(clone.root / "warehouse.duckdb") == truth(box)

@@ -434,9 +434,11 @@ def test_the_environment_example_knows_the_same_settings() -> None:
             assert found[name.upper()] == _written(setting["default"])
 
 
-def test_the_readme_knows_the_same_settings() -> None:
+def test_the_docs_know_the_same_settings() -> None:
     rows = re.findall(
-        r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE
+        r"^\| `(\w+)` \| (.*?) \| (.*?) \|$",
+        (ROOT / "docs" / "settings.md").read_text(),
+        re.MULTILINE,
     )
     found = {name: (default, text) for name, default, text in rows}
     assert declared().keys() <= found.keys()
