@@ -63,4 +63,5 @@ class SyncAuditStream(ConstantContactStream):
         # A run that ends early is what these records are about.
         if self.run.account_label:
             row[LABEL] = self.run.account_label
+        self.run.progress.records[self.name] += 1
         return row

@@ -170,7 +170,7 @@ def test_the_command_says_it_to_programs(serving: Serving, tmp_path: Path) -> No
     assert plan["requests"] == sum(each["requests"] for each in plan["streams"])
     assert plan["daily_quota_percent"] == pytest.approx(plan["requests"] / 100)
     assert plan["days"] == plan["minutes"] == 1
-    assert {each["stream"] for each in plan["streams"]} == selected_by_default()
+    assert {each["stream"] for each in plan["streams"]} == selected_by_default() | {"sync_audit"}
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def test_plan_has_one_row_per_stream(serving: Serving, tmp_path: Path, version: 
         (["lists.*"], "contacts"),
         (["lists.*", "contacts.*", "!contacts.*"], "contacts"),
         (["lists.*", "contacts.*", "!contacts.fax"], ""),
-        (["*.*", "!account*.*", "!*a[cm]*.*", "!e*.*", "!library*.*"], "contacts"),
+        (["*.*", "!account*.*", "!*a[cm]*.*", "!e*.*", "!library*.*"], "contacts, sync_audit"),
     ],
 )
 def test_plan_warns_about_a_catalog_older_than_the_selection(

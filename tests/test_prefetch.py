@@ -45,10 +45,19 @@ def asked(box: Sandbox) -> Counter[tuple[str, str]]:
 
 def without_times(output: Output) -> list[dict[str, Any]]:
     """Messages, less what tells when a run was."""
-    return [
-        {name: held for name, held in message.items() if name not in {"time_extracted", "value"}}
+    times = {"time_extracted", "value"}
+    messages = [
+        {name: held for name, held in message.items() if name not in times}
         for message in output.messages
     ]
+    for message in messages:
+        if message.get("stream") == "sync_audit" and "record" in message:
+            message["record"] = {
+                name: held
+                for name, held in message["record"].items()
+                if name not in {"run_started_at", "run_ended_at"}
+            }
+    return messages
 
 
 # -- the same as without ---------------------------------------------------------------------

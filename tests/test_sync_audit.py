@@ -100,6 +100,21 @@ def test_missing_contacts_are_noticed_in_a_full_refresh(serving: Serving) -> Non
     assert [call.path for call in box.calls[len(calls) :]].count("/v3/contacts/counts") == 0
 
 
+@pytest.mark.parametrize("status", [403, 404, 500, 400])
+def test_contacts_are_synced_without_their_count(serving: Serving, status: int) -> None:
+    box = serving(contacts=30)
+
+    def fail(call: Call, _: Callable[[], Reply]) -> Reply | None:
+        return Reply(status, b"[]") if call.path.endswith("/contacts/counts") else None
+
+    box.interfere = fail
+    box.observe = None
+    output = sync(box, version="v3")
+    assert output.counts["contacts"] == len(box.account.v3_ids("contacts"))
+    row = audit_of(output)["contacts"]
+    assert (row["outcome"], row["verdict"]) == ("complete", "unchecked")
+
+
 def test_counts_that_lag_behind_records_are_no_loss(serving: Serving) -> None:
     box = serving(faults=FaultConfig(stats_lag_hours=24), campaigns=8, recipients=30)
     box.account.add_tracking(40)

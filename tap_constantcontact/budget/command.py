@@ -6,12 +6,18 @@ import datetime as dt
 import json
 import math
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_constantcontact.budget.base import DAY_SECONDS, BudgetStoreError, RunOutcome, Usage
+from tap_constantcontact.budget.base import (
+    DAY_SECONDS,
+    BudgetExhaustedError,
+    BudgetStoreError,
+    RunOutcome,
+    Usage,
+)
 from tap_constantcontact.budget.selection import open_store
 from tap_constantcontact.budget.shares import Demand, share_out
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 # The next run may need more requests than the last one. What it does not use is returned.
 _MARGIN = 1.5
 _EXTRA_REQUESTS = 20
+_MAX_TRIES = 10
 
 
 @click.group()
@@ -82,8 +89,7 @@ def share(
     shares: dict[str, int] = {}
     with _opened(store) as opened:
         for key in opened.keys():  # noqa: SIM118 - no dictionary
-            leased = share_of_key(opened.usage(key), accounts, rest=rest)
-            opened.lease(key, leased, hours * 3600)
+            leased = _lease(opened, key, accounts, hours * 3600, rest=rest)
             shares |= {label: shares.get(label, 0) + share for label, share in leased.items()}
     granted = [label for label, requests in shares.items() if requests]
     click.echo("\n".join(granted) if lines else json.dumps(shares))
@@ -106,6 +112,19 @@ def _opened(store: str) -> Iterator[BudgetStore]:
             yield opened
     except BudgetStoreError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _lease(
+    store: BudgetStore, key: str, accounts: Sequence[str], seconds: float, *, rest: bool
+) -> dict[str, int]:
+    """Lease the budget of a key, again if runs have used some of it in the meantime."""
+    for _ in range(_MAX_TRIES):
+        shares = share_of_key(store.usage(key), accounts, rest=rest)
+        with suppress(BudgetExhaustedError):
+            store.lease(key, shares, seconds)
+            return shares
+    msg = "The budget is in use, and could not be shared out. Try again."
+    raise BudgetStoreError(msg)
 
 
 def share_of_key(usage: Usage, accounts: Sequence[str], *, rest: bool) -> dict[str, int]:

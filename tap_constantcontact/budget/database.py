@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
@@ -38,7 +38,9 @@ else:
     from tap_constantcontact.shared_database import create_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_T = TypeVar("_T")
 
 # The row of a key has no account.
 _KEY = ""
@@ -195,6 +197,16 @@ class DatabaseStore(BudgetStore):
 
     @override
     def reserve(self, key: str, request: SlotRequest) -> Slots | None:
+        return self._with_retry(lambda: self._reserve(key, request))
+
+    def _with_retry(self, operation: Callable[[], _T]) -> _T:
+        """Retry once: a connection may be lost, or two statements may block each other."""
+        try:
+            return operation()
+        except BudgetStoreError:
+            return operation()
+
+    def _reserve(self, key: str, request: SlotRequest) -> Slots | None:
         accounts = {_KEY, request.account}
         table, now = self._table, self._now
         used = _today_or_zero(table, self._today)
@@ -270,6 +282,9 @@ class DatabaseStore(BudgetStore):
 
     @override
     def lease(self, key: str, shares: Mapping[str, int], seconds: float) -> None:
+        self._with_retry(lambda: self._lease(key, shares, seconds))
+
+    def _lease(self, key: str, shares: Mapping[str, int], seconds: float) -> None:
         table = self._table
         with self._connect() as connection:
             for account in (_KEY, *shares):

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from tap_constantcontact.audit_stream import SyncAuditStream
 from tap_constantcontact.contacts import ALL, ContactsStream
-from tap_constantcontact.http import envelopes
+from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.v3.envelopes import paged
 
@@ -65,9 +65,13 @@ class Contacts(ContactsStream):
     def _reported_count(self) -> int | None:
         """Return the API's count of contacts (docs/api/v3.md §7); None if it has none."""
         try:
-            counts = self.client.get(f"{self.path}/counts", envelopes.ONE)
-        except FatalAPIError:
-            return None
+            with retries.raise_when_exhausted():
+                counts = self.client.get(f"{self.path}/counts", envelopes.ONE)
+        except FatalAPIError as error:
+            if not (retries.concerns_one_object(error) or self.is_denied(error)):
+                raise
+            self.client.cancel_prefetch()
+            return None  # Contacts are synced all the same.
         return envelopes.count_of(counts[0].get("total"))
 
     @override
