@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
 def test_label_is_a_column_of_all_records_and_keys(serving: Serving, version: str) -> None:
-    box = serving()
+    now = dt.datetime.now(dt.UTC)  # Some records tell when they were requested.
+    box = serving(clock=lambda: now)
     names = selected_by_default(version)
     plain = sync(box, *names, version=version)
     labeled = sync(box, *names, version=version, account_label="acme")
