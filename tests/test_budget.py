@@ -514,6 +514,11 @@ def test_store_says_how_the_last_run_ended(
     assert typed(where, "show", "--json")[0]["accounts"]["one"]["outcome"] == outcome
 
 
+def test_command_shows_that_nothing_was_used(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["--store", str(tmp_path / "budget.json"), "show"])
+    assert done.stdout == "No run has used this budget store yet.\n"
+
+
 def test_command_without_a_store_is_one_line() -> None:
     done = CliRunner().invoke(main, ["--store", "/proc/none/budget.json", "show"])
     assert done.exit_code == 1

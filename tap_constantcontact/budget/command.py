@@ -208,4 +208,4 @@ def _table(usages: Sequence[Usage]) -> str:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-    return "\n".join(lines)
+    return "\n".join(lines) or "No run has used this budget store yet."
