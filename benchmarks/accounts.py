@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.runner import TAP
+from benchmarks.runner import TAP, most_in_a_second
 from sandbox import Account, FaultConfig, serve_accounts
-from tap_constantcontact.budget.base import RunOutcome
-from tap_constantcontact.budget.command import share_of_key
+from tap_constantcontact.budget.base import DAY_SECONDS, RunOutcome
+from tap_constantcontact.budget.command import lease_shares
 from tap_constantcontact.budget.selection import open_store
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class Fleet:
         """Lease the budget to the accounts."""
         with closing(open_store(self.store)) as store:
             (key,) = store.keys()
-            shares = share_of_key(store.usage(key), (), rest=rest)
-            store.lease(key, shares, 86_400)
-        return shares
+            return lease_shares(store, key, (), DAY_SECONDS, rest=rest)
 
     def usage(self) -> Any:
         """Return the usage of the key."""
@@ -154,13 +152,17 @@ def a_day_passes(group: Fleet) -> None:
         if number % 7 in {0, 1}:
             box.account.add_tracking(10)
         box.account.edit_contacts(3)
-    store = Path(group.store)
+    a_day_passes_for_budget(Path(group.store))
+
+
+def a_day_passes_for_budget(store: Path) -> None:
+    """Begin a new day for the budget store alone."""
     ledgers = json.loads(store.read_text())
     for ledger in ledgers["keys"].values():
         ledger["day"] -= 1
         ledger["next_at"] = 0.0
         for account in ledger["accounts"].values():
-            account["waiting_since"] -= 86_400
+            account["waiting_since"] -= DAY_SECONDS
     store.write_text(json.dumps(ledgers))
 
 
@@ -220,7 +222,7 @@ def day_after(accounts: int, workers: int = 4) -> None:
             accounts=accounts,
             requests=len(calls),
             throttled=sum(call.status == _THROTTLED for call in calls),
-            most_in_a_second=_most(at),
+            most_in_a_second=most_in_a_second(at),
             seconds=round(seconds, 1),
             ratio=round(seconds / (len(calls) / 4), 3),
             codes=group.codes,
@@ -258,24 +260,6 @@ def trouble(accounts: int, workers: int = 4) -> None:
                 outcomes=Counter(each.outcome for each in usage.accounts.values()),
                 codes=group.codes,
             )
-
-
-def a_day_passes_for_budget(store: Path) -> None:
-    """Begin a new day for the budget store alone."""
-    ledgers = json.loads(store.read_text())
-    for ledger in ledgers["keys"].values():
-        ledger["day"] -= 1
-    store.write_text(json.dumps(ledgers))
-
-
-def _most(times: list[float]) -> int:
-    """Return the largest number of arrivals in any second."""
-    most = first = 0
-    for last, at in enumerate(times):
-        while times[first] <= at - 1:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import requests
 
-from benchmarks.postgres import postgres_server
-from benchmarks.runner import KEY
+from benchmarks.postgres import free_port, postgres_server
+from benchmarks.projects import project
+from benchmarks.runner import KEY, most_in_a_second
 from sandbox import Account, FaultConfig, Sandbox, serve_accounts
 from tap_constantcontact.budget.base import RunOutcome
 from tap_constantcontact.budget.selection import open_store
@@ -52,25 +52,6 @@ _PACKAGES = (
 _STREAMS = ("contacts", "lists", "campaign_sends", "campaign_opens")
 _DAG = "constantcontact"
 _PATIENCE = 1200.0
-
-
-def project(folder: Path, labels: list[str], **settings: str) -> Path:
-    """Create a Meltano project with a plugin per account, whose tokens are the labels."""
-    text = (_ROOT / "meltano.yml").read_text()
-    (folder / "meltano.yml").write_text(f"include_paths: [./accounts.meltano.yml]\n{text}")
-    (folder / "accounts.txt").write_text("\n".join(labels) + "\n")
-    plugins = subprocess.run(  # noqa: S603
-        [sys.executable, _ORCHESTRATION / "plugins.py", folder / "accounts.txt"],
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    (folder / "accounts.meltano.yml").write_bytes(plugins.stdout)
-    variables = [f"{name}={value}" for name, value in settings.items()]
-    for label in labels:
-        name = label.upper().replace("-", "_")
-        variables.append(f"TAP_CONSTANTCONTACT__{name}_ACCESS_TOKEN={label}")
-    (folder / ".env").write_text("\n".join(variables) + "\n")
-    return folder
 
 
 class Airflow:
@@ -194,14 +175,6 @@ class Airflow:
         return json.loads(next(line for line in text.splitlines() if line.startswith(("[{", "[]"))))
 
 
-def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
-
-
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End a process with all its children at once."""
     with contextlib.suppress(ProcessLookupError):
@@ -295,7 +268,7 @@ class Setup:
             "outcomes": Counter(each.outcome for each in usage.accounts.values()),
             "requests": len(calls),
             "budget_used": usage.used,
-            "most_in_a_second": max(sum(at <= each < at + 1 for each in calls) for at in calls),
+            "most_in_a_second": most_in_a_second(calls),
             "seconds_of_requests": round(calls[-1] - calls[0], 1),
             "missing": {k: expected[k] - loaded[k] for k in expected if expected[k] != loaded[k]},
         }

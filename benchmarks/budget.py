@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from benchmarks.postgres import postgres_server
-from benchmarks.runner import KEY, TOKEN
+from benchmarks.runner import KEY, TOKEN, most_in_a_second
 from sandbox import Account, FaultConfig, serve
 from tap_constantcontact.budget.base import Budget
 from tap_constantcontact.budget.selection import open_store
@@ -45,11 +45,6 @@ def client(url: str, where: str, ends_at: float) -> None:
             sent += 1
     limiter.close()
     print(sent)  # noqa: T201
-
-
-def most_in_a_second(times: list[float]) -> int:
-    """Return the largest number of arrivals in any second."""
-    return max(sum(at <= each < at + 1 for each in times) for at in times)
 
 
 def together(where: str, seconds: float) -> dict[str, Any]:

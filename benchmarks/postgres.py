@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def free_port() -> int:
+    """Return a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
 @contextlib.contextmanager
 def postgres_server() -> Iterator[dict[str, str]]:
     """Run a server of its own, and yield what a target needs to connect."""
@@ -36,9 +44,7 @@ def postgres_server() -> Iterator[dict[str, str]]:
             shutil.chown(place, user)
             installed = place / installed.name
         binaries = installed / "pginstall18"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
+        port = str(free_port())
         options = (
             f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         )

@@ -161,6 +161,16 @@ def catalog(command: Sequence[str], streams: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def most_in_a_second(times: Sequence[float]) -> int:
+    """Return the largest number of arrivals in any second; the times are sorted."""
+    most = first = 0
+    for last, at in enumerate(times):
+        while times[first] <= at - 1:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
 def _watch(command: list[str], log: Path) -> Measured:
     measured = Measured()
     keys: dict[str, list[str]] = {}

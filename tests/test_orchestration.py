@@ -14,25 +14,13 @@ import pytest
 from helpers.runner import KEY, environment
 from helpers.warehouses import ROOT, DuckDB, counts
 
+from benchmarks.projects import project
 from sandbox import Account, FaultConfig, serve_accounts
 from tap_constantcontact.budget.ledger import FileStore
 from tap_constantcontact.state.ids import fingerprint
 
 ORCHESTRATION = ROOT / "orchestration"
 STREAMS = ("contacts", "lists", "campaign_sends", "campaign_opens")
-
-
-def project(folder: Path, labels: list[str], **settings: str) -> Path:
-    """A Meltano project with a plugin per account."""
-    text = (ROOT / "meltano.yml").read_text()
-    (folder / "meltano.yml").write_text(f"include_paths: [./accounts.meltano.yml]\n{text}")
-    plugins = runpy.run_path(str(ORCHESTRATION / "plugins.py"))["plugins"]
-    (folder / "accounts.meltano.yml").write_text(plugins(labels))
-    (folder / "accounts.txt").write_text("\n".join(labels) + "\n")
-    lines = [f"{name}={value}" for name, value in settings.items()]
-    lines += [f"TAP_CONSTANTCONTACT__{label.upper()}_ACCESS_TOKEN={label}" for label in labels]
-    (folder / ".env").write_text("\n".join(lines) + "\n")
-    return folder
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ def share(
     shares: dict[str, int] = {}
     with _opened(store) as opened:
         for key in opened.keys():  # noqa: SIM118 - no dictionary
-            leased = _lease(opened, key, accounts, hours * 3600, rest=rest)
+            leased = lease_shares(opened, key, accounts, hours * 3600, rest=rest)
             shares |= {label: shares.get(label, 0) + share for label, share in leased.items()}
     granted = [label for label, requests in shares.items() if requests]
     click.echo("\n".join(granted) if lines else json.dumps(shares))
@@ -114,10 +114,23 @@ def _opened(store: str) -> Iterator[BudgetStore]:
         raise click.ClickException(str(error)) from None
 
 
-def _lease(
+def lease_shares(
     store: BudgetStore, key: str, accounts: Sequence[str], seconds: float, *, rest: bool
 ) -> dict[str, int]:
-    """Lease the budget of a key, again if runs have used some of it in the meantime."""
+    """Lease the budget of a key to accounts, and return their shares.
+
+    Runs may use some of it in the meantime: then it is shared out again.
+
+    Args:
+        store: The store.
+        key: Hash of the key.
+        accounts: Labels; none for all accounts.
+        seconds: Duration of the leases.
+        rest: Whether to leave out accounts with a complete run today.
+
+    Raises:
+        BudgetStoreError: The store cannot be used.
+    """
     for _ in range(_MAX_TRIES):
         shares = share_of_key(store.usage(key), accounts, rest=rest)
         with suppress(BudgetExhaustedError):
