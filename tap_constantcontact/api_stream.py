@@ -312,14 +312,17 @@ class ApiStream(RESTStream[str | None]):
             record = self.conform(record)
         if not self._has_key(record):
             return None
-        if self.run.account_label:
-            record[LABEL] = self.run.account_label
+        self._add_label(record)
         if self.replication_key:
             timestamp = record.setdefault(self.replication_key, None)
             self._newest = max(self._newest, timestamp or "")
         if self.selected:
             self.run.progress.records[self.name] += 1
         return record
+
+    def _add_label(self, record: Record) -> None:
+        if self.run.account_label:
+            record[LABEL] = self.run.account_label
 
     def _keys_of(self, context: Context | None) -> Record:
         return {key: context[key] for key in self.api_keys if key in context} if context else {}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.api_stream import LABEL
 from tap_constantcontact.estimate import StreamEstimate
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
@@ -61,7 +60,6 @@ class SyncAuditStream(ConstantContactStream):
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
         # A run that ends early is what these records are about.
-        if self.run.account_label:
-            row[LABEL] = self.run.account_label
+        self._add_label(row)
         self.run.progress.records[self.name] += 1
         return row

@@ -38,7 +38,7 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "tap_constantcontact.account_stream": {"stream", "http"},
     "tap_constantcontact.sync_audit": set(),
-    "tap_constantcontact.audit_stream": {"api_stream", "stream", "estimate", "records"},
+    "tap_constantcontact.audit_stream": {"stream", "estimate", "records"},
     "tap_constantcontact.contacts": {"stream", "estimate", "http", "records"},
     "tap_constantcontact.partitioned": {"stream", "list_requests", "http", "state"},
     "tap_constantcontact.refresh": {"cache", "sync_run", "state"},

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from constantcontact_report.warehouse import Row, Warehouse
 
 _STALE_HOURS: Final = 36
-_FRESHNESS: Final = """
+_FRESHNESS: Final = f"""
     select
         source_relation as account,
         max(hours_behind) as age,
         sum(case when current_until is null then 1 else 0 end) as never,
-        sum(case when hours_behind > 36 then 1 else 0 end) as behind,
+        sum(case when hours_behind > {_STALE_HOURS} then 1 else 0 end) as behind,
         sum(case when last_verdict = 'missing' then 1 else 0 end) as incomplete,
         sum(requests_last_day) as requests,
         max(last_run_at) as last_run_at
-    from {mart}freshness
+    from {{mart}}freshness
     where last_outcome <> 'unauthorized'
     group by source_relation
-"""
+"""  # noqa: S608 - our own number
 _CONTACTS: Final = """
     select source_relation as account, count(*) as contacts
     from {mart}contacts

@@ -35,7 +35,7 @@ except ImportError as error:
     )
     raise BudgetStoreError(msg) from error
 else:
-    from tap_constantcontact.shared_database import create_tables
+    from tap_constantcontact.shared_database import create_tables, database_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -132,17 +132,10 @@ class DatabaseStore(BudgetStore):
 
     @contextlib.contextmanager
     def _connect(self) -> Iterator[sa.Connection]:
-        """Connect, and report errors of the database without its URL."""
-        try:
+        with database_errors(BudgetStoreError, "budget_store"):
             self._create_table()
             with self._engine.connect() as connection:
                 yield connection
-        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, TypeError) as error:
-            msg = (
-                f"The budget store's database cannot be used ({type(error).__name__}). Check the"
-                " URL in `budget_store`, and that the database's driver is installed."
-            )
-            raise BudgetStoreError(msg) from None
 
     @override
     def open(self, key: str, account: str, limit: int | None) -> Usage:
@@ -265,9 +258,9 @@ class DatabaseStore(BudgetStore):
             result = connection.execute(changed.returning(*columns)).all()
         else:
             with self._transactions.begin() as transaction:
-                is_complete = transaction.execute(changed).rowcount
+                updated = transaction.execute(changed).rowcount
                 result = transaction.execute(sa.select(*columns).where(rows)).all()
-                if is_complete != len(result):
+                if updated != len(result):
                     transaction.rollback()
                     result = []
         return {account: tuple(values) for account, *values in result}

@@ -34,6 +34,17 @@ def budget(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+def labels() -> list[str]:
+    """Return the labels of all accounts."""
+    return (Path(PROJECT) / "accounts.txt").read_text().split()
+
+
+def granted(*options: str) -> list[dict[str, str]]:
+    """Share out the budget, and return an environment per account with a share."""
+    shares = budget("share", *options, *labels())
+    return for_each([label for label, requests in shares.items() if requests])
+
+
 def for_each(accounts: list[str]) -> list[dict[str, str]]:
     """Return an environment per account, for mapped tasks."""
     return [{"ACCOUNT": label} for label in accounts]
@@ -64,21 +75,17 @@ with DAG(
     @task
     def unknown_accounts() -> list[dict[str, str]]:
         """List accounts whose demand nobody has estimated."""
-        labels = (Path(PROJECT) / "accounts.txt").read_text().split()
-        return for_each(budget("unknown", *labels))
+        return for_each(budget("unknown", *labels()))
 
     @task(trigger_rule="all_done")
     def share() -> list[dict[str, str]]:
         """Lease the budget of today: current data for all accounts first, then backfills."""
-        labels = (Path(PROJECT) / "accounts.txt").read_text().split()
-        return for_each([label for label, requests in budget("share", *labels).items() if requests])
+        return granted()
 
     @task(trigger_rule="all_done")
     def share_the_rest() -> list[dict[str, str]]:
         """Lease what the first round has not used to accounts without a complete run today."""
-        labels = (Path(PROJECT) / "accounts.txt").read_text().split()
-        shares = budget("share", "--rest", *labels)
-        return for_each([label for label, requests in shares.items() if requests])
+        return granted("--rest")
 
     @task(trigger_rule="all_done")
     def report() -> None:

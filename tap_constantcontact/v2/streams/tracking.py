@@ -87,17 +87,24 @@ class TrackingStream(CampaignChildStream):
 
     @override
     def fetch_child_records(self) -> Iterable[Record]:
-        received, contacts = 0, set()
-        for row in super().fetch_child_records():
-            received += 1
-            contacts.add(row.get("contact_id"))
-            yield row
+        rows = super().fetch_child_records()
         is_complete = not self.task.due[self.name]
         if is_complete and self._counter is not None:
-            count = received if self.counts_records else len(contacts)
-            self.run.audit.compare(self.name, reported=self._counter, received=count)
+            rows = self._compared(rows, self._counter)
+        yield from rows
         if self.refresh.gate:
             self._keep_counter()
+
+    def _compared(self, rows: Iterable[Record], reported: int) -> Iterable[Record]:
+        """Yield the rows of a report, and compare their number with the campaign's counter."""
+        received, contacts = 0, set()
+        for row in rows:
+            received += 1
+            if not self.counts_records:
+                contacts.add(row.get("contact_id"))
+            yield row
+        count = received if self.counts_records else len(contacts)
+        self.run.audit.compare(self.name, reported=reported, received=count)
 
     def _keep_counter(self) -> None:
         counters = self.get_context_state(None).setdefault("counters", {})

@@ -27,7 +27,7 @@ except ImportError as error:
     )
     raise StoreError(msg) from error
 else:
-    from tap_constantcontact.shared_database import create_tables
+    from tap_constantcontact.shared_database import create_tables, database_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +65,10 @@ class DatabaseStore(TokenStore):
         Raises:
             StoreError: It cannot be used.
         """
-        with self._wrap_errors():
+        with database_errors(StoreError, "token_store"):
             engine = sa.create_engine(self._url, pool_pre_ping=True)
             create_tables(self._meta, engine)
-        with self._wrap_errors(), engine.begin() as connection:
+        with database_errors(StoreError, "token_store"), engine.begin() as connection:
             if connection.execute(sa.select(self._table.c.id)).first() is None:
                 with contextlib.suppress(sa.exc.IntegrityError):
                     empty = {"id": _ROW, "tokens": format_tokens([]), "locked_by": _NOBODY}
@@ -101,7 +101,7 @@ class DatabaseStore(TokenStore):
         name = uuid.uuid4().hex
         owner, since = _NOBODY, time.monotonic()
         while not self._pass_on(_NOBODY, name):
-            with self._wrap_errors(), self._engine.begin() as connection:
+            with database_errors(StoreError, "token_store"), self._engine.begin() as connection:
                 seen = connection.execute(sa.select(self._table.c.locked_by)).scalar_one()
             if seen != owner:
                 owner, since = seen, time.monotonic()
@@ -113,13 +113,13 @@ class DatabaseStore(TokenStore):
     def _pass_on(self, owner: str, to: str) -> bool:
         """Release the lock, unless it has another owner."""
         is_owner = self._table.c.locked_by == owner
-        with self._wrap_errors(), self._engine.begin() as connection:
+        with database_errors(StoreError, "token_store"), self._engine.begin() as connection:
             taken = self._table.update().where(is_owner).values(locked_by=to)
             return bool(connection.execute(taken).rowcount)
 
     @override
     def tokens(self) -> list[StoredToken]:
-        with self._wrap_errors(), self._engine.begin() as connection:
+        with database_errors(StoreError, "token_store"), self._engine.begin() as connection:
             text = connection.execute(sa.select(self._table.c.tokens)).scalar_one()
         try:
             return parse_tokens(text)
@@ -131,17 +131,5 @@ class DatabaseStore(TokenStore):
 
     @override
     def save(self, tokens: list[StoredToken]) -> None:
-        with self._wrap_errors(), self._engine.begin() as connection:
+        with database_errors(StoreError, "token_store"), self._engine.begin() as connection:
             connection.execute(self._table.update().values(tokens=format_tokens(tokens)))
-
-    @contextlib.contextmanager
-    def _wrap_errors(self) -> Iterator[None]:
-        """Report errors of the database without its URL."""
-        try:
-            yield
-        except (sa.exc.SQLAlchemyError, ImportError, OSError, ValueError, TypeError) as error:
-            msg = (
-                f"The token store's database cannot be used ({type(error).__name__}). Check the URL"
-                " in `token_store`, and that the database's driver is installed."
-            )
-            raise StoreError(msg) from None
