@@ -125,7 +125,7 @@ class TapConstantContact(Tap):
 
     @override
     def setup_mapper(self) -> None:
-        """Lay the stream maps on the streams; those that are not selected are not looked at.
+        """Apply the stream maps to the streams that are selected, or have a selected child.
 
         Raises:
             ConfigValidationError: A map cannot be used.
@@ -133,10 +133,13 @@ class TapConstantContact(Tap):
         super(Tap, self).setup_mapper()
         streams = self.streams  # They add to the catalog what it lacks.
         for name, entry in self.catalog.items():
+            stream = streams.get(name)
+            if stream and not (stream.selected or stream.has_selected_descendents):
+                continue
             try:
                 self.mapper.register_raw_streams_from_catalog(Catalog({name: entry}))
             except (StreamMapConfigError, MapExpressionError) as error:
-                if name in streams and streams[name].selected:
+                if stream and stream.selected:
                     raise _invalid([map_fault(name, error)]) from error
 
     @cached_property

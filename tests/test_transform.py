@@ -322,7 +322,7 @@ def test_accounts_with_labels_share_tables(
     serving: Serving, tmp_path: Path, warehouse: Warehouse
 ) -> None:
     boxes = {
-        label: serving(seed=seed, contacts=contacts, campaigns=2, events=1, files=2)
+        label: serving(seed=seed, contacts=contacts, campaigns=2, events=0, files=2)
         for label, seed, contacts in (("one", 1, 20), ("two", 2, 30))
     }
     streams = ("lists", "contacts", "campaigns", "campaign_sends", "campaign_opens")
