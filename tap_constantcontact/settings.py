@@ -192,6 +192,13 @@ SETTINGS = th.PropertiesList(
     ),
 )
 
+#: JSON schema of the settings. Settings of the other API are removed before it is applied.
+JSON_SCHEMA: dict[str, Any] = {
+    **SETTINGS.to_dict(),
+    # Meltano Hub makes a group of required settings of it.
+    "dependentRequired": {"api_key": ["access_token"]},
+}
+
 #: Streams that are in the catalog only if `optional_streams` lists them.
 OPTIONAL_STREAMS = {
     "v2": (

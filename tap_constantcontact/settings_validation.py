@@ -81,13 +81,13 @@ def unknown_settings(config: Mapping[str, Any], names: Iterable[str]) -> list[st
     return lines
 
 
-def unused_settings(config: Mapping[str, Any]) -> list[str]:
-    """Return a warning for each setting of the other API."""
+def drop_unused(config: MutableMapping[str, Any]) -> list[str]:
+    """Remove the settings of the other API, and return a warning for each."""
     version = select_api_version(config)
     return [
         f"Ignoring setting '{name}' of {other}: this run reads {version}."
         for name, other in API_OF_SETTING.items()
-        if other != version and not is_empty(config.get(name))
+        if other != version and not is_empty(config.pop(name, None))
     ]
 
 

@@ -58,7 +58,7 @@ class TapConstantContact(Tap):
     """Copies a Constant Contact account into a warehouse and keeps the copy current."""
 
     name = "tap-constantcontact"
-    config_jsonschema = settings.SETTINGS.to_dict()
+    config_jsonschema = settings.JSON_SCHEMA
     message_writer_class = CleanStateWriter
 
     @override
@@ -78,16 +78,16 @@ class TapConstantContact(Tap):
         settings_validation.normalize(given)
         if validate_config:
             _validate(given)
+        unused = settings_validation.drop_unused(given)
         super().__init__(config=given, validate_config=validate_config, **options)
-        self._warn_about_unknown_names()
+        self._warn_about_unknown_names(unused)
         if not any(map(os.environ.get, _LOG_LEVELS)):
             self.metrics_logger.setLevel(logging.WARNING)
 
-    def _warn_about_unknown_names(self) -> None:
-        """Warn about settings, streams and columns that do not exist."""
+    def _warn_about_unknown_names(self, faults: list[str]) -> None:
+        """Warn about settings, streams and columns that do not exist, after other warnings."""
         names = self.config_jsonschema["properties"]
-        faults = settings_validation.unknown_settings(self.config, names)
-        faults += settings_validation.unused_settings(self.config)
+        faults = [*settings_validation.unknown_settings(self.config, names), *faults]
         for name, entry in (self.input_catalog or {}).items():
             if not entry.metadata.resolve_selection()[()]:
                 continue

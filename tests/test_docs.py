@@ -6,19 +6,22 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_page_of_streams_matches_the_catalog() -> None:
-    made = runpy.run_path(str(ROOT / "scripts" / "generate_stream_docs.py"))["page"]()
+@pytest.mark.parametrize("name", ["stream", "settings"])
+def test_generated_page_is_current(name: str) -> None:
+    made = runpy.run_path(str(ROOT / "scripts" / f"generate_{name}_docs.py"))
 
-    page = (ROOT / "docs" / "streams.md").read_text()
-    assert page == made, "after an intended change: python scripts/generate_all.py"
+    page = made["PAGE"].read_text()
+    assert page == made["page"](), "after an intended change: python scripts/generate_all.py"
 
 
 REPOSITORY = "https://github.com/tap-constantcontact/tap-constantcontact/blob/main/"
@@ -62,3 +65,21 @@ def test_links_of_the_readme_are_defined_and_used() -> None:
     pictures = re.findall(r"/main/(docs/images/[\w.]+)\)", text)
     assert pictures
     assert all((ROOT / picture).exists() for picture in pictures)
+
+
+@pytest.mark.parametrize("folder", ["", "loaders/target-duckdb-file", "report"])
+def test_version_has_a_section_in_the_changelog(folder: str) -> None:
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+    changelog = (ROOT / folder / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    links = re.findall(r"^\[([\d.]+)\]: https://\S+$", changelog, re.MULTILINE)
+
+    assert versions[0] == project["version"]
+    assert versions == links
+
+
+def test_dbt_package_has_the_version_of_the_tap() -> None:
+    """The tag of the tap is the revision that a dbt project names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    package = yaml.safe_load((ROOT / "transform" / "dbt_project.yml").read_text())
+    assert package["version"] == project["version"]

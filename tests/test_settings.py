@@ -277,6 +277,17 @@ def test_unknown_names_are_warned_about(serving: Serving, caplog: pytest.LogCapt
     ]
 
 
+def test_setting_of_the_other_api_is_ignored_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    leftover = {"api_version": "v3", "client_id": "an-id", "api_key": "a-key"}
+    tap = TapConstantContact(config=leftover, validate_config=True)
+
+    assert "Ignoring setting 'api_key' of v2: this run reads v3." in caplog.messages
+    assert "api_key" not in tap.config
+    assert tap.config_jsonschema["dependentRequired"] == {"api_key": ["access_token"]}
+
+
 def test_stream_map_of_a_deselected_stream_is_ignored(serving: Serving) -> None:
     maps = {"contacts": {"a": "nothing(name)"}, "elsewhere": {"b": "c"}}
     assert sync(serving(), "lists", stream_maps=maps).counts["lists"]
@@ -432,38 +443,3 @@ def test_the_environment_example_knows_the_same_settings() -> None:
     for name, setting in declared().items():
         if "default" in setting:
             assert found[name.upper()] == _written(setting["default"])
-
-
-def test_the_docs_know_the_same_settings() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \| (.*?) \| (.*?) \|$",
-        (ROOT / "docs" / "settings.md").read_text(),
-        re.MULTILINE,
-    )
-    found = {name: (default, text) for name, default, text in rows}
-    assert declared().keys() <= found.keys()
-    for name, setting in declared().items():
-        default, text = found[name]
-        assert text == setting["description"]
-        if "default" in setting:
-            assert default == f"`{_written(setting['default'])}`"
-
-
-def test_about_shows_the_settings(tmp_path: Path) -> None:
-    run = typed(tmp_path, None, "--about", "--format=json")
-    about = json.loads(run.stdout)
-    assert declared().keys() <= about["settings"]["properties"].keys()
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("max_calls", "max_requests"),
-        ("contacts_refresh_days", "contacts_full_refresh_days"),
-        ("id_map_source", "id_map_file"),
-    ],
-)
-def test_renamed_setting_is_rejected_with_its_new_name(tmp_path: Path, old: str, new: str) -> None:
-    run = typed(tmp_path, {**GOOD, old: 5})
-    assert run.code == 78
-    assert f"Setting '{old}' was renamed to '{new}'." in run.log
