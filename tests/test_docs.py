@@ -61,7 +61,8 @@ def test_site_builds_without_warnings_and_loads_nothing_from_elsewhere(tmp_path:
 def test_links_of_the_readme_are_defined_and_used() -> None:
     text = PAGES[0].read_text()
     defined = set(re.findall(r"^\[(\w+)\]: ", text, re.MULTILINE))
-    assert set(re.findall(r"\]\[(\w+)\]", text)) == defined
+    used = re.findall(r"\]\[(\w+)\]|(?<!\])\[(\w+)\](?![\[(:])", text)
+    assert {(named or short).lower() for named, short in used} == defined
     pictures = re.findall(r"/main/(docs/images/[\w.]+)\)", text)
     assert pictures
     assert all((ROOT / picture).exists() for picture in pictures)
