@@ -136,11 +136,14 @@ def test_bodies_that_are_almost_json_are_mended(body: bytes, decoded: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}', b"[" * 5000 + b"]" * 5000]
+    "body",
+    [b"", b"<html>", b'{"results": [{"id": ', b'[{"id": "1"}', b"[" * 1_000_000 + b"]" * 1_000_000],
+    ids=["empty", "markup", "truncated", "truncated array", "too deep"],
 )
 def test_invalid_json_is_an_invalid_response(body: bytes) -> None:
     with pytest.raises(envelopes.InvalidResponseError, match="is not valid JSON"):
         envelopes.decode(body)
+    assert envelopes.link_of(b'{"meta": %s}' % body, PAGED) is None
 
 
 OTHERS: list[tuple[Envelope, list[Any]]] = [

@@ -181,7 +181,7 @@ def link_of(body: bytes, envelope: Envelope) -> str | None:
             return None
         result = _head(envelope.head, envelope.cursor).decode(body)
         return next_link(result.head, envelope.links) or _cursor_link(result.cursor)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

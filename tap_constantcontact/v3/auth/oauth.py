@@ -272,7 +272,7 @@ class OAuthClient:
             raise TokenResponseLostError(msg)
         try:
             body = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if response.status_code == HTTPStatus.OK and not isinstance(body, dict):
             msg = f"The response of {self._base}{path} is not a JSON object."

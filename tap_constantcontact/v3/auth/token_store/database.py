@@ -66,7 +66,8 @@ class DatabaseStore(TokenStore):
             StoreError: It cannot be used.
         """
         with database_errors(StoreError, "token_store"):
-            engine = sa.create_engine(self._url, pool_pre_ping=True)
+            # Connections are few, far between, and closed after use.
+            engine = sa.create_engine(self._url, poolclass=sa.NullPool)
             create_tables(self._meta, engine)
         with database_errors(StoreError, "token_store"), engine.begin() as connection:
             if connection.execute(sa.select(self._table.c.id)).first() is None:
