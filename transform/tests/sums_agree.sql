@@ -21,7 +21,13 @@ mailings as (
     from {{ ref('constant_contact__mailings') }}
 )
 
-select *
+select
+    activity.opens,
+    recipients.opens as opens_of_recipients,
+    mailings.opens as opens_of_mailings,
+    activity.clicks,
+    recipients.clicks as clicks_of_recipients,
+    mailings.clicks as clicks_of_mailings
 from activity
 cross join recipients
 cross join mailings

@@ -5,7 +5,7 @@ with mailings as (
         {{ dbt.date_trunc('month', 'first_sent_at') }} as month,
         row_number() over (
             partition by source_relation, {{ dbt.date_trunc('month', 'first_sent_at') }}
-            order by open_rate desc, mailing_id
+            order by open_rate desc, mailing_id asc
         ) as place_from_top,
         row_number() over (
             partition by source_relation, {{ dbt.date_trunc('month', 'first_sent_at') }}

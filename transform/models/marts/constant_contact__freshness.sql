@@ -7,8 +7,8 @@ ranked as (
     select
         audit.*,
         row_number() over (
-            partition by source_relation, api_version, stream
-            order by run_started_at desc
+            partition by audit.source_relation, audit.api_version, audit.stream
+            order by audit.run_started_at desc
         ) as place
     from audit
 ),

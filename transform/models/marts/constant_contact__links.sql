@@ -28,6 +28,6 @@ select
     ) }} as share_of_clicks,
     row_number() over (
         partition by source_relation, mailing_id
-        order by clicks desc, link_id
+        order by clicks desc, link_id asc
     ) as position
 from links

@@ -28,14 +28,14 @@ counted as (
     select
         source_relation,
         campaign_id,
-        {% for metric, type in types.items() %}
+    {% for metric, type in types.items() %}
         {% if metric.startswith('unique') %}
         count(distinct case when activity_type = '{{ type }}' then contact_id end) as {{ metric }}
         {% else %}
         {{ constant_contact_activities(type) }} as {{ metric }}
         {% endif %}
         {{ ',' if not loop.last }}
-        {% endfor %}
+    {% endfor %}
     from activity
     group by source_relation, campaign_id
 ),

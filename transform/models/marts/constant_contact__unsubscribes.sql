@@ -14,7 +14,7 @@ tracked as (
         reason,
         row_number() over (
             partition by source_relation, contact_id
-            order by occurred_at desc, mailing_id
+            order by occurred_at desc, mailing_id asc
         ) as place
     from {{ ref('constant_contact__activity') }}
     where activity_type = 'unsubscribe'
