@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -37,8 +39,8 @@ KINDS = ("sends", "opens", "clicks", "bounces", "forwards", "unsubscribes")
 # Columns that are the same for the same account in v2 and v3. Times of v3 have minutes only.
 SAME_IN_BOTH = {
     "mailings": "subject, sends, delivered, opens, unique_opens, clicks, unique_clicks, bounces,"
-    " forwards, unsubscribes",
-    "contacts": "email_address, status, opens, clicks, bounces, lists_count",
+    " hard_bounces, forwards, unsubscribes",
+    "contacts": "email_address, status, opens, clicks, bounces, sends_90_days, lists_count",
     "links": "url, clicks, unique_clicks, position",
     "lists": "name, contacts, active_contacts",
 }
@@ -82,9 +84,13 @@ class Transform:
         *,
         full_refresh: bool = False,
         unit_tests: bool = False,
+        **rules: Any,
     ) -> str:
         """Build and test the models, or some of them, and return the log."""
-        variables: dict[str, Any] = {"constant_contact__sources": sources or []}
+        variables: dict[str, Any] = {
+            "constant_contact__sources": sources or [],
+            **{f"constant_contact__{name}": value for name, value in rules.items()},
+        }
         run = subprocess.run(  # noqa: S603
             [
                 DBT,
@@ -156,6 +162,29 @@ def check_counts(transform: Transform, box: Sandbox, version: str) -> None:
         f" (select sum(net) from {{0}}_contacts_daily {where})"
     )
     assert active == counted
+
+
+def check_windows(transform: Transform, version: str) -> None:
+    """Compare local times, and counts of the last days, with the records they come from."""
+    where = f"where api_version = '{version}'"
+    zone = ZoneInfo("US/Eastern")
+    activity = transform.query(
+        f"select activity_type, occurred_at, occurred_local from {{}}_activity {where}"  # noqa: S608
+    )
+    for _, at, local in activity:
+        assert local == at.replace(tzinfo=dt.UTC).astimezone(zone).replace(tzinfo=None)
+    newest = max(at for _, at, _ in activity)
+    for days in (30, 90, 365):
+        since = newest - dt.timedelta(days)
+        recent = Counter(kind for kind, at, _ in activity if at > since)
+        columns = ", ".join(f"sum({kind}s_{days}_days)" for kind in ("send", "open", "click"))
+        (found,) = transform.query(f"select {columns} from {{}}_contacts {where}")  # noqa: S608
+        assert found == (recent["send"], recent["open"], recent["click"])
+    ((bounces, hard, soft),) = transform.query(
+        f"select sum(bounces), sum(hard_bounces), sum(soft_bounces) from {{}}_mailings {where}"  # noqa: S608
+    )
+    assert bounces == hard + soft
+    assert hard > 0 < soft
 
 
 def machines_found(
@@ -288,6 +317,7 @@ def test_marts_count_what_happened(serving: Serving, tmp_path: Path, warehouse: 
 
     for version in VERSIONS:
         check_counts(transform, box, version)
+        check_windows(transform, version)
         for report, least in (("opens", 0.95), ("clicks", 0.3)):
             # Scans of mailings with one or two links look like a person's clicks.
             precision, recall = machines_found(transform, box, version, report)
@@ -335,12 +365,19 @@ def test_accounts_with_labels_share_tables(
             Pipeline(box, tmp_path, warehouse, account_label=label).run()
         assert counts(warehouse, streams) == expected, "a rerun changes nothing"
     transform = Transform(warehouse, tmp_path)
-    transform.build(select=["stg_constant_contact__lists"])
+    transform.build(
+        select=["+constant_contact__contacts", "stg_constant_contact__lists"],
+        time_zone="Asia/Tokyo",
+        contact_columns=[{"name": "cell_phone", "alias": "mobile"}],
+    )
     schema = transform.schema
     query = f"select * from {schema}_stg_constant_contact.stg_constant_contact__lists"  # noqa: S608
     assert Counter(row[0] for row in transform.query(query)) == {
         f"{schema}/{label}": len(box.account.ids("lists")) for label, box in boxes.items()
     }
+    local = "select distinct extract(hour from occurred_local - occurred_at) from {}_activity"
+    assert transform.query(local) == [(9,)]
+    assert transform.query("select count(mobile) from {}_contacts")[0][0] > 0
 
 
 def test_tables_that_are_missing_give_empty_models(serving: Serving, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def open_times(figures: Figures) -> Svg:
         alt.Chart(_data(figures.open_times))
         .mark_rect()
         .encode(
-            x=alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            x=alt.X("hour:O", title="hour", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("weekday:O", sort=list(DAYS), title=None),
             color=alt.Color(
                 "unique_opens:Q",

@@ -102,7 +102,7 @@ SECTIONS: Final = (
     Section(
         "open_times",
         "When do people open?",
-        "First opens by weekday and hour, in UTC.",
+        "First opens by weekday and hour, in the time zone of the account.",
         {"weekday": "Weekday", "hour": "Hour", "unique_opens": "First opens"},
         charts.open_times,
     ),

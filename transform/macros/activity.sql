@@ -18,3 +18,8 @@
     when {{ days }} <= {{ var('constant_contact__dormant_days') }} then 'dormant'
     when {{ days }} is not null then 'lost'
 {% endmacro %}
+
+{#- Kind of a bounce: hard if the address does not exist or is suspended, else soft. -#}
+{% macro constant_contact_bounce_kind(code) %}
+    case when {{ code }} in ('B', 'S') then 'hard' when {{ code }} is not null then 'soft' end
+{% endmacro %}

@@ -8,6 +8,8 @@
     sum(case when was_sent then 1 else 0 end) as sends,
     sum(case when was_sent and not was_bounced then 1 else 0 end) as delivered,
     sum(case when was_bounced then 1 else 0 end) as bounces,
+    sum(case when was_bounced and bounce_kind = 'hard' then 1 else 0 end) as hard_bounces,
+    sum(case when was_bounced and bounce_kind = 'soft' then 1 else 0 end) as soft_bounces,
     sum(opens) as opens,
     sum(case when was_opened then 1 else 0 end) as unique_opens,
     sum(machine_opens) as likely_machine_opens,
@@ -31,8 +33,8 @@
 
 {#- The figures as columns of a mart, with their rates. -#}
 {% macro constant_contact_figures_and_rates(figures) %}
-    {% for figure in ['sends', 'delivered', 'bounces', 'opens', 'unique_opens',
-        'likely_machine_opens', 'unique_opens_human_estimate', 'clicks', 'unique_clicks',
+    {% for figure in ['sends', 'delivered', 'bounces', 'hard_bounces', 'soft_bounces',
+        'opens', 'unique_opens', 'likely_machine_opens', 'unique_opens_human_estimate', 'clicks', 'unique_clicks',
         'likely_machine_clicks', 'forwards', 'unsubscribes'] %}
     {{ figures }}.{{ figure }},
     {% endfor %}

@@ -37,6 +37,7 @@ marked as (
         activity.contact_id,
         activity.activity_type,
         activity.occurred_at,
+        {{ constant_contact_local('activity.occurred_at', 'accounts.time_zone') }} as occurred_local,
         activity.duplicate_number,
         activity.email_address,
         activity.link_id,
@@ -58,6 +59,9 @@ marked as (
         end as machine_rule,
         activity.loaded_at
     from activity
+    left join {{ ref('stg_constant_contact__accounts') }} as accounts
+        on activity.source_relation = accounts.source_relation
+        and activity.api_version = accounts.api_version
     left join sendings
         on activity.source_relation = sendings.source_relation
         and activity.mailing_id = sendings.mailing_id

@@ -12,6 +12,8 @@ select
     contact_id,
     min(case when activity_type = 'send' then occurred_at end) as sent_at,
     max(case when activity_type = 'bounce' then bounce_code end) as bounce_code,
+    min(case when activity_type = 'bounce' then {{ constant_contact_bounce_kind('bounce_code') }} end)
+        as bounce_kind,
     min(case when activity_type = 'open' then occurred_at end) as first_open_at,
     min(case when activity_type = 'click' then occurred_at end) as first_click_at,
     {{ constant_contact_activities('open') }} as opens,

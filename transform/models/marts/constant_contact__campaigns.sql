@@ -15,6 +15,7 @@ recipients as (
         campaign_id,
         contact_id,
         min(sent_at) as sent_at,
+        min(bounce_kind) as bounce_kind,
         sum(opens) as opens,
         sum(human_opens) as human_opens,
         sum(machine_opens) as machine_opens,
@@ -41,6 +42,32 @@ figures as (
 
 reported as (
     select * from {{ ref('stg_constant_contact__reported_counters') }}
+),
+
+newest as (
+    select
+        source_relation,
+        max(first_sent_at) as first_sent_at
+    from figures
+    group by source_relation
+),
+
+-- Campaigns of the last twelve months, the best first.
+ranked as (
+    select
+        figures.source_relation,
+        figures.campaign_id,
+        {% for rate, figure in {'open': 'unique_opens', 'click': 'unique_clicks'}.items() %}
+        rank() over (
+            partition by figures.source_relation
+            order by
+                coalesce({{ constant_contact_rate('figures.' ~ figure, 'figures.delivered') }}, 0) desc
+        ) as {{ rate }}_rate_rank{{ ',' if not loop.last }}
+        {% endfor %}
+    from figures
+    inner join newest
+        on figures.source_relation = newest.source_relation
+    where figures.first_sent_at > {{ dbt.dateadd('month', -12, 'newest.first_sent_at') }}
 )
 
 select
@@ -58,6 +85,8 @@ select
     figures.first_sent_at,
     coalesce(reported.last_sent_at, figures.last_sent_at) as last_sent_at,
     {{ constant_contact_figures_and_rates('figures') }},
+    ranked.open_rate_rank,
+    ranked.click_rate_rank,
     reported.sends as reported_sends,
     reported.unique_opens as reported_unique_opens,
     reported.unique_clicks as reported_unique_clicks,
@@ -74,6 +103,9 @@ left join mailings
 left join figures
     on campaigns.source_relation = figures.source_relation
     and campaigns.campaign_id = figures.campaign_id
+left join ranked
+    on campaigns.source_relation = ranked.source_relation
+    and campaigns.campaign_id = ranked.campaign_id
 left join reported
     on campaigns.source_relation = reported.source_relation
     and campaigns.campaign_id = reported.campaign_id

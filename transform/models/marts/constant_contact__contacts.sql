@@ -18,8 +18,8 @@ as_of as (
 
 engagement as (
     select
-        source_relation,
-        contact_id,
+        activity.source_relation,
+        activity.contact_id,
         {{ constant_contact_activities('send') }} as sends,
         {{ constant_contact_activities('open') }} as opens,
         {{ constant_contact_activities('click') }} as clicks,
@@ -27,9 +27,17 @@ engagement as (
         max(case when activity_type = 'send' then occurred_at end) as last_sent_at,
         max(case when activity_type = 'open' then occurred_at end) as last_open_at,
         max(case when activity_type = 'click' then occurred_at end) as last_click_at,
+        {% for days in [30, 90, 365] %}
+        {% for type in ['send', 'open', 'click'] %}
+        sum(case when activity_type = '{{ type }}' and occurred_at > {{ dbt.dateadd('day', -days, 'as_of.as_of') }} then 1 else 0 end)
+            as {{ type }}s_{{ days }}_days,
+        {% endfor %}
+        {% endfor %}
         {{ constant_contact_engaged_at() }} as last_engaged_at
     from activity
-    group by source_relation, contact_id
+    inner join as_of
+        on activity.source_relation = as_of.source_relation
+    group by activity.source_relation, activity.contact_id
 ),
 
 lists as (
@@ -69,11 +77,19 @@ joined as (
         contacts.created_at,
         contacts.updated_at,
         contacts.deleted_at,
+        {% for column in var('constant_contact__contact_columns') %}
+        contacts.{{ column.alias | default(column.name) }},
+        {% endfor %}
         coalesce(lists.lists_count, 0) as lists_count,
         coalesce(engagement.sends, 0) as sends,
         coalesce(engagement.opens, 0) as opens,
         coalesce(engagement.clicks, 0) as clicks,
         coalesce(engagement.bounces, 0) as bounces,
+        {% for days in [30, 90, 365] %}
+        {% for type in ['send', 'open', 'click'] %}
+        coalesce(engagement.{{ type }}s_{{ days }}_days, 0) as {{ type }}s_{{ days }}_days,
+        {% endfor %}
+        {% endfor %}
         engagement.last_sent_at,
         engagement.last_open_at,
         engagement.last_click_at,

@@ -10,6 +10,17 @@ with memberships as (
         sum(case when engagement_band = 'never' then 1 else 0 end) as never_engaged_contacts
     from {{ ref('constant_contact__contact_lists') }}
     group by source_relation, list_id
+),
+
+growth as (
+    select
+        source_relation,
+        list_id,
+        sum(joined) as joined_30_days,
+        sum(left_list) as left_30_days
+    from {{ ref('constant_contact__list_growth') }}
+    where day > cast({{ dbt.dateadd('day', -30, constant_contact_now()) }} as date)
+    group by source_relation, list_id
 )
 
 select
@@ -25,8 +36,13 @@ select
     coalesce(memberships.unsubscribed_contacts, 0) as unsubscribed_contacts,
     coalesce(memberships.engaged_contacts, 0) as engaged_contacts,
     coalesce(memberships.never_engaged_contacts, 0) as never_engaged_contacts,
+    coalesce(growth.joined_30_days, 0) as joined_30_days,
+    coalesce(growth.left_30_days, 0) as left_30_days,
     lists.reported_contacts
 from {{ ref('stg_constant_contact__lists') }} as lists
 left join memberships
     on lists.source_relation = memberships.source_relation
     and lists.list_id = memberships.list_id
+left join growth
+    on lists.source_relation = growth.source_relation
+    and lists.list_id = growth.list_id

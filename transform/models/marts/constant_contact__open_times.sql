@@ -1,11 +1,11 @@
-{#- A row is a weekday and hour in which contacts first opened mailings themselves, in UTC. -#}
+{#- A row is a weekday and hour, in the account's time, in which contacts first opened mailings. -#}
 with first_opens as (
     select
         source_relation,
         api_version,
         mailing_id,
         contact_id,
-        min(occurred_at) as opened_at
+        min(occurred_local) as opened_at
     from {{ ref('constant_contact__activity') }}
     where activity_type = 'open' and not is_likely_machine
     group by source_relation, api_version, mailing_id, contact_id

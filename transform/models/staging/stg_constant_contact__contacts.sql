@@ -1,3 +1,6 @@
+{%- set more = var('constant_contact__contact_columns') %}
+{%- set types = {} %}
+{%- for column in more %}{% do types.update({column.name: column.type | default('text')}) %}{% endfor %}
 with v3 as (
     select
         source_relation,
@@ -22,21 +25,24 @@ with v3 as (
         list_memberships,
         taggings,
         custom_fields,
+        {% for column in more %}
+        {{ column.name }} as {{ column.alias | default(column.name) }},
+        {% endfor %}
         loaded_at
-    from {{ constant_contact_records('v3', 'contacts', {
+    from {{ constant_contact_records('v3', 'contacts', dict({
         'contact_id': 'text', 'email_address': 'json', 'first_name': 'text', 'last_name': 'text',
         'job_title': 'text', 'company_name': 'text', 'create_source': 'text',
         'created_at': 'timestamp', 'updated_at': 'timestamp', 'deleted_at': 'date',
-        'list_memberships': 'json', 'taggings': 'json', 'custom_fields': 'json'}) }} as records
+        'list_memberships': 'json', 'taggings': 'json', 'custom_fields': 'json'}, **types)) }} as records
 ),
 
 v2_records as (
     select *
-    from {{ constant_contact_records('v2', 'contacts', {
+    from {{ constant_contact_records('v2', 'contacts', dict({
         'id': 'text', 'status': 'text', 'first_name': 'text', 'last_name': 'text',
         'job_title': 'text', 'company_name': 'text', 'source': 'text',
         'created_date': 'timestamp', 'modified_date': 'timestamp', 'email_addresses': 'json',
-        'lists': 'json', 'custom_fields': 'json'}) }} as records
+        'lists': 'json', 'custom_fields': 'json'}, **types)) }} as records
 ),
 
 -- A contact of v2 has one address.
@@ -85,6 +91,9 @@ v2 as (
         v2_records.lists as list_memberships,
         {{ constant_contact_json('null') }} as taggings,
         v2_records.custom_fields,
+        {% for column in more %}
+        v2_records.{{ column.name }} as {{ column.alias | default(column.name) }},
+        {% endfor %}
         v2_records.loaded_at
     from v2_records
     left join v2_addresses
