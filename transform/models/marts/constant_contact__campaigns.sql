@@ -57,13 +57,16 @@ ranked as (
     select
         figures.source_relation,
         figures.campaign_id,
-        {% for rate, figure in {'open': 'unique_opens', 'click': 'unique_clicks'}.items() %}
         rank() over (
             partition by figures.source_relation
             order by
-                coalesce({{ constant_contact_rate('figures.' ~ figure, 'figures.delivered') }}, 0) desc
-        ) as {{ rate }}_rate_rank{{ ',' if not loop.last }}
-        {% endfor %}
+                coalesce({{ constant_contact_rate('figures.unique_opens', 'figures.delivered') }}, 0) desc
+        ) as open_rate_rank,
+        rank() over (
+            partition by figures.source_relation
+            order by
+                coalesce({{ constant_contact_rate('figures.unique_clicks', 'figures.delivered') }}, 0) desc
+        ) as click_rate_rank
     from figures
     inner join newest
         on figures.source_relation = newest.source_relation

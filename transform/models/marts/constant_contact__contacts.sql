@@ -16,10 +16,19 @@ as_of as (
     group by source_relation
 ),
 
+dated as (
+    select
+        activity.*,
+        as_of.as_of
+    from activity
+    inner join as_of
+        on activity.source_relation = as_of.source_relation
+),
+
 engagement as (
     select
-        activity.source_relation,
-        activity.contact_id,
+        source_relation,
+        contact_id,
         {{ constant_contact_activities('send') }} as sends,
         {{ constant_contact_activities('open') }} as opens,
         {{ constant_contact_activities('click') }} as clicks,
@@ -29,15 +38,13 @@ engagement as (
         max(case when activity_type = 'click' then occurred_at end) as last_click_at,
         {% for days in [30, 90, 365] %}
         {% for type in ['send', 'open', 'click'] %}
-        sum(case when activity_type = '{{ type }}' and occurred_at > {{ dbt.dateadd('day', -days, 'as_of.as_of') }} then 1 else 0 end)
+        sum(case when activity_type = '{{ type }}' and occurred_at > {{ dbt.dateadd('day', -days, 'as_of') }} then 1 else 0 end)
             as {{ type }}s_{{ days }}_days,
         {% endfor %}
         {% endfor %}
         {{ constant_contact_engaged_at() }} as last_engaged_at
-    from activity
-    inner join as_of
-        on activity.source_relation = as_of.source_relation
-    group by activity.source_relation, activity.contact_id
+    from dated
+    group by source_relation, contact_id
 ),
 
 lists as (

@@ -67,8 +67,9 @@ select
     figures.first_sent_at,
     figures.last_sent_at,
     {{ constant_contact_local('figures.first_sent_at', 'accounts.time_zone') }} as first_sent_local,
-    case when mailings.role = 'resend' then
-        {{ dbt.datediff('primary_mailings.first_sent_at', 'figures.first_sent_at', 'hour') }}
+    case
+        when mailings.role = 'resend'
+            then {{ dbt.datediff('primary_mailings.first_sent_at', 'figures.first_sent_at', 'hour') }}
     end as hours_after_primary,
     case when mailings.role = 'resend' then coalesce(gained.unique_opens_gained, 0) end
         as unique_opens_gained,
