@@ -118,6 +118,8 @@ def _end_on_signals() -> None:
     """End an interactive command on the first Ctrl-C or SIGTERM."""
 
     def end(signum: int, _: FrameType | None) -> NoReturn:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # Meltano passes a signal on that came here, too.
         click.echo(f"\nEnded by {signal.Signals(signum).name}.", err=True)
         raise SystemExit(exit_codes.INTERRUPTED)
 
