@@ -1,4 +1,4 @@
-"""The command `python -m sandbox`: a sandbox to try things out against."""
+"""The command `python -m sandbox`: a sandbox of both APIs."""
 
 import argparse
 import signal
@@ -15,31 +15,31 @@ from sandbox.server import serve
 _SIZES: Final = (
     ("contacts", 1000, "contacts of all statuses"),
     ("lists", 8, "contact lists"),
-    ("activities", 12, "bulk jobs; the API shows 50 at most"),
+    ("activities", 12, "bulk jobs; the API returns 50 at most"),
     ("campaigns", 30, "e-mail campaigns of all statuses"),
     ("recipients", 200, "contacts that each campaign is sent to"),
     ("events", 4, "events"),
-    ("files", 40, "library files, those in the trash included"),
-    ("resends", 0, "campaigns that were sent once more to those who had not opened"),
+    ("files", 40, "library files, including the trash"),
+    ("resends", 0, "campaigns with a resend to contacts that had not opened"),
     ("campaign-days", 7, "days between two campaigns"),
 )
 _COUNTS: Final = (
-    ("throttle", "refuse calls beyond N a second (the API's own limit is 4)"),
-    ("quota", "refuse calls beyond N a day (the API's own limit is 10000)"),
+    ("throttle", "reject requests beyond N per second (the API's limit is 4)"),
+    ("quota", "reject requests beyond N per day (the API's limit is 10000)"),
     ("retry-after", "send Retry-After: N with those errors"),
-    ("fail-every", "let every Nth call fail with 500, 502, 503, 504 or 522"),
-    ("drop-every", "break off every Nth answer in the middle of the body"),
-    ("garbage-every", "answer every Nth call with something that is not JSON"),
-    ("unauthorized-every", "answer every Nth call as if the token were wrong"),
-    ("slow-pages", "v3: answer pages of contacts that ask for more than N rows with 504"),
+    ("fail-every", "respond to every Nth request with 500, 502, 503, 504 or 522"),
+    ("drop-every", "truncate the body of every Nth response"),
+    ("garbage-every", "respond to every Nth request with invalid JSON"),
+    ("unauthorized-every", "respond to every Nth request as if the token were invalid"),
+    ("slow-pages", "v3: respond to requests for more than N contacts with 504"),
 )
 _SWITCHES: Final = (
-    ("extra-row", "pages hold one row too many, which comes again on the next page"),
-    ("lose-filter", "later pages of contacts forget modified_since and status"),
+    ("extra-row", "pages have one record too many, which the next page repeats"),
+    ("lose-filter", "later pages of contacts ignore modified_since and status"),
     ("no-schedules-is-404", "campaigns without schedules answer 404 instead of []"),
-    ("library-info-array", "library usage comes as an array of one object"),
-    ("guide-forms", "v3: sums come as the guide prints them: text, an array, keys with dots"),
-    ("stale-counters", "campaigns' counters are zero unless the request asks for current ones"),
+    ("library-info-array", "library usage is an array of one object"),
+    ("guide-forms", "v3: metrics as in the guide: text, an array, keys with dots"),
+    ("stale-counters", "counters are zero unless the request has the parameter for current ones"),
 )
 
 
@@ -67,24 +67,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="Serve a fictional Constant Contact account through both APIs.",
-        epilog="While it runs: GET /sandbox tells what it is, POST /sandbox/change with "
-        '{"edit": 7, "add": 2} lets things happen in the account, PUT /sandbox/faults with '
-        '{"throttle": 4} makes things go wrong.',
+        epilog="While it runs: GET /sandbox describes the account, POST /sandbox/change with "
+        '{"edit": 7, "add": 2} changes it, PUT /sandbox/faults with {"throttle": 4} sets faults.',
     )
-    parser.add_argument("--port", type=int, default=8180, help="0 takes any free one (8180)")
+    parser.add_argument("--port", type=int, default=8180, help="0 for any free one (8180)")
     parser.add_argument("--api-key", default="sandbox-key", help="accepted key (sandbox-key)")
     parser.add_argument(
         "--access-token",
         default="sandbox-token",
         help="accepted access token (sandbox-token)",
     )
-    account = parser.add_argument_group("the account", "The same figures make the same account.")
-    account.add_argument("--seed", type=int, default=1, metavar="N", help="which account (1)")
+    account = parser.add_argument_group("the account", "The same options make the same account.")
+    account.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="seed of the random data (1)"
+    )
     account.add_argument(
         "--now",
         type=datetime.fromisoformat,
         metavar="TIME",
-        help="everything in the account is older than this ISO 8601 time (start of today, UTC)",
+        help="newest time in the account, ISO 8601 (start of today, UTC)",
     )
     for name, default, text in _SIZES:
         account.add_argument(
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="N",
             help=f"{text} ({default})",
         )
-    faults = parser.add_argument_group("faults", "What can go wrong; by default nothing does.")
+    faults = parser.add_argument_group("faults", "None by default.")
     for name, text in _COUNTS:
         faults.add_argument(f"--{name}", type=_count, metavar="N", help=text)
     faults.add_argument(
@@ -102,35 +103,35 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="wait so long before every answer",
+        help="delay of each response",
     )
     faults.add_argument(
         "--stats-lag-hours",
         type=_size,
         default=0,
         metavar="N",
-        help="v3: counters of campaigns are N hours behind the rows",
+        help="v3: counters of campaigns are N hours behind the records",
     )
     faults.add_argument(
         "--slow-segments",
         type=_size,
         default=0,
         metavar="N",
-        help="v3: the next N questions for the members of a segment are answered with 202",
+        help="v3: respond to the next N requests for members of a segment with 202",
     )
     faults.add_argument(
         "--missing-privileges",
         action="append",
         default=[],
         metavar="PRIVILEGE",
-        help="v3: the token's user does not have this privilege (may be repeated)",
+        help="v3: privilege that the user does not have (may be repeated)",
     )
     faults.add_argument(
         "--clock-shift-hours",
         type=_size,
         default=0,
         metavar="N",
-        help="reports of opens, clicks and so on are N hours behind UTC although they say Z",
+        help="times in tracking reports are N hours behind UTC, although marked Z",
     )
     for name, text in _SWITCHES:
         faults.add_argument(f"--{name}", action="store_true", help=text)
@@ -139,14 +140,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ID",
-        help="the thing with this id is listed and then answers 404 (may be repeated)",
+        help="id that is listed, and whose detail is not found (may be repeated)",
     )
     faults.add_argument(
         "--denied-products",
         action="append",
         default=[],
         choices=AREAS,
-        help="the account has no right to this area (may be repeated)",
+        help="product that the account does not have (may be repeated)",
     )
     return parser
 

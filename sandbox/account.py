@@ -13,17 +13,17 @@ class Account(World):
     """A fictional Constant Contact account."""
 
     def contact(self, contact_id: str) -> Document:
-        """Read one contact as the API sends it."""
+        """Return a contact as the API sends it."""
         return self.contacts.by_id[contact_id].document()
 
     @at_once
     def ids(self, stream: str, *, clock_shift_hours: int = 0) -> set[Any]:
-        """Say what one should find when one has read everything.
+        """Return the keys of all records of a stream.
 
         Args:
-            stream: The name under which a reader files these rows.
-            clock_shift_hours: How far the clock of reports is behind, where dates are part of the
-                key.
+            stream: Name of the stream.
+            clock_shift_hours: Hours by which the clock of reports is behind, if times are part of
+                the key.
 
         Returns:
             The keys: strings, or tuples of strings where a key has several parts.
@@ -32,7 +32,7 @@ class Account(World):
 
     @at_once
     def v3_ids(self, stream: str) -> set[Any]:
-        """Say the same of what one reads through v3."""
+        """Return the keys of all records of a stream of v3."""
         return set(v3.KEYS[stream](self))
 
     @at_once

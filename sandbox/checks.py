@@ -1,4 +1,4 @@
-"""Checks of query parameters: each brings a value into its plain form, or says what it is not."""
+"""Validation of query parameters. Each function converts a value or names its fault."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -6,21 +6,21 @@ from typing import TypeAlias
 from sandbox.world import timestamps
 
 Check: TypeAlias = Callable[[str], str]
-"""Brings a parameter's value into its plain form, or raises `ValueError` saying what it is not."""
+"""Converts the value of a parameter, or raises a ValueError with its fault."""
 
 
 def timestamp(value: str) -> str:
-    """Check a time; its plain form is milliseconds since 1970."""
+    """Convert a time to milliseconds since 1970."""
     return str(timestamps.read(value))
 
 
 def flag(value: str) -> str:
-    """Check a yes or no."""
+    """Convert a boolean."""
     return one_of("true", "false")(value)
 
 
 def any_text(value: str) -> str:
-    """Take any text that is not empty."""
+    """Accept any text that is not empty."""
     if not value:
         msg = "empty"
         raise ValueError(msg)
@@ -28,7 +28,7 @@ def any_text(value: str) -> str:
 
 
 def one_of(*values: str) -> Check:
-    """Check for one of a few words."""
+    """Accept one of some words."""
 
     def check(value: str) -> str:
         if value not in values:
@@ -40,7 +40,7 @@ def one_of(*values: str) -> Check:
 
 
 def some_of(*values: str) -> Check:
-    """Check for some of a few words, with commas between them."""
+    """Accept some words, separated by commas."""
 
     def check(value: str) -> str:
         if unknown := set(value.split(",")) - set(values):

@@ -1,4 +1,4 @@
-"""Control from outside while the sandbox runs: `/sandbox`, which no credentials guard."""
+"""Control from outside while the sandbox runs: `/sandbox`, without credentials."""
 
 from dataclasses import asdict
 from typing import Any, Final
@@ -34,10 +34,10 @@ class Control:
     """The endpoints below `/sandbox`."""
 
     def __init__(self, state: State) -> None:
-        """Take control of a sandbox.
+        """Control a sandbox.
 
         Args:
-            state: What is served and what has been seen.
+            state: State of the sandbox.
         """
         self._state = state
         self.routes = [

@@ -104,12 +104,12 @@ class Clock:
         self.at: datetime | None = None
 
     def __call__(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self.at or datetime.now(UTC)
 
 
 def change(account: Account) -> dict[str, int]:
-    """Let a day's worth happen in the account."""
+    """Change the account as in a day."""
     return {
         "contacts edited": len(account.edit_contacts(7)),
         "contacts unsubscribed": len(account.unsubscribe(3)),
@@ -252,7 +252,7 @@ def _is_number(text: str) -> bool:
 
 
 def say(text: str = "") -> None:
-    """Print at once, so that a person sees what is going on."""
+    """Print at once."""
     print(text, flush=True)  # noqa: T201 - it is what the command is for
 
 
@@ -285,7 +285,7 @@ def main() -> int:
         history["changes"].append(clock.at.isoformat())
         say("Since the last run: " + ", ".join(f"{n} {what}" for what, n in news.items()) + ".")
 
-    with serve(account, FaultConfig(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - made up
+    with serve(account, FaultConfig(), api_key="sandbox-key", access_token="sandbox-token") as box:  # noqa: S106 - fictional
         say(f"The sandbox serves a fictional account at {demo.url(box)}.")
         code = sign_in(box, history) if demo is V3 else 0
         say("Meltano loads it into DuckDB ...")
@@ -312,7 +312,7 @@ def main() -> int:
 
 
 def show(demo: Demo, before: dict[str, set[tuple[Any, ...]]]) -> None:
-    """Print what was loaded and what the models answer.
+    """Print the loaded tables and results of the models.
 
     Args:
         demo: The demo that was run.

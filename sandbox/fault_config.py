@@ -1,4 +1,4 @@
-"""FaultConfig: what can go wrong with the API, each thing to be switched on and off at any time."""
+"""Faults of the API, each of which can be set at any time."""
 
 from typing import Annotated, Any, Final
 
@@ -7,11 +7,11 @@ import msgspec
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 AREAS: Final = ("eventspot", "library")
-"""The parts of the API that an account may have no right to."""
+"""Products that an account may not have."""
 
 
 class FaultConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """All switches; as they stand, nothing goes wrong.
+    """All faults. By default there are none.
 
     Attributes:
         throttle: Requests per second; one more within any second is throttled. The API's limit is
@@ -64,13 +64,13 @@ class FaultConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     stale_counters: bool = False
 
     def change(self, fields: dict[str, Any]) -> None:
-        """Set some of the switches.
+        """Set some faults.
 
         Args:
-            fields: The switches by name.
+            fields: Faults by name.
 
         Raises:
-            ValueError: There is no such switch, or it cannot be set to that.
+            ValueError: A fault is unknown, or its value is invalid.
         """
         changed = msgspec.convert(msgspec.to_builtins(self) | fields, FaultConfig)
         if not changed.denied_products <= set(AREAS):

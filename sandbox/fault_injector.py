@@ -17,13 +17,13 @@ class Limits:
     """The rate limit and the daily quota of a key."""
 
     def __init__(self, state: State) -> None:
-        """Begin with none made."""
+        """Start without requests."""
         self._state = state
         self._arrivals: deque[float] = deque()
         self._day: date | None = None
 
     def exceeded(self, at: float) -> Limit | None:
-        """Count a call that comes in; says which limit it exceeds, if any."""
+        """Count a request, and return the limit that it exceeds, if any."""
         state, faults = self._state, self._state.faults
         arrivals = self._arrivals
         while arrivals and arrivals[0] <= at - 1:
@@ -42,14 +42,14 @@ class Limits:
 
 
 class FaultInjector:
-    """Failures to order, each kind in its turn."""
+    """Injects the configured faults, each kind in turn."""
 
     def __init__(self, state: State, failures: Sequence[Reply]) -> None:
-        """Let nothing go wrong yet.
+        """Start without faults.
 
         Args:
-            state: What is served and what trouble is made.
-            failures: The ways in which calls fail, one after the other.
+            state: State of the sandbox.
+            failures: Failures of requests, in turn.
         """
         self._state = state
         self._failures = failures
@@ -58,28 +58,28 @@ class FaultInjector:
         self._spoils = 0
 
     def due(self, kind: str, every: int | None) -> bool:
-        """Say whether it is this call's turn to meet a certain kind of trouble."""
+        """Return whether this request meets a kind of fault."""
         if every is None:
             return False
         self._passed[kind] += 1
         return self._passed[kind] % every == 0
 
     def befall(self, call: Call, answer: Callable[[], Reply]) -> Reply:
-        """Answer a call, unless it fails, somebody interferes, or the answer goes bad."""
+        """Respond to a request, unless a fault or a test interferes."""
         if failure := self._failure():
             return failure
         interfere = self._state.interfere
         return self._spoilt((interfere and interfere(call, answer)) or answer())
 
     def _failure(self) -> Reply | None:
-        """The failure that answers this call, if it is its turn."""
+        """Return the failure of this request, if it is its turn."""
         if not self.due("fail", self._state.faults.fail_every):
             return None
         self._failed += 1
         return self._failures[(self._failed - 1) % len(self._failures)]
 
     def _spoilt(self, reply: Reply) -> Reply:
-        """Let a good answer go bad on its way, if it is its turn."""
+        """Damage a response, if it is its turn."""
         if self.due("garbage", self._state.faults.garbage_every):
             self._spoils += 1
             if self._spoils % 2:

@@ -1,4 +1,4 @@
-"""Calls as they came in, and answers on their way out."""
+"""Requests and responses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _JSON = "application/json"
 
 @dataclass(slots=True)
 class Call:
-    """One call, as it is remembered.
+    """A logged request.
 
     Attributes:
         params: The query parameters without the API key and the access token.
-        status: The HTTP status of the answer; 0 while there is none yet.
-        at: When it came in, by the monotonic clock.
+        status: HTTP status of the response; 0 before it.
+        at: Time of arrival, by the monotonic clock.
     """
 
     method: str
@@ -29,7 +29,7 @@ class Call:
 
 
 class Reply(NamedTuple):
-    """An answer on its way out.
+    """A response.
 
     Attributes:
         cut: Whether the connection breaks in the middle of the body.
@@ -47,7 +47,7 @@ def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 async def send_reply(reply: Reply, now: datetime, send: Send) -> None:
-    """Send an answer; a cut one promises the whole body and stops half-way.
+    """Send a response. A cut one has the length of the whole body, and stops half-way.
 
     The server closes the connection of an application that stops before it is done.
     """

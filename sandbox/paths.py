@@ -1,9 +1,9 @@
-"""Telling the paths of an API apart."""
+"""Matching of paths."""
 
 import re
 from collections.abc import Callable
 
 
 def matcher(path: str) -> Callable[[str], re.Match[str] | None]:
-    """Tells whether a path is this one, and what stands where it has names in braces."""
+    """Matches a path, and returns the values of its names in braces."""
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)).fullmatch

@@ -33,10 +33,10 @@ class Sandbox:
     """A sandbox that is running."""
 
     def __init__(self, state: State, oauth: OAuth, port: int) -> None:
-        """Look after a running sandbox.
+        """Create the handle of a running sandbox.
 
         Args:
-            state: What is served and what has been seen.
+            state: State of the sandbox.
             oauth: The authorization server of v3, at the sandbox's origin.
             port: Where it is served.
         """
@@ -57,7 +57,7 @@ class Sandbox:
 
     @property
     def faults(self) -> FaultConfig:
-        """The trouble being made; may be changed and replaced."""
+        """The current faults; may be changed and replaced."""
         return self._state.faults
 
     @faults.setter
@@ -71,9 +71,9 @@ class Sandbox:
 
     @property
     def interfere(self) -> Interfere | None:
-        """Called with every call that would be answered, and with what answers it.
+        """Called with every accepted request and its endpoint.
 
-        It may let something happen before that, or answer in its place.
+        It may change the account first, or respond itself.
         """
         return self._state.interfere
 
@@ -83,7 +83,7 @@ class Sandbox:
 
     @property
     def observe(self) -> Observe | None:
-        """Told of every call of v3 that was answered, with the answer before it was spoilt."""
+        """Called with every accepted request of v3 and its response before faults."""
         return self._state.observe
 
     @observe.setter
@@ -101,12 +101,12 @@ class Sandbox:
         return self._state.throttled
 
     def new_day(self) -> None:
-        """Let a new day begin for the quota of calls."""
+        """Reset the daily quota."""
         self._state.calls_today = 0
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn that says when it is up and stops at once when told to."""
+    """A uvicorn server that signals its start and stops at once."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -41,7 +41,7 @@ class State:
     calls_today: int = 0
 
     def note(self, call: Call) -> None:
-        """Remember a call that has come in."""
+        """Log a request."""
         with self.arrival:
             self.calls.append(call)
             self.arrival.notify_all()

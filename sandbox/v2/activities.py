@@ -57,7 +57,7 @@ def _in_full(job: Activity) -> dict[str, Any]:
 
 
 def all_activities(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/activities`: a bare array, newest first."""
+    """Respond to `/activities`: a bare array, newest first."""
     status = request.text("status", "ALL")
     type_ = request.text("type", "")
     return msgspec.json.encode(
@@ -70,6 +70,6 @@ def all_activities(world: "World", request: "ApiRequest") -> bytes:
 
 
 def one_activity(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/activities/{activity_id}`; a job that is no longer listed is gone."""
+    """Respond to `/activities/{activity_id}`; a job that is no longer listed is gone."""
     kept = {job.id: job for job in world.activities.kept()}
     return msgspec.json.encode(_in_full(request.find(kept, "activity_id")))

@@ -1,4 +1,4 @@
-"""The way in to the API: credentials, the limits of a key, trouble, and then the endpoint.
+"""The ASGI application: credentials, limits of a key, faults, and then the endpoint.
 
 This is a plain ASGI application. It is passed on every call, also by benchmarks, so it does
 without the comfort of a request object.
@@ -41,25 +41,25 @@ _FAILURES: Final = (
     Reply(504, b"<html><body><h1>504 Gateway Time-out</h1></body></html>", HTML),
     _fault(522, "http.status.connection_timed_out", "Connection timed out. Please retry."),
 )
-"""The ways in which calls fail, one after the other."""
+"""Failures of requests, in turn."""
 
 
 class ApiApp:
     """The ASGI application below `/v2`."""
 
     def __init__(self, state: State, limits: Limits) -> None:
-        """Stand in front of a world.
+        """Serve a world.
 
         Args:
-            state: What is served and what has been seen.
-            limits: The calls that a key may make.
+            state: State of the sandbox.
+            limits: Limits of the key.
         """
         self._state = state
         self._limits = limits
         self._mishaps = FaultInjector(state, _FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call."""
+        """Respond to a request."""
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         key = params.pop("api_key", None)
         token = params.pop("access_token", None)
@@ -83,7 +83,7 @@ class ApiApp:
         await send_reply(reply, self._state.account.now(), send)
 
     def _check_key(self, key: str | None, at: float) -> None:
-        """Do what the gateway does before it lets a call through to the API."""
+        """Check what the gateway checks before the API."""
         state, faults = self._state, self._state.faults
         if key != state.api_key:
             raise errors.inactive_key()

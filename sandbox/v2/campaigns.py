@@ -22,7 +22,7 @@ _GREETINGS: Final = ("FIRST_NAME", "LAST_NAME", "FIRST_AND_LAST_NAME", "NONE")
 
 
 def _in_order(campaigns: Sequence[Campaign], status: str) -> list[Campaign]:
-    """Sort campaigns as the API does, which depends on the status one asks for."""
+    """Sort campaigns as the API does, by the requested status."""
     if status == "SCHEDULED":
         return sorted(campaigns, key=lambda campaign: (campaign.schedules[0][1], campaign.id))
     if status in {"SENT", "RUNNING", "DELETED"}:
@@ -79,7 +79,7 @@ def _plain(campaign: Campaign) -> str:
 
 
 def _in_full(world: "World", campaign: Campaign) -> dict[str, Any]:
-    """Write a campaign's detail; what does not apply to it is left out, never null."""
+    """Return a campaign's detail. Fields that do not apply are left out."""
     reminder = campaign.variant % 2 == 0
     webpage = campaign.variant % 3 != 0
     greeting = _GREETINGS[campaign.variant % len(_GREETINGS)]
@@ -143,7 +143,7 @@ def readable(world: "World", request: "ApiRequest") -> Campaign:
 
 
 def all_campaigns(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns`: four fields a row, deleted ones only on demand."""
+    """Respond to `/emailmarketing/campaigns`: four fields a row, deleted ones only on demand."""
     status = request.text("status", "ALL")
     since = request.since("modified_since")
     found = [
@@ -156,7 +156,7 @@ def all_campaigns(world: "World", request: "ApiRequest") -> bytes:
 
 
 def one_campaign(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}`; its statistics may be of last night."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}`; its statistics may be of last night."""
     detail = _in_full(world, readable(world, request))
     if request.faults.stale_counters and not request.flag("updateSummary"):
         detail["tracking_summary"] = dict.fromkeys(detail["tracking_summary"], 0)
@@ -164,7 +164,7 @@ def one_campaign(world: "World", request: "ApiRequest") -> bytes:
 
 
 def preview(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/preview`."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/preview`."""
     campaign = readable(world, request)
     footer = "This email was sent to {Email Address} by news@example.com."
     return msgspec.json.encode(
@@ -183,7 +183,7 @@ def _schedule(id_: str, at: int) -> dict[str, str]:
 
 
 def schedules(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/schedules`: a bare array."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/schedules`: a bare array."""
     campaign = readable(world, request)
     if not campaign.schedules and request.faults.no_schedules_is_404:
         raise missing(campaign.id, "schedule_id")
@@ -191,6 +191,6 @@ def schedules(world: "World", request: "ApiRequest") -> bytes:
 
 
 def one_schedule(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/schedules/{schedule_id}`."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/schedules/{schedule_id}`."""
     known = {id_: (id_, at) for id_, at in readable(world, request).schedules}
     return msgspec.json.encode(_schedule(*request.find(known, "schedule_id")))

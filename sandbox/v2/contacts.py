@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from sandbox.world.world import World
 
 STATUS_FILTER: Final = one_of("ALL", "ACTIVE", "UNCONFIRMED", "OPTOUT", "REMOVED")
-"""The statuses one can ask for; contacts may have others, which only come with `ALL`."""
+"""Statuses of the filter. Contacts with other statuses are returned for `ALL` only."""
 
 LOST_FILTERS: Final = ("modified_since", "status")
-"""What may be forgotten after the first page of contacts."""
+"""Parameters that later pages of contacts may ignore."""
 
 
 def _filter(request: "ApiRequest", list_id: str | None) -> Callable[[Contact], bool] | None:
-    """Put the call's filters together; none at all is worth knowing, since it saves looking."""
+    """Return the filter of a request; None if it has none."""
     since = request.since("modified_since")
     status = request.text("status", "ALL")
     if since is None and status == "ALL":
@@ -37,7 +37,7 @@ def _filter(request: "ApiRequest", list_id: str | None) -> Callable[[Contact], b
 def _page(world: "World", request: "ApiRequest", list_id: str | None = None) -> bytes:
     """Cut a page by id: it begins with the contact that the token names.
 
-    Contacts that come or go elsewhere while somebody is paging thus shift nothing.
+    So contacts that are added or removed meanwhile shift nothing.
     """
     rows = world.contacts.rows
     begin = bisect_left(rows, request.position, key=attrgetter("number"))
@@ -61,7 +61,7 @@ def _as_sent(request: "ApiRequest", rows: Iterable[Contact]) -> list[bytes]:
 
 
 def all_contacts(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts`: by id, removed ones included unless a status is asked for."""
+    """Respond to `/contacts`: by id, including removed ones unless a status is requested."""
     email = request.text("email", "")
     if not email:
         return _page(world, request)
@@ -73,10 +73,10 @@ def all_contacts(world: "World", request: "ApiRequest") -> bytes:
 
 
 def contacts_of_list(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/lists/{list_id}/contacts`."""
+    """Respond to `/lists/{list_id}/contacts`."""
     return _page(world, request, request.find(world.contact_lists.by_id, "list_id").id)
 
 
 def one_contact(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts/{contact_id}`."""
+    """Respond to `/contacts/{contact_id}`."""
     return b"{" + request.find(world.contacts.by_id, "contact_id").body

@@ -6,7 +6,7 @@ import msgspec
 
 
 class ApiError(Exception):
-    """The answer is not data but a fault."""
+    """An error response."""
 
     def __init__(
         self,
@@ -15,13 +15,13 @@ class ApiError(Exception):
         message: str,
         headers: dict[str, str] | None = None,
     ) -> None:
-        """Describe the fault.
+        """Create an error response.
 
         Args:
             status: The HTTP status.
-            key: The `error_key`, which programs go by.
-            message: The `error_message`, for people.
-            headers: Headers that the gateway adds to some errors.
+            key: The `error_key`.
+            message: The `error_message`.
+            headers: Headers of the gateway.
         """
         super().__init__(f"{status} {key}: {message}")
         self.status = status
@@ -49,40 +49,40 @@ _MISSING: Final = {
 
 
 def missing(id_: str, name: str) -> ApiError:
-    """Say that there is no such thing.
+    """Return a 404.
 
     Args:
-        id_: The id that was asked for.
-        name: What the path calls the id, such as `contact_id`.
+        id_: The requested id.
+        name: Name of the id in the path, such as `contact_id`.
 
     Returns:
-        A 404 in the words that the API has for this kind of thing.
+        A 404 with the API's message for this kind of id.
     """
     return ApiError(404, "http.status.not_found", _MISSING[name].format(id=id_))
 
 
 def no_such_path(path: str) -> ApiError:
-    """Say that the API has no such path."""
+    """Return a 404 for an unknown path."""
     return ApiError(404, "http.status.not_found", f"No resource at {path}.")
 
 
 def unknown_parameter(name: str) -> ApiError:
-    """Refuse a query parameter that the endpoint does not know; the API is strict about those."""
+    """Reject an unknown query parameter, as the API does."""
     return ApiError(400, "query.param.invalid", f"The query parameter {name} is not supported.")
 
 
 def bad_parameter(name: str, why: str) -> ApiError:
-    """Refuse the value of a query parameter."""
+    """Reject the value of a query parameter."""
     return ApiError(400, "query.param.value.invalid", f"The query parameter {name} is {why}.")
 
 
 def next_not_alone() -> ApiError:
-    """Refuse `next` beside other parameters: a token says all there is to say."""
+    """Reject `next` together with other parameters: the token contains them."""
     return bad_parameter("next", "only supported without other parameters")
 
 
 def bad_token() -> ApiError:
-    """Refuse a page token that this collection cannot have written."""
+    """Reject a page token of another collection."""
     return bad_parameter("next", "not a token of this collection")
 
 
@@ -104,7 +104,7 @@ def _gateway(key: str, message: str, code: str, retry_after: int | None = None) 
 
 
 def inactive_key() -> ApiError:
-    """Refuse an API key that is wrong or missing."""
+    """Reject an API key that is wrong or missing."""
     return _gateway(
         "inactive",
         "not active, or an invalid API key was used.",
@@ -113,7 +113,7 @@ def inactive_key() -> ApiError:
 
 
 def over_qps(retry_after: int | None) -> ApiError:
-    """Refuse a call that came too soon after the others."""
+    """Reject a request beyond the rate limit."""
     return _gateway(
         "over.qps",
         "over its queries-per-second quota.",
@@ -133,12 +133,12 @@ def over_quota(retry_after: int | None) -> ApiError:
 
 
 def no_token() -> ApiError:
-    """Refuse a call without any access token."""
+    """Reject a request without any access token."""
     return ApiError(401, "http.status.unauthorized", "No authentication is present.")
 
 
 def wrong_token() -> ApiError:
-    """Refuse an access token that is wrong or has expired."""
+    """Reject an access token that is wrong or has expired."""
     return ApiError(
         401,
         "http.status.authentication.invalid_token",
@@ -152,17 +152,17 @@ def _forbidden(message: str) -> ApiError:
 
 
 def no_right() -> ApiError:
-    """Refuse a part of the API that the account has no right to."""
+    """Reject a request for a product that the account does not have."""
     return _forbidden("This account has no right to that part of the API.")
 
 
 def slash_at_end() -> ApiError:
-    """Refuse the path of a collection with a slash behind it."""
+    """Reject the path of a collection with a trailing slash."""
     return _forbidden("A path must not end in a slash.")
 
 
 def wrong_method(method: str) -> ApiError:
-    """Refuse everything but reading."""
+    """Reject methods other than GET."""
     return ApiError(
         405,
         "http.status.method_not_allowed",
@@ -172,5 +172,5 @@ def wrong_method(method: str) -> ApiError:
 
 
 def not_acceptable() -> ApiError:
-    """Refuse to answer in anything but JSON."""
+    """Reject formats other than JSON."""
     return ApiError(406, "http.status.not_acceptable", "Only application/json is offered.")

@@ -49,39 +49,39 @@ def _by_id(documents: list[Document]) -> dict[str, Document]:
 
 
 def all_events(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events`: newest first, no filter of any kind."""
+    """Respond to `/eventspot/events`: newest first, no filter of any kind."""
     return page(request, list(world.events.by_id.values()), _as_listed)
 
 
 def one_event(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}`: whatever is null is left out."""
+    """Respond to `/eventspot/events/{event_id}`: null fields are left out."""
     return msgspec.json.encode(_event(world, request).detail)
 
 
 def fees(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/fees`: a bare array."""
+    """Respond to `/eventspot/events/{event_id}/fees`: a bare array."""
     return msgspec.json.encode(_event(world, request).fees)
 
 
 def one_fee(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/fees/{fee_id}`."""
+    """Respond to `/eventspot/events/{event_id}/fees/{fee_id}`."""
     return msgspec.json.encode(request.find(_by_id(_event(world, request).fees), "fee_id"))
 
 
 def registrants(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/registrants`."""
+    """Respond to `/eventspot/events/{event_id}/registrants`."""
     found = _event(world, request).registrants.values()
     return page(request, [registrant.row for registrant in found], msgspec.json.encode)
 
 
 def one_registrant(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/registrants/{registrant_id}`."""
+    """Respond to `/eventspot/events/{event_id}/registrants/{registrant_id}`."""
     found = request.find(_event(world, request).registrants, "registrant_id")
     return msgspec.json.encode(found.detail)
 
 
 def items(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/items`: a bare array."""
+    """Respond to `/eventspot/events/{event_id}/items`: a bare array."""
     return msgspec.json.encode(_event(world, request).items)
 
 
@@ -90,27 +90,27 @@ def _one_item(world: "World", request: "ApiRequest") -> Document:
 
 
 def one_item(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/items/{item_id}`."""
+    """Respond to `/eventspot/events/{event_id}/items/{item_id}`."""
     return msgspec.json.encode(_one_item(world, request))
 
 
 def attributes(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/items/{item_id}/attributes`: a bare array."""
+    """Respond to `/eventspot/events/{event_id}/items/{item_id}/attributes`: a bare array."""
     return msgspec.json.encode(_one_item(world, request)["attributes"])
 
 
 def one_attribute(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/items/{item_id}/attributes/{attribute_id}`."""
+    """Respond to `/eventspot/events/{event_id}/items/{item_id}/attributes/{attribute_id}`."""
     known = _by_id(_one_item(world, request)["attributes"])
     return msgspec.json.encode(request.find(known, "attribute_id"))
 
 
 def promocodes(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/promocodes`: a bare array."""
+    """Respond to `/eventspot/events/{event_id}/promocodes`: a bare array."""
     return msgspec.json.encode(_event(world, request).promocodes)
 
 
 def one_promocode(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/eventspot/events/{event_id}/promocodes/{promocode_id}`."""
+    """Respond to `/eventspot/events/{event_id}/promocodes/{promocode_id}`."""
     known = _by_id(_event(world, request).promocodes)
     return msgspec.json.encode(request.find(known, "promocode_id"))

@@ -12,7 +12,7 @@ Keys: TypeAlias = Callable[[World, int], Iterable[Any]]
 
 
 def _report(kind: Kind) -> Keys:
-    """Find the keys of one kind of report, over all campaigns."""
+    """Return the keys of one kind of report, over all campaigns."""
 
     def keys(world: World, hours: int) -> Iterator[tuple[str, ...]]:
         for campaign in world.campaigns.tracked():
@@ -49,7 +49,7 @@ def _contact_campaigns(world: World, _: int) -> Iterator[tuple[str, str]]:
 
 
 def _of_events(part: str) -> Keys:
-    """Find the keys of something that events have."""
+    """Return the keys of something that events have."""
     return lambda world, _: (
         (event.id, document["id"])
         for event in world.events.by_id.values()

@@ -115,13 +115,13 @@ def _files(request: "ApiRequest", files: Iterable[File]) -> bytes:
 
 
 def info(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/info`: one object, by some accounts of it in an array."""
+    """Respond to `/library/info`: one object, or an array of one."""
     usage = world.library.usage()
     return msgspec.json.encode([usage] if request.faults.library_info_array else usage)
 
 
 def folders(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/folders`: those at the top, with the others inside them."""
+    """Respond to `/library/folders`: those at the top, with the others inside them."""
     library = world.library
     order = request.text("sort_by", "CREATED_DATE_DESC")
     found = sorted(
@@ -138,33 +138,33 @@ def _one_folder(world: "World", request: "ApiRequest") -> Folder:
 
 
 def one_folder(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/folders/{folder_id}`."""
+    """Respond to `/library/folders/{folder_id}`."""
     return msgspec.json.encode(_folder(world.library, _one_folder(world, request)))
 
 
 def all_files(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/files`."""
+    """Respond to `/library/files`."""
     return _files(request, world.library.kept())
 
 
 def files_of_folder(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/folders/{folder_id}/files`."""
+    """Respond to `/library/folders/{folder_id}/files`."""
     folder = _one_folder(world, request)
     return _files(request, (file for file in world.library.kept() if file.folder is folder))
 
 
 def trash(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/folders/trash/files`."""
+    """Respond to `/library/folders/trash/files`."""
     return _files(request, world.library.trashed())
 
 
 def one_file(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/files/{file_id}`; a file in the trash is not found here."""
+    """Respond to `/library/files/{file_id}`; a file in the trash is not found here."""
     return _file(request.find({file.id: file for file in world.library.kept()}, "file_id"))
 
 
 def upload_status(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/library/files/uploadstatus/{file_ids}`: what is not known is left out."""
+    """Respond to `/library/files/uploadstatus/{file_ids}`: unknown ids are left out."""
     files = world.library.files
     return msgspec.json.encode(
         [

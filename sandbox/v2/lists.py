@@ -26,7 +26,7 @@ def _as_sent(world: "World", request: "ApiRequest", found: ContactList) -> dict[
 
 
 def all_lists(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/lists`: a bare array, everything at once."""
+    """Respond to `/lists`: a bare array, everything at once."""
     since = request.since("modified_since")
     return msgspec.json.encode(
         [
@@ -38,6 +38,6 @@ def all_lists(world: "World", request: "ApiRequest") -> bytes:
 
 
 def one_list(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/lists/{list_id}`."""
+    """Respond to `/lists/{list_id}`."""
     found = request.find(world.contact_lists.by_id, "list_id")
     return msgspec.json.encode(_as_sent(world, request, found))

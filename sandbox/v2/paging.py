@@ -13,7 +13,7 @@ def envelope(rows: Iterable[bytes], link: str | None) -> bytes:
 
     Args:
         rows: One JSON text a row.
-        link: Where the next page is; without one the API sends an empty `pagination` object.
+        link: Link to the next page; None for an empty `pagination` object.
 
     Returns:
         The body of a page.
@@ -23,13 +23,13 @@ def envelope(rows: Iterable[bytes], link: str | None) -> bytes:
 
 
 def next_link(request: ApiRequest, position: int, lost: Iterable[str] = ()) -> str:
-    """Write the link to a later page.
+    """Return the link to a later page.
 
-    It is relative to the host, holds no API key, and says all in its one parameter `next`.
+    It is relative to the host, contains no API key, and has one parameter `next`.
 
     Args:
-        request: The call being answered.
-        position: Where the later page begins.
+        request: The request.
+        position: Start of the later page.
         lost: Parameters that do not survive paging.
 
     Returns:
@@ -44,9 +44,9 @@ def next_link(request: ApiRequest, position: int, lost: Iterable[str] = ()) -> s
 
 
 def rows_sent(request: ApiRequest, *, more: bool) -> int:
-    """Say how many rows this page holds: now and then the API sends one too many.
+    """Return the number of rows of a page: sometimes the API sends one too many.
 
-    The extra row is the look-ahead row that shows that there is a next page. It comes again as
+    The extra row is the look-ahead row that shows that there is a next page. It is also
     the first row of that page.
     """
     return request.limit + 1 if more and request.faults.extra_row else request.limit
@@ -56,7 +56,7 @@ def page(request: ApiRequest, rows: Sequence[_T], encode: Callable[[_T], bytes])
     """Cut one page out of a collection that is paged by position.
 
     Args:
-        request: The call being answered.
+        request: The request.
         rows: The whole collection, filtered and in order.
         encode: Turns a row into JSON.
 

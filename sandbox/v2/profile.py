@@ -14,12 +14,12 @@ STATUS_FILTER: Final = one_of("ALL", "CONFIRMED", "UNCONFIRMED")
 
 
 def account_info(world: "World", _request: "ApiRequest") -> bytes:
-    """Answer `/account/info`: one object."""
+    """Respond to `/account/info`: one object."""
     return msgspec.json.encode(world.profile.info)
 
 
 def verified_emails(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/account/verifiedemailaddresses`: a bare array."""
+    """Respond to `/account/verifiedemailaddresses`: a bare array."""
     status = request.text("status", "ALL")
     return msgspec.json.encode(
         [email for email in world.profile.emails if status in ("ALL", email["status"])],

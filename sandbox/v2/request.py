@@ -1,4 +1,4 @@
-"""One call as an endpoint sees it: checked parameters, the page asked for, the world.
+"""A request with checked parameters, the requested page and the world.
 
 The API is strict about query parameters, so every endpoint declares its parameters, each with a
 check. A check brings the value into the form in which a page token carries it; that way an
@@ -51,11 +51,11 @@ class Paging:
     size: str = "limit"
 
     def index(self, position: int, limit: int) -> int:
-        """Say how many rows come before a position."""
+        """Return the number of rows before a position."""
         return (position - self.first) * (limit if self.counts == "pages" else 1)
 
     def after(self, position: int, limit: int) -> int:
-        """Name the position that follows a full page."""
+        """Return the position after a full page."""
         return position + (1 if self.counts == "pages" else limit)
 
 
@@ -71,7 +71,7 @@ BY_TRASHED_FILE: Final = Paging("rows", "offset", 0, default=50, most=50)
 
 @dataclass(slots=True)
 class ApiRequest:
-    """A call that got as far as its endpoint."""
+    """A request that has reached its endpoint."""
 
     world: "World"
     faults: "FaultConfig"
@@ -83,30 +83,30 @@ class ApiRequest:
     limit: int
 
     def text(self, name: str, default: str) -> str:
-        """Read a parameter that is a word."""
+        """Return the text of a parameter."""
         return self.given.get(name, default)
 
     def flag(self, name: str) -> bool:
-        """Read a parameter that is a yes or no; the API's own default is always no."""
+        """Return the boolean of a parameter. The default is False."""
         return self.given.get(name) == "true"
 
     def since(self, name: str) -> int | None:
-        """Read a parameter that is a point in time, as milliseconds since 1970."""
+        """Return the time of a parameter, in milliseconds since 1970."""
         value = self.given.get(name)
         return None if value is None else int(value)
 
     def find(self, things: Mapping[str, _T], name: str) -> _T:
-        """Find what an id in the path stands for.
+        """Return the object of an id in the path.
 
         Args:
-            things: What there is, by id.
-            name: What the path calls the id.
+            things: Objects by id.
+            name: Name of the id in the path.
 
         Returns:
-            The thing.
+            The object.
 
         Raises:
-            ApiError: There is no such thing.
+            ApiError: There is none.
         """
         id_ = self.ids[name]
         if id_ not in things:
@@ -122,10 +122,10 @@ def read_parameters(
     known: Mapping[str, Check],
     paging: Paging,
 ) -> tuple[dict[str, str], int, int]:
-    """Check the query parameters of a call as strictly as the API does.
+    """Check the query parameters as strictly as the API does.
 
     Args:
-        params: The call's parameters without its credentials.
+        params: Parameters of the request, without credentials.
         known: Parameters of the endpoint besides paging.
         paging: The endpoint's way of paging.
 
@@ -162,7 +162,7 @@ def _read_limit(value: str, most: int) -> int:
 
 
 def write_token(fields: Mapping[str, str | int]) -> str:
-    """Write a page token: a small query string in URL-safe base64 without padding."""
+    """Return a page token: a query string in URL-safe base64 without padding."""
     return base64.urlsafe_b64encode(urlencode(fields).encode()).decode().rstrip("=")
 
 

@@ -1,4 +1,4 @@
-"""The paths of the API: who answers, which query parameters are known, how pages are cut."""
+"""Routes of the API: endpoints, query parameters and pages."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -43,9 +43,9 @@ class Route:
 
     Attributes:
         path: The path below `/v2`, with names in braces where ids stand.
-        answer: What answers it.
+        answer: Endpoint.
         parameters: Query parameters, apart from those of paging.
-        paging: How its rows are cut into pages.
+        paging: Its kind of pages.
         match: Tells whether a path is this one, and what stands where the names are.
     """
 
@@ -61,7 +61,7 @@ class Route:
 
     @property
     def area(self) -> str:
-        """The part of the API it belongs to: the first word of its path."""
+        """Product that it belongs to: the first word of its path."""
         return self.path.split("/")[1]
 
 
@@ -167,4 +167,4 @@ ROUTES: Final = (
     Route("/library/files/uploadstatus/{file_ids}", library.upload_status),
     Route("/library/files/{file_id}", library.one_file),
 )
-"""Fixed paths stand before those with an id in the same place: the first match answers."""
+"""Fixed paths precede those with an id in the same place: the first match is used."""

@@ -35,11 +35,11 @@ def shifted(kind: Kind) -> bool:
 
 
 def stamp(row: Row, hours: int, *, of_contact: bool = False) -> str:
-    """Write a row's time by the clock of its report, which may be behind UTC.
+    """Return a row's time by the clock of its report, which may be behind UTC.
 
     Args:
         row: The row.
-        hours: How far the clock of campaign reports is behind.
+        hours: Hours by which the clock of campaign reports is behind.
         of_contact: Whether it is a contact's report; its clock is twice as far behind, and stamps
             sends too.
     """
@@ -71,7 +71,7 @@ def _as_sent(row: Row, hours: int, *, of_contact: bool) -> bytes:
 
 
 def _answer(request: "ApiRequest", rows: Sequence[Row], *, of_contact: bool) -> bytes:
-    """Answer with rows of all kinds; the filter goes by the time that is shown."""
+    """Return rows of all kinds; the filter uses the returned time."""
     hours = request.faults.clock_shift_hours
     since = request.since("created_since")
     if since is not None:
@@ -82,7 +82,7 @@ def _answer(request: "ApiRequest", rows: Sequence[Row], *, of_contact: bool) -> 
 def _answer_one_kind(
     request: "ApiRequest", kind: Kind, campaign: Campaign, hits: Sequence[Hit]
 ) -> bytes:
-    """Answer with rows of one report, which may be long: only those on the page are looked at."""
+    """Return rows of one report, of which only those on the page are read."""
     hours = request.faults.clock_shift_hours
     since = request.since("created_since")
     if since is not None:
@@ -101,20 +101,20 @@ def _tracked(world: "World", request: "ApiRequest") -> Campaign:
 
 
 def campaign_report(kind: Kind, world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/...`, one kind of row."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/tracking/...`, one kind of row."""
     campaign = _tracked(world, request)
     return _answer_one_kind(request, kind, campaign, world.tracking.of(campaign)[kind])
 
 
 def campaign_activity(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/tracking`: all kinds, newest first."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/tracking`: all kinds, newest first."""
     rows = list(rows_of(world.tracking, _tracked(world, request)))
     rows.sort(key=lambda row: row.hit.at, reverse=True)
     return _answer(request, rows, of_contact=False)
 
 
 def campaign_link(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/clicks/{link_id}`."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/tracking/clicks/{link_id}`."""
     campaign = _tracked(world, request)
     link = request.find({link.uid: link for link in campaign.links}, "link_id")
     hits = [hit for hit in world.tracking.of(campaign)[CLICKS] if hit.extra[0] == link.uid]
@@ -122,7 +122,7 @@ def campaign_link(world: "World", request: "ApiRequest") -> bytes:
 
 
 def campaign_summary(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/emailmarketing/campaigns/{campaign_id}/tracking/reports/summary`."""
+    """Respond to `/emailmarketing/campaigns/{campaign_id}/tracking/reports/summary`."""
     return msgspec.json.encode(world.tracking.summary(_tracked(world, request)))
 
 
@@ -132,18 +132,18 @@ def _contact_rows(world: "World", request: "ApiRequest") -> list[Row]:
 
 
 def contact_activity(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts/{contact_id}/tracking`: all kinds, newest first."""
+    """Respond to `/contacts/{contact_id}/tracking`: all kinds, newest first."""
     return _answer(request, _contact_rows(world, request), of_contact=True)
 
 
 def contact_report(kind: Kind, world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts/{contact_id}/tracking/...`, one kind of row."""
+    """Respond to `/contacts/{contact_id}/tracking/...`, one kind of row."""
     rows = [row for row in _contact_rows(world, request) if row.kind is kind]
     return _answer(request, rows, of_contact=True)
 
 
 def contact_link(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts/{contact_id}/tracking/clicks/{link_id}`."""
+    """Respond to `/contacts/{contact_id}/tracking/clicks/{link_id}`."""
     link = request.ids["link_id"]
     rows = [
         row
@@ -154,7 +154,7 @@ def contact_link(world: "World", request: "ApiRequest") -> bytes:
 
 
 def contact_summary(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts/{contact_id}/tracking/reports/summary`: zeroes where nothing happened."""
+    """Respond to `/contacts/{contact_id}/tracking/reports/summary`: zeros without activity."""
     counts = Counter(row.kind.name for row in _contact_rows(world, request))
     sent: dict[str, int | str] = {name: counts[name] for name in KINDS}
     return msgspec.json.encode(sent | {"contact_id": request.ids["contact_id"]})
@@ -164,7 +164,7 @@ _COUNTED_BY_CAMPAIGN: Final = ("opens", "clicks", "forwards", "bounces")
 
 
 def by_campaign(rows: Iterable[Row]) -> dict[str, Counter[str]]:
-    """Count what one contact did, campaign by campaign; a mere send or unsubscribe is nothing."""
+    """Count the actions of a contact by campaign, without sends and unsubscribes."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         if row.kind.name in _COUNTED_BY_CAMPAIGN:
@@ -173,7 +173,7 @@ def by_campaign(rows: Iterable[Row]) -> dict[str, Counter[str]]:
 
 
 def contact_summary_by_campaign(world: "World", request: "ApiRequest") -> bytes:
-    """Answer `/contacts/{contact_id}/tracking/reports/summaryByCampaign`: a bare array."""
+    """Respond to `/contacts/{contact_id}/tracking/reports/summaryByCampaign`: a bare array."""
     return msgspec.json.encode(
         [
             {

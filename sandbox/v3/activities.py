@@ -55,7 +55,7 @@ def _as_sent(job: Activity, link: str) -> dict[str, Any]:
 
 
 def all_activities(world: World, request: ApiRequest) -> bytes:
-    """Answer `/activities`; each row links to the last one of its page, a fault of the API's."""
+    """Respond to `/activities`. All rows link to the last one of the page, as in the API."""
     rows = [job for job in kept(world) if request.text("state", _state(job)) == _state(job)]
     ids = [job.uuid for job in rows]
     begin = ids.index(request.position) + 1 if request.position in ids else 0
@@ -70,6 +70,6 @@ def all_activities(world: World, request: ApiRequest) -> bytes:
 
 
 def one_activity(world: World, request: ApiRequest) -> bytes:
-    """Answer `/activities/{activity_id}`."""
+    """Respond to `/activities/{activity_id}`."""
     job = request.find({job.uuid: job for job in kept(world)}, "activity_id")
     return msgspec.json.encode(_as_sent(job, job.uuid))

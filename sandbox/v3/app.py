@@ -1,4 +1,4 @@
-"""The way in to v3: routing first, then the limits, the token, what its user may, and trouble."""
+"""The ASGI application of v3: routing, limits, the token, privileges, and faults."""
 
 import asyncio
 import logging
@@ -28,12 +28,12 @@ class ApiApp:
     """The ASGI application below `/v3`."""
 
     def __init__(self, state: State, limits: Limits, oauth: "OAuth") -> None:
-        """Stand in front of a world.
+        """Serve a world.
 
         Args:
-            state: What is served and what has been seen.
-            limits: The calls that an application may make.
-            oauth: Knows which tokens are good.
+            state: State of the sandbox.
+            limits: Limits of the application.
+            oauth: The authorization server.
         """
         self._state = state
         self._limits = limits
@@ -41,7 +41,7 @@ class ApiApp:
         self._mishaps = FaultInjector(state, errors.FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call."""
+        """Respond to a request."""
         params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         call = Call(scope["method"], scope["path"], params, 0, monotonic())
         self._state.note(call)

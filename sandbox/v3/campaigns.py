@@ -57,7 +57,7 @@ def _campaign(each: Campaign) -> dict[str, Any]:
 
 
 def all_campaigns(world: World, request: ApiRequest) -> bytes:
-    """Answer `/emails`: its links have parameters, and an offset with `*` for `=`."""
+    """Respond to `/emails`: its links have parameters, and an offset with `*` for `=`."""
     since = request.timestamp("after_date")
     rows = [each for each in v3_campaigns(world) if since is None or each.changed >= since]
     begin = _offset(request.position)
@@ -82,7 +82,7 @@ def _offset(text: str) -> int:
 
 
 def one_campaign(world: World, request: ApiRequest) -> bytes:
-    """Answer `/emails/{campaign_id}`: with its activities; the status in upper case."""
+    """Respond to `/emails/{campaign_id}`: with its activities; the status in upper case."""
     each = request.find({each.uuid: each for each in v3_campaigns(world)}, "campaign_id")
     row = _campaign(each)
     row["current_status"] = row["current_status"].upper()
@@ -107,7 +107,7 @@ def _activity(world: World, request: ApiRequest) -> Campaign:
 
 
 def one_activity(world: World, request: ApiRequest) -> bytes:
-    """Answer `/emails/activities/{campaign_activity_id}`; of a removed campaign there is none."""
+    """Respond to `/emails/activities/{campaign_activity_id}`, if its campaign is not removed."""
     each = _activity(world, request)
     lists = world.contact_lists.by_id
     is_code = each.v3_campaign.variant % _CODE_EVERY == 0
@@ -151,14 +151,14 @@ def _paragraph(text: str) -> str:
 
 
 def schedules(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/schedules`: an array, empty unless it is scheduled."""
+    """Respond to `…/schedules`: an array, empty unless it is scheduled."""
     each = _activity(world, request)
     rows = [{"scheduled_date": timestamps.text(at)} for _, at in each.schedules]
     return msgspec.json.encode(rows)
 
 
 def preview(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/previews`: one object."""
+    """Respond to `…/previews`: one object."""
     each = _activity(world, request)
     return msgspec.json.encode(
         {
@@ -175,7 +175,7 @@ def preview(world: World, request: ApiRequest) -> bytes:
 
 
 def send_history(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/send_history`: an array, one row a send."""
+    """Respond to `…/send_history`: an array, one row a send."""
     each = _activity(world, request)
     lists = world.contact_lists.by_id
     rows = []
@@ -194,7 +194,7 @@ def send_history(world: World, request: ApiRequest) -> bytes:
 
 
 def resends(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/non_opener_resends`: an array."""
+    """Respond to `…/non_opener_resends`: an array."""
     each = _activity(world, request)
     rows = [
         {
@@ -216,7 +216,7 @@ def is_tested(each: Campaign) -> bool:
 
 
 def ab_test(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/abtest`: one object, or a conflict where there was no test."""
+    """Respond to `…/abtest`: one object, or a conflict where there was no test."""
     each = _activity(world, request)
     if not is_tested(each):
         raise conflict() if each.variant % 2 else missing()

@@ -1,7 +1,7 @@
 """People, as `/contacts` shows them (docs/api/v3.md §7).
 
-Pages are numbered, over rows sorted by when they came in, the newest first: what comes in or goes
-meanwhile shifts the rest. Deleted contacts show only if they are asked for.
+Pages are numbered, with the newest contacts first. Contacts that are added or removed meanwhile
+shift the rest. Deleted contacts are returned on request only.
 """
 
 from bisect import bisect_right
@@ -213,7 +213,7 @@ def _texted(person: TextContact) -> Document:
 
 
 def _whole(world: World, person: Person) -> bytes:
-    """The JSON of a person with all that can be included; it is asked for again and again."""
+    """JSON of a contact with everything that can be included, cached."""
     if isinstance(person, TextContact):
         return msgspec.json.encode(_texted(person))
     known = _WHOLE.setdefault(world, {})
@@ -284,7 +284,7 @@ def _wanted(request: ApiRequest) -> Sequence[Person]:
 
 
 def all_contacts(world: World, request: ApiRequest) -> bytes | Reply:
-    """Answer `/contacts`."""
+    """Respond to `/contacts`."""
     if request.limit > (request.faults.slow_pages or request.limit):
         return TIMED_OUT
     if "segment_id" in request.given:
@@ -325,12 +325,12 @@ def asked_for(world: World, request: ApiRequest) -> Person:
 
 
 def one_contact(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contacts/{contact_id}`; deleted ones too."""
+    """Respond to `/contacts/{contact_id}`; deleted ones too."""
     return _as_sent(world, asked_for(world, request), request.words("include"))
 
 
 def counts(world: World, _request: ApiRequest) -> bytes:
-    """Answer `/contacts/counts`."""
+    """Respond to `/contacts/counts`."""
     permissions = [row.status for row in world.contacts.rows if row.status != _DELETED]
     active = permissions.count("ACTIVE")
     return msgspec.json.encode(
@@ -373,7 +373,7 @@ def texting(world: World, uuid: str) -> list[Document]:
 
 
 def sms_history(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contacts/sms_engagement_history/{contact_id}`: a bare array."""
+    """Respond to `/contacts/sms_engagement_history/{contact_id}`: a bare array."""
     return msgspec.json.encode(texting(world, asked_for(world, request).uuid))
 
 
@@ -384,7 +384,7 @@ def xrefs(pairs: Iterable[tuple[str, dict[str, str]]]) -> bytes:
 
 
 def contact_xrefs(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contacts/contact_id_xrefs`; ids that nobody has are left out."""
+    """Respond to `/contacts/contact_id_xrefs`; unknown ids are left out."""
     asked = request.needed("sequence_ids").split(",")
     known = world.contacts.by_id
     return xrefs((each, {"contact_id": known[each].uuid}) for each in asked if each in known)

@@ -13,7 +13,7 @@ class APIError(Exception):
     """An error response."""
 
     def __init__(self, reply: Reply) -> None:
-        """Take the response."""
+        """Create the error."""
         super().__init__(reply.status)
         self.reply = reply
 
@@ -33,28 +33,28 @@ def _array(status: int, key: str, message: str) -> APIError:
 
 
 def no_such_path() -> APIError:
-    """Say that no such path, or method on it, is registered: told before the token is looked at."""
+    """Return an error for an unknown path or method, before the token is checked."""
     return _array(404, "not_found", "The requested resource was not found.")
 
 
 def missing() -> APIError:
-    """Say that there is no such thing."""
+    """Return a 404."""
     return _array(404, "contacts.api.not_found", "The requested resource was not found.")
 
 
 def unauthorized() -> APIError:
-    """Refuse a token, whatever is wrong with it."""
+    """Reject an invalid token."""
     return _one(401, "unauthorized", "Unauthorized", _BEARER)
 
 
 def no_right() -> APIError:
-    """Refuse a user without the privilege, or a token without the scope."""
+    """Reject a user without the privilege, or a token without the scope."""
     message = "Request forbidden due to insufficient user privileges."
     return _one(403, "access_denied", message)
 
 
 def throttled(retry_after: int | None) -> APIError:
-    """Refuse a call that came too soon after the others."""
+    """Reject a request beyond the rate limit."""
     return _one(429, "throttled", "Too Many Requests", _wait(retry_after))
 
 
@@ -68,17 +68,17 @@ def _wait(seconds: int | None) -> tuple[tuple[str, str], ...]:
 
 
 def bad_parameter(name: str, why: str) -> APIError:
-    """Refuse the value of a query parameter."""
+    """Reject the value of a query parameter."""
     return _array(400, "contacts.api.validation.error", f"#/{name}: {why}")
 
 
 def conflict() -> APIError:
-    """Say that a thing is in no state in which it has what was asked for."""
+    """Return a conflict: the object does not have that in its state."""
     return _array(409, "emails.api.conflict", "There is no such test.")
 
 
 def no_stats() -> APIError:
-    """Refuse a question for stats with an unknown id: in the report's own envelope."""
+    """Reject a request for stats with an unknown id, in the envelope of the report."""
     key = "reportingsvc.not_found.invalid_path_param.campaign_ids."
     message = "Could not find any campaign stats for all requested campaigns."
     said = {"errors": [_fault(key, message)], "results": []}
@@ -86,22 +86,22 @@ def no_stats() -> APIError:
 
 
 def bad_limit(most: int) -> APIError:
-    """Refuse a page size that is out of range."""
+    """Reject a page size that is out of range."""
     return bad_parameter("limit", f"is not from 1 to {most}")
 
 
 def bad_cursor() -> APIError:
-    """Refuse a cursor that no page has handed out."""
+    """Reject an unknown cursor."""
     return bad_parameter("cursor", "is no cursor")
 
 
 def segment_with_others() -> APIError:
-    """Refuse a question for the members of a segment that has other parameters."""
+    """Reject other parameters together with a segment."""
     return bad_parameter("segment_id", "combines only with limit")
 
 
 def no_types() -> APIError:
-    """Refuse a question for what a contact did that names no kinds."""
+    """Reject a request for activities of a contact without kinds."""
     return bad_parameter("tracking_activities_list", "is required")
 
 
@@ -115,4 +115,4 @@ FAILURES: Final = (
     TIMED_OUT,
     Reply(500, b"", "text/plain"),
 )
-"""The ways in which calls fail, one after the other."""
+"""Failures of requests, in turn."""

@@ -1,4 +1,4 @@
-"""Events of the newer product (docs/api/v3.md §14): paged by cursors that stand beside the rows."""
+"""Events of v3 (docs/api/v3.md §14): paged by cursors that stand beside the rows."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -71,7 +71,7 @@ def _listed(world: World, each: V3Event) -> dict[str, Any]:
 
 
 def all_events(world: World, request: ApiRequest) -> bytes:
-    """Answer `/events`: without the time of the last change."""
+    """Respond to `/events`: without the time of the last change."""
     rows = sorted(
         world.v3_events.events.values(),
         key=lambda each: each.updated,
@@ -81,7 +81,7 @@ def all_events(world: World, request: ApiRequest) -> bytes:
 
 
 def one_event(world: World, request: ApiRequest) -> bytes:
-    """Answer `/events/{event_id}`: with its one track."""
+    """Respond to `/events/{event_id}`: with its one track."""
     each = request.find(world.v3_events.events, "event_id")
     return msgspec.json.encode(
         {
@@ -133,6 +133,6 @@ def _registered(event: V3Event, each: Registration) -> dict[str, Any]:
 
 
 def registrations(world: World, request: ApiRequest) -> bytes:
-    """Answer `/events/{event_id}/tracks/{track_id}/registrations`."""
+    """Respond to `/events/{event_id}/tracks/{track_id}/registrations`."""
     event = request.find(world.v3_events.events, "event_id")
     return _page(request, [_registered(event, each) for each in event.registrations])

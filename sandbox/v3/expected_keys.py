@@ -46,7 +46,7 @@ def _contact_activity(world: World) -> Iterator[tuple[str, str, str, str, int]]:
 
 
 def _sent(world: World) -> Iterator[Campaign]:
-    """Everything that was sent and can still be asked for, resends too."""
+    """Activities that were sent and are still available, including resends."""
     return (each for each in world.campaigns.tracked() if each.v3_campaign.status != "DELETED")
 
 
@@ -58,7 +58,7 @@ def _activities(world: World) -> Iterator[str]:
 
 
 def _report(name: str) -> Keys:
-    """Find the keys of one kind of report; rows that are the same in all else are numbered."""
+    """Return the keys of one kind of report, with numbers for equal rows."""
 
     def keys(world: World) -> Iterator[tuple[Any, ...]]:
         for each in _sent(world):
@@ -74,7 +74,7 @@ def _report(name: str) -> Keys:
 
 
 def _in_window(world: World) -> Iterator[Campaign]:
-    """Campaigns that were sent, or sent again, in the last 90 days, as a reader usually has it."""
+    """Campaigns that were sent, or sent again, in the last 90 days."""
     oldest = timestamps.millis(world.now()) - 90 * timestamps.DAY
     return (each for each in v3_campaigns(world) if each.tracked and last_sent(each) >= oldest)
 
@@ -95,7 +95,7 @@ def _landing_page_events(world: World) -> Iterator[tuple[Any, ...]]:
 
 
 def _kept(world: World) -> Iterator[Campaign]:
-    """Activities that can be asked for: those of removed campaigns cannot."""
+    """Available activities; those of removed campaigns are not."""
     return (each for each in world.campaigns.by_id.values() if each.v3_campaign.status != "DELETED")
 
 

@@ -54,7 +54,7 @@ def _lists(world: World, channel: str, statuses: set[str]) -> list[dict[str, Any
 
 
 def all_lists(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contact_lists`, sorted by id; how many are on a list comes only if asked for."""
+    """Respond to `/contact_lists`, sorted by id; counts of members on request only."""
     rows = _lists(world, request.text("channel_type", "email"), request.words("status", "active"))
     if "include_membership_count" not in request.given:
         for row in rows:
@@ -64,7 +64,7 @@ def all_lists(world: World, request: ApiRequest) -> bytes:
 
 
 def list_xrefs(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contact_lists/list_id_xrefs`."""
+    """Respond to `/contact_lists/list_id_xrefs`."""
     asked = request.needed("sequence_ids").split(",")
     known = world.contact_lists.by_id
     return xrefs((each, {"list_id": known[each].v3}) for each in asked if each in known)
@@ -79,7 +79,7 @@ def _tag(world: World, tag: Tag, *, counted: bool) -> bytes:
 
 
 def tags(world: World, request: ApiRequest) -> bytes:
-    """Answer `/contact_tags`, sorted by id."""
+    """Respond to `/contact_tags`, sorted by id."""
     rows = sorted(world.groups.tags, key=lambda tag: tag.uuid)
     counted = request.text("include_count") == "true"
     return by_key(
@@ -97,7 +97,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def segments(world: World, request: ApiRequest) -> bytes:
-    """Answer `/segments`: without their questions, the last edited first unless by name."""
+    """Respond to `/segments`: without criteria, the last edited first unless sorted by name."""
     rows = sorted(world.groups.segments, key=lambda each: each.edited, reverse=True)
     if request.text("sort_by", "date") == "name":
         rows = sorted(world.groups.segments, key=lambda each: each.name)
@@ -106,7 +106,7 @@ def segments(world: World, request: ApiRequest) -> bytes:
 
 
 def one_segment(world: World, request: ApiRequest) -> bytes:
-    """Answer `/segments/{segment_id}`: with the question, JSON inside a string."""
+    """Respond to `/segments/{segment_id}`: with its criteria, which are JSON in a string."""
     segment = request.find({str(each.number): each for each in world.groups.segments}, "segment_id")
     criteria = {"version": "1.0.0", "criteria": {"type": "and", "every": segment.every}}
     return _encode(_segment(segment) | {"segment_criteria": json.dumps(criteria)})

@@ -106,7 +106,7 @@ def _summary(request: ApiRequest, each: Campaign) -> bytes:
 
 
 def summaries(world: World, request: ApiRequest) -> bytes:
-    """Answer `/reports/summary_reports/email_campaign_summaries`: sent campaigns alone."""
+    """Respond to `/reports/summary_reports/email_campaign_summaries`: sent campaigns alone."""
     percents: Any = {"click": 4.3, "open": 12, "did_not_open": 23, "bounce": 2, "unsubscribe": 1}
     if request.faults.guide_forms:
         percents = [{name: str(value) for name, value in percents.items()}]
@@ -120,7 +120,7 @@ def summaries(world: World, request: ApiRequest) -> bytes:
 
 
 def campaign_stats(world: World, request: ApiRequest) -> bytes:
-    """Answer `/reports/stats/email_campaigns/{campaign_ids}`: one unknown id fails all."""
+    """Respond to `/reports/stats/email_campaigns/{campaign_ids}`: one unknown id fails all."""
     ids = request.ids["campaign_ids"].split(",")
     known = {each.uuid: each for each in _sent(world)}
     if len(ids) > _MOST_CAMPAIGNS or not set(ids) <= known.keys() - request.faults.vanish:
@@ -152,7 +152,7 @@ def campaign_stats(world: World, request: ApiRequest) -> bytes:
 
 
 def activity_stats(world: World, request: ApiRequest) -> bytes:
-    """Answer `/reports/stats/email_campaign_activities/{campaign_activity_ids}`.
+    """Respond to `/reports/stats/email_campaign_activities/{campaign_activity_ids}`.
 
     Ids without counters are listed beside the records of the others; the guide's keys have dots.
     """
@@ -187,7 +187,7 @@ def activity_stats(world: World, request: ApiRequest) -> bytes:
 
 
 def links(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/links`: with `no_clicks` those too that nobody clicked."""
+    """Respond to `…/links`: with `no_clicks` including those without clicks."""
     each = request.find(activities(world), "campaign_activity_id")
     people: dict[str, set[str]] = {link.uid: set() for link in each.links}
     for hit in world.tracking.of(each)[CLICKS]:
@@ -237,7 +237,7 @@ def newest_first(world: World, each: Campaign, kind: Kind) -> list[Hit]:
 
 
 def tracking(name: str, world: World, request: ApiRequest) -> bytes:
-    """Answer `…/tracking/{name}`: newest first, no filter, empty where nothing was sent."""
+    """Respond to `…/tracking/{name}`: newest first, no filter, empty where nothing was sent."""
     each = request.find(activities(world), "campaign_activity_id")
     hits = newest_first(world, each, TRACKED[name])
     encode: Callable[[Hit], bytes] = lambda hit: msgspec.json.encode(_row(world, each, name, hit))  # noqa: E731
@@ -245,13 +245,13 @@ def tracking(name: str, world: World, request: ApiRequest) -> bytes:
 
 
 def unopened(world: World, each: Campaign) -> list[Hit]:
-    """The sends that nobody has opened."""
+    """Sends without an open."""
     opened = {hit.contact_id for hit in world.tracking.of(each)[OPENS]}
     return [hit for hit in newest_first(world, each, SENDS) if hit.contact_id not in opened]
 
 
 def did_not_open(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/tracking/didnotopens`: `created_time` is when the mail was sent."""
+    """Respond to `…/tracking/didnotopens`: `created_time` is when the mail was sent."""
     each = request.find(activities(world), "campaign_activity_id")
     return by_number(
         request,
@@ -273,7 +273,7 @@ LANDING: Final = tuple(_LANDING)
 
 
 def landing(name: str, world: World, request: ApiRequest) -> bytes:
-    """Answer `/reports/landing_pages/campaign_details/…`, newest first."""
+    """Respond to `/reports/landing_pages/campaign_details/…`, newest first."""
     request.find({world.v3_events.page.uuid: world.v3_events.page}, "campaign_activity_id")
     return by_number(request, "tracking_activities", landing_rows(world, name), msgspec.json.encode)
 

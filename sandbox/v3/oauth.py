@@ -24,12 +24,12 @@ DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
 @dataclass(slots=True)
 class Application:
-    """An application as it is registered in the vendor's portal.
+    """An application that is registered in the vendor's portal.
 
     Attributes:
         secret: Only applications of the code flow have one.
         rotating: Whether each use of a refresh token gives a new one and ends the old.
-        scopes: What it may ask for.
+        scopes: Scopes that it may request.
     """
 
     client_id: str = "sandbox-client"
@@ -40,7 +40,7 @@ class Application:
 
 @dataclass(slots=True)
 class Device:
-    """A login that waits for a person; `agreed` is None until the person has answered."""
+    """A pending login; `agreed` is None until a person has approved or rejected it."""
 
     user_code: str
     scope: str
@@ -78,8 +78,8 @@ class OAuth:
     """The server, as an ASGI application below `/oauth2/default/v1`.
 
     Attributes:
-        application: The one that it knows.
-        life: Seconds that an access token lives.
+        application: The registered application.
+        life: Lifetime of an access token, in seconds.
         grace: Seconds in which a spent refresh token is forgiven.
         throttle: Whether more than one request per second to the token endpoint is throttled.
         lose_answers: Number of the next responses of the token endpoint that are lost.
@@ -93,7 +93,7 @@ class OAuth:
     """
 
     def __init__(self, application: Application | None = None) -> None:
-        """Begin with nothing granted."""
+        """Start without grants."""
         self.application = application or Application()
         self.life = 86400.0
         self.grace = 0.0
@@ -115,21 +115,21 @@ class OAuth:
     # -- what a person does -----------------------------------------------------------------
 
     def answer(self, user_code: str, *, agree: bool = True) -> None:
-        """Let the person who was shown a code agree, or refuse."""
+        """Approve or reject the login of a code."""
         for device in self.devices.values():
             if device.user_code == user_code:
                 device.agreed = agree
 
     def grant(self) -> str:
-        """Let somebody log in elsewhere; returns the refresh token."""
+        """Log in elsewhere, and return the refresh token."""
         return self._granted(self.application.scopes).refresh_token
 
     def remember(self, refresh_token: str) -> None:
-        """Know a grant from an earlier life."""
+        """Add a grant of an earlier run."""
         self.granted.append(Granted(refresh_token, self.application.scopes))
 
     def access(self) -> str:
-        """Let somebody log in elsewhere; returns an access token."""
+        """Log in elsewhere, and return an access token."""
         granted = self._granted(self.application.scopes)
         self._tokens(granted)
         return next(iter(granted.access))
@@ -148,7 +148,7 @@ class OAuth:
     # -- calls ------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call."""
+        """Respond to a request."""
         body = b""
         while True:
             message = await receive()
@@ -269,7 +269,7 @@ class OAuth:
         return self._tokens(self._granted(device.scope))
 
     def _authorize(self, query: dict[str, str]) -> Reply:
-        """Send the browser back at once: the person of the sandbox always agrees."""
+        """Redirect the browser at once: the sandbox approves every login."""
         code = secrets.token_urlsafe(16)
         self.codes[code] = query
         back = urlencode({"code": code, "state": query.get("state", "")})

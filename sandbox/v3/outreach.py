@@ -35,13 +35,13 @@ def _automation(each: Automation) -> dict[str, Any]:
 
 
 def automations(world: World, _request: ApiRequest) -> bytes:
-    """Answer `/automations/workflows`: all at once."""
+    """Respond to `/automations/workflows`: all at once."""
     rows = [_automation(each) for each in world.outreach.automations]
     return msgspec.json.encode({"flow_summaries": rows})
 
 
 def one_automation(world: World, request: ApiRequest) -> bytes:
-    """Answer `/automations/workflows/{automation_flow_id}`: with its steps."""
+    """Respond to `/automations/workflows/{automation_flow_id}`: with its steps."""
     each = request.find(
         {each.uuid: each for each in world.outreach.automations}, "automation_flow_id"
     )
@@ -52,7 +52,7 @@ def one_automation(world: World, request: ApiRequest) -> bytes:
 
 
 def profiles(world: World, request: ApiRequest) -> bytes:
-    """Answer `/social/profiles`: a bare array."""
+    """Respond to `/social/profiles`: a bare array."""
     rows = []
     for number, each in enumerate(world.outreach.profiles):
         row: dict[str, Any] = {
@@ -96,7 +96,7 @@ def _summary(each: TextCampaign) -> bytes:
 
 
 def sms_summaries(world: World, request: ApiRequest) -> bytes:
-    """Answer `/reports/summary_reports/sms_campaign_summaries`, the newest first."""
+    """Respond to `/reports/summary_reports/sms_campaign_summaries`, the newest first."""
     since = int(request.needed("start_at"))
     rows = [each for each in world.outreach.campaigns if each.sent >= since]
     percents = {"deliver": 98, "click": 11.1, "bounce": 2, "unsubscribe": 1}

@@ -31,7 +31,7 @@ def encoded_id(world: World) -> str:
 
 
 def summary(world: World, request: ApiRequest) -> bytes:
-    """Answer `/account/summary`: one object; the country in lower case, as recorded."""
+    """Respond to `/account/summary`: one object; the country in lower case, as recorded."""
     info = world.profile.info
     said: dict[str, Any] = {
         "contact_email": info["email"],
@@ -70,12 +70,12 @@ def _address(world: World) -> dict[str, str]:
 
 
 def physical_address(world: World, _request: ApiRequest) -> bytes:
-    """Answer `/account/summary/physical_address`: one object."""
+    """Respond to `/account/summary/physical_address`: one object."""
     return msgspec.json.encode(_address(world))
 
 
 def emails(world: World, request: ApiRequest) -> bytes:
-    """Answer `/account/emails`: a bare array."""
+    """Respond to `/account/emails`: a bare array."""
     status = request.text("confirm_status")
     rows = []
     for number, email in enumerate(world.profile.emails, start=1):
@@ -100,7 +100,7 @@ def emails(world: World, request: ApiRequest) -> bytes:
 
 
 def privileges(_world: World, request: ApiRequest) -> bytes:
-    """Answer `/account/user/privileges`: a bare array, in no order."""
+    """Respond to `/account/user/privileges`: a bare array, in no order."""
     names = [name for name in PRIVILEGES if name not in request.faults.missing_privileges]
     rows = [
         {"privilege_id": PRIVILEGES.index(name) * 7 + 3, "privilege_name": name} for name in names

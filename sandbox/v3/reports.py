@@ -33,7 +33,7 @@ def rows_of(world: World, uuid: str) -> list[Row]:
 
 
 def activity_details(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/activity_details`: one of two parameters names the kinds."""
+    """Respond to `…/activity_details`: one of two parameters names the kinds."""
     types = request.words("tracking_activities_list") or request.words("tracking_activity_type")
     if not types:
         raise no_types()
@@ -67,7 +67,7 @@ def _between(request: ApiRequest, rows: list[Row]) -> list[Row]:
 
 
 def activity_summary(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/activity_summary`: by mail, in a range of time."""
+    """Respond to `…/activity_summary`: by mail, in a range of time."""
     rows = _between(request, _rows(world, request))
     sent = {row.campaign.activity_uuid: row.hit.at for row in reversed(rows)}
     found = [
@@ -91,7 +91,7 @@ def activity_summary(world: World, request: ApiRequest) -> bytes:
 
 
 def open_and_click_rates(world: World, request: ApiRequest) -> bytes:
-    """Answer `…/open_and_click_rates`: one object, zeros where there is nothing."""
+    """Respond to `…/open_and_click_rates`: one object, zeros where there is nothing."""
     found = by_activity(_between(request, _rows(world, request)))
     sent = sum(1 for counts in found.values() if counts["em_sends"])
     opened = sum(1 for counts in found.values() if counts["em_opens"])
@@ -106,7 +106,7 @@ def open_and_click_rates(world: World, request: ApiRequest) -> bytes:
 
 
 def campaign_xrefs(world: World, request: ApiRequest) -> bytes:
-    """Answer `/emails/campaign_id_xrefs`."""
+    """Respond to `/emails/campaign_id_xrefs`."""
     asked = request.needed("v2_email_campaign_ids").split(",")
     known = world.campaigns.by_id
     rows = [

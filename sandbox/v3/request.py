@@ -1,7 +1,7 @@
-"""One call as an endpoint of v3 sees it, and the pages that it is answered with.
+"""A request of v3, and its pages.
 
 Unknown parameters of an endpoint are ignored silently (docs/api/v3.md §2.1). A cursor is plain
-base64 of a query string that holds all that the first call said (docs/api/v3.md §2.2).
+base64 of a query string with all parameters of the first request (docs/api/v3.md §2.2).
 """
 
 import base64
@@ -31,7 +31,7 @@ class Limit:
     """Default and largest page size.
 
     Attributes:
-        is_fixed: Whether the caller has no say.
+        is_fixed: Whether requests cannot change it.
     """
 
     default: int
@@ -45,12 +45,12 @@ WHOLE: Final = Limit(0, 0)
 
 @dataclass(slots=True)
 class ApiRequest:
-    """A call that got as far as its endpoint.
+    """A request that has reached its endpoint.
 
     Attributes:
         given: The parameters of the endpoint, each in its plain form.
-        limit: How many rows the page holds.
-        position: Where it begins, as the cursor says; empty at the top.
+        limit: Number of rows of the page.
+        position: Start of the page, from the cursor; empty for the first page.
     """
 
     world: "World"
@@ -62,26 +62,26 @@ class ApiRequest:
     position: str
 
     def text(self, name: str, default: str = "") -> str:
-        """Read a parameter that is a word."""
+        """Return the text of a parameter."""
         return self.given.get(name, default)
 
     def words(self, name: str, default: str = "") -> set[str]:
-        """Read a parameter that is several words."""
+        """Return the words of a parameter."""
         return set(filter(None, self.text(name, default).split(",")))
 
     def timestamp(self, name: str) -> int | None:
-        """Read a parameter that is a time."""
+        """Return the time of a parameter."""
         return int(self.given[name]) if name in self.given else None
 
     def needed(self, name: str) -> str:
-        """Read a parameter that must be there."""
+        """Return a required parameter."""
         if name not in self.given:
             why = "is required"
             raise bad_parameter(name, why)
         return self.given[name]
 
     def find(self, things: Mapping[Any, _T], name: str) -> _T:
-        """Find what the path names."""
+        """Return the object of the path."""
         found = things.get(self.ids[name])
         if found is None:
             raise missing()
@@ -96,7 +96,7 @@ def read(
     Args:
         params: All of them.
         parameters: Parameters of the endpoint besides paging.
-        limit: How its pages are cut.
+        limit: Its page sizes.
 
     Returns:
         The known ones in plain form, the size of the page, and where it begins.

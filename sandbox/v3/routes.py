@@ -1,6 +1,6 @@
 """The paths of v3.
 
-Who answers, what is known, and what it takes to be let in (docs/api/v3.md §1).
+Endpoints, parameters and privileges (docs/api/v3.md §1).
 """
 
 import re
@@ -38,11 +38,11 @@ class Route:
 
     Attributes:
         path: The path below `/v3`, with names in braces where ids stand.
-        answer: What answers it.
-        scope: What the token must have been granted; empty where any will do.
+        answer: Endpoint.
+        scope: Required scope of the token; empty for none.
         privilege: What its user must be allowed; empty where nothing is needed.
         parameters: Query parameters, apart from those of paging.
-        limit: How its pages are cut.
+        limit: Its page sizes.
         match: Tells whether a path is this one, and what stands where the names are.
     """
 
@@ -259,4 +259,4 @@ ROUTES: Final = (
         for each in PLAIN_LISTS
     ),
 )
-"""Fixed paths stand before those with an id in the same place: the first match answers."""
+"""Fixed paths precede those with an id in the same place: the first match is used."""

@@ -37,7 +37,7 @@ class Activity:
     """One bulk job.
 
     Attributes:
-        faults: What went wrong with single lines, as (line, e-mail address, message).
+        faults: Errors of single lines, as (line, e-mail address, message).
         early: Faults are sent as objects by jobs of the early kind and as plain text by others.
     """
 
@@ -55,7 +55,7 @@ class Activity:
 
     @property
     def uuid(self) -> str:
-        """The id of the same job in the newer version of the API."""
+        """The id of the same job in v3."""
         return stable_uuid("job", self.id)
 
 
@@ -63,13 +63,13 @@ class Activities:
     """The bulk jobs of an account, newest first."""
 
     def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
-        """Make up the jobs an account begins with, spread over the time that jobs are kept.
+        """Create the jobs an account begins with, spread over the time that jobs are kept.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            count: How many jobs to make up.
-            now: The account's beginning; everything is older.
+            count: Number of jobs.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -82,7 +82,7 @@ class Activities:
             self.make(created, _STATUSES[(count - place) % len(_STATUSES)])
 
     def make(self, created: int, status: str = "PENDING") -> Activity:
-        """Make up one more job."""
+        """Create another job."""
         random = self._random
         early = self._made % 2 == 0
         type_ = TYPES[self._made % len(TYPES)]
@@ -123,7 +123,7 @@ class Activities:
         return random.between(2, 5000), email, message
 
     def finish(self, count: int, now: int) -> list[Activity]:
-        """Let the oldest unfinished jobs come to their end."""
+        """Complete the oldest unfinished jobs."""
         open_jobs = [job for job in reversed(self.rows) if job.finished is None]
         done = [job for job in open_jobs if job.status != "CANCELLED"][:count]
         for job in done:
@@ -133,7 +133,7 @@ class Activities:
         return done
 
     def kept(self) -> list[Activity]:
-        """Say which jobs the API still shows: the last 50 of the last 14 days.
+        """Return the jobs that the API still returns: the last 50 of the last 14 days.
 
         The days are counted back from the newest job and not from the clock's time, so that an
         account that begins in the past keeps its jobs.

@@ -50,7 +50,7 @@ class Campaign:
 
     Attributes:
         appeal: By how much opens differ from the average because of the subject.
-        links: What can be clicked; known once the campaign was sent.
+        links: Its links, once the campaign was sent.
         schedules: When it is going to be sent, as (id, time).
         variant: A number by which campaigns differ in lesser settings.
         resend_of: The campaign whose non-openers it goes to; None if it is no resend.
@@ -77,7 +77,7 @@ class Campaign:
 
     @property
     def v3_campaign(self) -> "Campaign":
-        """The campaign in which the newer version of the API has it: a resend is in another."""
+        """The campaign that contains it in v3, where a resend is part of another."""
         return self.resend_of or self
 
     @property
@@ -92,12 +92,12 @@ class Campaign:
 
     @cached_property
     def uuid(self) -> str:
-        """The id of that in the newer version of the API."""
+        """The id of that in v3."""
         return stable_uuid("campaign", self.v3_campaign.id)
 
     @cached_property
     def activity_uuid(self) -> str:
-        """The id of what reports are about there."""
+        """The id of its activity in v3."""
         return stable_uuid("activity", self.id)
 
     @property
@@ -119,14 +119,14 @@ class Campaigns:
         *,
         interval: int = timestamps.WEEK,
     ) -> None:
-        """Make up the campaigns an account begins with.
+        """Create the campaigns of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            lists: Who they go to.
-            count: How many campaigns to make up.
-            now: The account's beginning; everything is older.
+            lists: Lists of recipients.
+            count: Number of campaigns.
+            now: Newest time of the data.
             interval: Time between two campaigns, in milliseconds.
         """
         self._random = random
@@ -149,12 +149,12 @@ class Campaigns:
         return hour + self._random.between(0, 59) * timestamps.MINUTE
 
     def make(self, status: str, timestamp: int, now: int) -> Campaign:
-        """Make up one more campaign.
+        """Create another campaign.
 
         Args:
             status: Its status.
-            timestamp: When it was sent; if it was not, when it was last edited.
-            now: The present; what is scheduled comes later.
+            timestamp: Time of the sending, or of the last edit.
+            now: The current time; scheduled campaigns are later.
         """
         random, names = self._random, self._names
         id_ = self._new_id()
@@ -184,13 +184,13 @@ class Campaigns:
         return str(1_100_000_000_000 + self._random.between(1, 99_999_999_999))
 
     def schedule(self, campaign: Campaign, now: int) -> None:
-        """Let a campaign wait for its time."""
+        """Schedule a campaign."""
         day = now - now % timestamps.DAY + self._random.between(1, 20) * timestamps.DAY
         at = day + self._random.between(8, 18) * timestamps.HOUR
         campaign.schedules = [(str(self._random.between(1, 9_999_999)), at)]
 
     def send(self, campaign: Campaign, timestamp: int) -> None:
-        """Let a campaign go out."""
+        """Send a campaign."""
         random = self._random
         campaign.last_run = timestamp
         campaign.schedules = []

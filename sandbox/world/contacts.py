@@ -1,4 +1,4 @@
-"""Contacts: people, and how they stand to the account.
+"""Contacts and their subscriptions.
 
 An account may have a hundred thousand contacts, and pages of 500 must cost next to nothing. So a
 contact is kept as the JSON text it is served as, beside the few fields that are searched by.
@@ -61,7 +61,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Contact:
-    """One contact, ready to be served.
+    """A contact.
 
     Attributes:
         number: The id as a number; contacts are sorted and paged by it.
@@ -89,11 +89,11 @@ class Contact:
 
     @property
     def uuid(self) -> str:
-        """The id in the newer version."""
+        """The id in v3."""
         return self.v3[15:51].decode()
 
     def document(self) -> Document:
-        """Read the contact back into a dict, as it is sent."""
+        """Return the contact as the API sends it."""
         found: Document = msgspec.json.decode(b"{" + self.body)
         return found
 
@@ -120,14 +120,14 @@ class Contacts:
     def __init__(
         self, random: FakeRandom, names: Pools, lists: "Lists", count: int, now: int
     ) -> None:
-        """Make up the contacts an account begins with.
+        """Create the contacts of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
             lists: The account's contact lists.
-            count: How many contacts to make up.
-            now: The account's beginning; everything is older.
+            count: Number of contacts.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -278,7 +278,7 @@ class Contacts:
         return {"id": list_id, "status": self._lists.by_id[list_id].status}
 
     def newest_first(self) -> list[Contact]:
-        """Sort all contacts by when they came in, the newest first."""
+        """Return all contacts, the newest first."""
         if self._newest is None:
             self._newest = sorted(self.rows, key=attrgetter("created", "number"), reverse=True)
         return self._newest
@@ -288,7 +288,7 @@ class Contacts:
         return self._on_list[list_id]
 
     def mailable(self) -> list[Contact]:
-        """Find the contacts that mails go to or once went to, the oldest first."""
+        """Return current and former recipients, the oldest first."""
         found = (row for row in self.rows if row.status in _MAILED)
         return sorted(found, key=attrgetter("created", "number"))
 
@@ -298,7 +298,7 @@ class Contacts:
         return self._random.some([row for row in self.rows if row.status in wanted], count)
 
     def add(self, count: int, now: int) -> list[Contact]:
-        """Let new contacts come in; their ids may fall anywhere between those that are there."""
+        """Add contacts, with ids anywhere between the existing ones."""
         added = []
         for _ in range(count):
             while str(number := self._random.between(10**9, 3 * 10**9)) in self.by_id:
@@ -309,14 +309,14 @@ class Contacts:
         return added
 
     def edit(self, row: Contact, now: int) -> None:
-        """Let a contact's details be edited."""
+        """Edit the details of a contact."""
         document = row.document()
         document["job_title"] = self._random.pick(self._names.jobs)
         document["work_phone"] = self._random.phone()
         self._rewrite(row, document, now)
 
     def unsubscribe(self, row: Contact, now: int, *, move_modified: bool) -> None:
-        """Let a contact unsubscribe; whether that counts as a change of the contact is open."""
+        """Unsubscribe a contact, with or without a change of its modification date."""
         document = row.document()
         document["status"] = "OPTOUT"
         document["email_addresses"][0] |= {
@@ -328,21 +328,21 @@ class Contacts:
         self._rewrite(row, document, now if move_modified else None)
 
     def remove(self, row: Contact, now: int) -> None:
-        """Take a contact off all lists, which is what the product calls deleting."""
+        """Remove a contact from all lists, which the product calls deleting."""
         document = row.document()
         document["status"] = document["email_addresses"][0]["status"] = "REMOVED"
         document["lists"] = []
         self._rewrite(row, document, now)
 
     def purge(self, row: Contact, now: int) -> None:
-        """Delete a contact without leaving anything behind."""
+        """Delete a contact without a trace."""
         del self.rows[bisect_left(self.rows, row.number, key=attrgetter("number"))]
         del self.by_id[row.id], self.by_email[row.email], self.by_uuid[row.uuid]
         self._newest = None
         self._move(row, row.lists, (), now)
 
     def drop_list(self, list_id: str, now: int) -> None:
-        """Take all contacts off a list that is being deleted."""
+        """Remove all contacts from a list that is deleted."""
         for row in self.rows:
             if list_id in row.lists:
                 document = row.document()
@@ -387,7 +387,7 @@ def _empty_address(id_: str, kind: str) -> Document:
 
 
 def _opt_out(status: str, when: str, number: int) -> Document:
-    """Write when somebody opted out; "never" has three spellings, one of them silence."""
+    """Return the time of an opt-out. "Never" has three forms, one of which is no field."""
     if status == "OPTOUT":
         return {"opt_out_source": "ACTION_BY_VISITOR", "opt_out_date": when}
     return ({}, {"opt_out_date": ""}, {"opt_out_date": timestamps.NEVER})[number % 3]

@@ -13,7 +13,7 @@ class EventDocuments:
     """Makes documents with fictional content."""
 
     def __init__(self, random: FakeRandom, names: Pools) -> None:
-        """Take the source of randomness, and names and places."""
+        """Create the factory of documents."""
         self._random = random
         self._names = names
 

@@ -19,7 +19,7 @@ _TYPES: Final = (
     "OTHER",
 )
 _ANNOUNCED: Final = 60 * timestamps.DAY
-"""How long before they begin events are announced."""
+"""Time between the announcement of an event and its start."""
 
 _MOST_GUESTS: Final = 64
 """The registrants of the newest event do not fit on a page of the default size."""
@@ -73,7 +73,7 @@ _SESSIONS: Final = ("Opening", "Workshop A", "Workshop B", "Dinner")
 
 @dataclass(slots=True)
 class Registrant:
-    """Somebody who registered for an event: as a row of the list, and in full."""
+    """A registrant of an event, as in the list and in full."""
 
     row: Document
     detail: Document
@@ -81,7 +81,7 @@ class Registrant:
 
 @dataclass(slots=True)
 class Event:
-    """One event with all that belongs to it, as it is sent."""
+    """An event with its details."""
 
     detail: Document
     fees: list[Document] = field(default_factory=list)
@@ -100,13 +100,13 @@ class Events:
     """The events of an account, newest first."""
 
     def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
-        """Make up the events an account begins with.
+        """Create the events of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            count: How many events to make up.
-            now: The account's beginning; everything is older.
+            count: Number of events.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -124,12 +124,12 @@ class Events:
                 self.register(made, timestamp)
 
     def make(self, status: str, created: int, *, complete: bool = False) -> Event:
-        """Make up one more event.
+        """Create another event.
 
         Args:
             status: Its status.
-            created: When it was announced.
-            complete: Whether it has all there is of fees, items and promo codes.
+            created: Time of the announcement.
+            complete: Whether it has all kinds of fees, items and promo codes.
         """
         random, names, documents = self._random, self._names, self._documents
         number = len(self.by_id)
@@ -206,7 +206,7 @@ class Events:
         return made
 
     def register(self, event: Event, timestamp: int) -> str:
-        """Let somebody register for an event; returns the registrant's id."""
+        """Add a registrant to an event, and return its id."""
         random, names, documents = self._random, self._names, self._documents
         # One in three ends in a padding character, so that ids have to be encoded in paths.
         id_ = f"001{random.url_safe(77)}{random.pick(('=', '', ''))}"
@@ -312,17 +312,17 @@ class Events:
         return payment
 
     def open_events(self) -> list[Event]:
-        """Find the events that one can register for."""
+        """Return the events that are open for registration."""
         return [event for event in self.by_id.values() if event.detail["status"] == "ACTIVE"]
 
     def attend(self, registrant: Registrant, timestamp: int) -> None:
-        """Let a registrant show up, which updates the registration."""
+        """Check a registrant in, which updates the registration."""
         stamp = timestamps.text(timestamps.whole_second(timestamp))
         registrant.row |= {"attendance_status": "ATTENDED", "updated_date": stamp}
         registrant.detail["attendance_status"] = "ATTENDED"
 
     def edit(self, event: Event, timestamp: int) -> None:
-        """Let an event's title be edited."""
+        """Edit the title of an event."""
         event.detail["title"] = self._random.pick(self._names.phrases)
         event.detail["updated_date"] = timestamps.text(timestamps.whole_second(timestamp))
 
@@ -339,7 +339,7 @@ def _dates_of(status: str, created: int) -> Document:
 
 
 def _discount(code: Document, total: float, people: int) -> float:
-    """Work out what a promo code takes off an order; one that only grants access, nothing."""
+    """Return the discount of a promo code; 0 if it only grants access."""
     off: float = code.get("discount_amount", 0.0) * people
     percent: int = code.get("discount_percent", 0)
     return min(round(off + total * percent / 100, 2), total)

@@ -1,7 +1,7 @@
 """Fake data: names, places, phrases, and their random combination.
 
 Faker is slow, so it makes a few hundred names of each kind, once.
-Everything else is combining them.
+Everything else combines them.
 """
 
 import unicodedata
@@ -23,12 +23,12 @@ _URL_SAFE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 class FakeRandom(Random):
     """A seeded random generator with the functions that fake data needs.
 
-    The throws are built on `random()` alone, which is several times faster than `choice` and
+    The functions use `random()` alone, which is several times faster than `choice` and
     `randint` and matters for a hundred thousand contacts.
     """
 
     def pick(self, options: Sequence[_T]) -> _T:
-        """Pick one of the options, each as likely as the other."""
+        """Pick one of the options, with equal probability."""
         return options[int(self.random() * len(options))]
 
     def some(self, options: Sequence[_T], count: int) -> list[_T]:
@@ -40,24 +40,24 @@ class FakeRandom(Random):
         return low + int(self.random() * (high - low + 1))
 
     def chance(self, share: float) -> bool:
-        """Say yes in the given share of cases."""
+        """Return True in the given share of cases."""
         return self.random() < share
 
     def uuid(self) -> str:
-        """Make up an id as newer data has it."""
+        """Create an id as newer data has it."""
         digits = f"{self.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def letters(self, count: int) -> str:
-        """Make up a string of lower-case letters and digits."""
+        """Create a string of lower-case letters and digits."""
         return "".join(self.pick(LETTERS) for _ in range(count))
 
     def url_safe(self, count: int) -> str:
-        """Make up a string as in the ids of fees, items and registrants."""
+        """Create a string as in the ids of fees, items and registrants."""
         return "".join(self.pick(_URL_SAFE) for _ in range(count))
 
     def phone(self) -> str:
-        """Make up a phone number from the range that is kept free for fiction."""
+        """Create a phone number from the range that is kept free for fiction."""
         return f"{self.between(201, 989)}-555-01{self.between(0, 99):02d}"
 
 
@@ -102,7 +102,7 @@ _ELSEWHERE_SIZE: Final = 15
 
 @lru_cache(maxsize=4)
 def pools(seed: int) -> Pools:
-    """Draw the names, places and phrases for a seed; the same seed draws the same ones."""
+    """Return the names, places and phrases for a seed."""
     home = Faker(_HOME)
     home.seed_instance(seed)
     first = [home.first_name() for _ in range(_SIZE)]
@@ -125,7 +125,7 @@ def pools(seed: int) -> Pools:
 
 
 def stable_uuid(kind: str, id_: str) -> str:
-    """The one UUID that goes with an id."""
+    """Return the UUID of an id."""
     return str(UUID(bytes=md5(f"{kind} {id_}".encode(), usedforsecurity=False).digest(), version=4))
 
 
@@ -135,6 +135,6 @@ def _name(text: str) -> Name:
 
 
 def edited(name: str, how: str = "edited") -> str:
-    """A name that shows that something was changed."""
+    """Return a name that shows an edit."""
     mark = f" ({how})"
     return f"{name.removesuffix(mark)}{mark}"

@@ -17,8 +17,8 @@ class CustomField:
     """A field that the account has defined.
 
     Attributes:
-        slot: What it is called where contacts hold its values.
-        choices: What can be chosen; nothing in fields of other kinds.
+        slot: Name of the field in contacts.
+        choices: Options; empty for fields of other kinds.
     """
 
     uuid: str
@@ -32,7 +32,7 @@ class CustomField:
 
 @dataclass(slots=True)
 class Tag:
-    """A tag that contacts can have; `every` says which of them do."""
+    """A tag of contacts; `every` selects those that have it."""
 
     uuid: str
     name: str
@@ -43,7 +43,7 @@ class Tag:
 
 @dataclass(slots=True)
 class Segment:
-    """A saved question about contacts; `every` says which of them answer to it."""
+    """A saved filter of contacts; `every` selects its members."""
 
     number: int
     name: str
@@ -56,12 +56,12 @@ class Groups:
     """The fields, tags and segments of an account."""
 
     def __init__(self, random: FakeRandom, names: Pools, now: int) -> None:
-        """Make up those an account begins with.
+        """Create those of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            now: The account's beginning; everything is older.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -100,13 +100,13 @@ class Groups:
         return contact.status != "REMOVED" and contact.number % segment.every == 0
 
     def add_tag(self, now: int) -> Tag:
-        """Make up one more tag."""
+        """Create another tag."""
         name = f"{self._random.pick(self._names.cities)} {len(self.tags)}"
         made = Tag(self._random.uuid(), name, self._random.between(3, 9), now, now)
         self.tags.append(made)
         return made
 
     def edit_segment(self, segment: Segment, now: int) -> None:
-        """Change the question of a segment."""
+        """Change the criteria of a segment."""
         segment.every = segment.every % 5 + 2
         segment.edited = now

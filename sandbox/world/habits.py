@@ -70,7 +70,7 @@ class Recipient(NamedTuple):
 
     Attributes:
         machine: "proxy", "scanner", or "" for a provider that does nothing by itself.
-        until: Until when a lost contact was a reader, in milliseconds.
+        until: End of the habit of a lost contact, in milliseconds.
     """
 
     habit: Habit
@@ -84,7 +84,7 @@ class Recipient(NamedTuple):
 
 
 def recipient(random: FakeRandom, now: int) -> Recipient:
-    """Make up the habit, the mail domain and the mail provider of a contact."""
+    """Create the habit, the mail domain and the mail provider of a contact."""
     habit = UNDELIVERABLE if random.chance(_UNDELIVERABLE_SHARE) else random.pick(_HABITS)
     domain = random.pick(_DOMAINS)
     throw = random.random()

@@ -25,7 +25,7 @@ class Folder:
     """One folder.
 
     Attributes:
-        parent: The id of the folder it is in; at the top the API writes it in three ways.
+        parent: Id of the folder above; at the top the API has three forms.
         created: Unknown for the folders that every account has.
     """
 
@@ -38,7 +38,7 @@ class Folder:
     children: list["Folder"] = field(default_factory=list)
 
     def tree(self) -> Iterator["Folder"]:
-        """Go through this folder and all below it."""
+        """Return this folder and all below it."""
         yield self
         for child in self.children:
             yield from child.tree()
@@ -49,7 +49,7 @@ class File:
     """One file.
 
     Attributes:
-        folder: The folder it is in; none for the built-in one for images.
+        folder: Its folder; None for the built-in one for images.
     """
 
     id: str
@@ -80,13 +80,13 @@ class Library:
     """The folders and files of an account."""
 
     def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
-        """Make up the library an account begins with.
+        """Create the library of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            count: How many files to make up, those in the trash included.
-            now: The account's beginning; everything is older.
+            count: Number of files, including the trash.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -110,7 +110,7 @@ class Library:
         return [folder for top in self.folders for folder in top.tree()]
 
     def make_folder(self, timestamp: int) -> Folder:
-        """Make up one more folder: one at the top, one in it, one in that, and so on."""
+        """Create another folder: one at the top, one in it, one in that, and so on."""
         known = self.all_folders()
         number = len(known)
         deep = number % _DEEPEST != _SYSTEM_FOLDERS % _DEEPEST
@@ -133,7 +133,7 @@ class Library:
         return made
 
     def make_file(self, timestamp: int) -> File:
-        """Make up one more file."""
+        """Create another file."""
         random = self._random
         self._made += 1
         image = self._made % _IMAGE_EVERY != 0
@@ -158,7 +158,7 @@ class Library:
         return made
 
     def trash(self, file: File, timestamp: int) -> None:
-        """Throw a file away."""
+        """Move a file to the trash."""
         file.status = "Deleted"
         file.modified = timestamps.whole_second(timestamp)
 
@@ -171,7 +171,7 @@ class Library:
         return [file for file in self.files.values() if file.in_trash]
 
     def usage(self) -> dict[str, Any]:
-        """Add up what is used; the trash takes no room."""
+        """Return the used space, without the trash."""
         kept = self.kept()
         images = [file for file in kept if file.is_image]
         used = sum(file.size for file in kept)

@@ -26,7 +26,7 @@ class ContactList:
     """One contact list.
 
     Attributes:
-        v3: The id that the same list has in the newer version of the API.
+        v3: The id that the same list has in v3.
     """
 
     id: str
@@ -41,13 +41,13 @@ class Lists:
     """The contact lists of an account, by id."""
 
     def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
-        """Make up the lists an account begins with.
+        """Create the lists of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            count: How many lists to make up.
-            now: The account's beginning; everything is older.
+            count: Number of lists.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -59,7 +59,7 @@ class Lists:
             self.make(created, random.between(created, now - timestamps.DAY))
 
     def make(self, created: int, modified: int) -> ContactList:
-        """Make up one more list; the first of an account is always list 1."""
+        """Create another list; the first of an account is always list 1."""
         random = self._random
         number = self._made
         self._made += 1

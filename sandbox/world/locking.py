@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class WithLock(Protocol):
-    """An account, which several threads use."""
+    """An account that several threads use."""
 
     lock: RLock
 
@@ -22,7 +22,7 @@ _WithLock = TypeVar("_WithLock", bound=WithLock)
 def at_once(
     change: "Callable[Concatenate[_WithLock, _P], _R]",
 ) -> "Callable[Concatenate[_WithLock, _P], _R]":
-    """Let a change happen between calls, never in the middle of one."""
+    """Make a change between requests, never during one."""
 
     @wraps(change)
     def locked(world: _WithLock, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:

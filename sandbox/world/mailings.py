@@ -30,9 +30,9 @@ class Mailings:
         """Send the campaigns that the account begins with, the oldest first.
 
         Args:
-            random: Where chance comes from.
-            now: The account's beginning; all reactions are older.
-            resends: How many campaigns are sent once more.
+            random: Source of random numbers.
+            now: Newest time of the reactions.
+            resends: Number of campaigns that are sent again.
         """
         sent = [each for each in self._campaigns.with_status("SENT") if each.last_run]
         for campaign in sent[1 :: max(len(sent) // max(resends, 1), 1)][:resends]:
@@ -47,12 +47,12 @@ class Mailings:
                 self._contacts.unsubscribe(contact, left, move_modified=left > contact.modified)
 
     def send(self, campaign: Campaign, random: FakeRandom, now: int) -> None:
-        """Send a new campaign; nobody has reacted yet."""
+        """Send a new campaign, without reactions yet."""
         recipients = random.some(self._contacts.mailable(), self._recipients)
         self._tracking.send(campaign, recipients, now)
 
     def resend(self, campaign: Campaign, now: int) -> Campaign:
-        """Send a campaign once more, to those who did not open it; nobody has reacted yet."""
+        """Send a campaign again to contacts that did not open it, without reactions yet."""
         again = self._make_resend(campaign, now)
         self._tracking.send(again, self._not_opened(campaign), now)
         return again

@@ -14,7 +14,7 @@ class TextContact:
     """A contact without an e-mail address, who gets text messages.
 
     Attributes:
-        number: Puts contacts that came in at the same moment in order.
+        number: Orders contacts with the same time.
     """
 
     uuid: str
@@ -37,7 +37,7 @@ class TextCampaign:
 
 @dataclass(slots=True)
 class Automation:
-    """A path that contacts go along by themselves."""
+    """An automation."""
 
     uuid: str
     name: str
@@ -58,13 +58,13 @@ class Outreach:
     """All of that of one account."""
 
     def __init__(self, random: FakeRandom, names: Pools, contacts: int, now: int) -> None:
-        """Make up what an account begins with.
+        """Create the data of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            contacts: How many contacts have an address: few others have but a number.
-            now: The account's beginning; everything is older.
+            contacts: Number of contacts with an address; few others have only a phone number.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names

@@ -9,10 +9,10 @@ class Profile:
     """The owner of the account."""
 
     def __init__(self, random: FakeRandom, names: Pools) -> None:
-        """Make up an organization with three addresses to send from.
+        """Create an organization with three addresses to send from.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
         """
         state, code = random.pick(STATES)

@@ -56,14 +56,14 @@ _NIGHT_OWLS_SHARE: Final = 0.2
 
 
 class Reactions:
-    """Makes up reactions to mails."""
+    """Creates reactions to mails."""
 
     def __init__(self, random: FakeRandom) -> None:
         """Draw from the given random generator."""
         self._random = random
 
     def to(self, campaign: Campaign, send: Hit, contact: "Contact", now: int) -> Iterator[Reaction]:
-        """Make up all that follows a mail to a contact, up to now."""
+        """Create all reactions of a contact to a mail, up to now."""
         random = self._random
         recipient = contact.recipient
         if recipient.habit is UNDELIVERABLE or random.chance(_SOFT_BOUNCE_SHARE):
@@ -120,7 +120,7 @@ class Reactions:
         return hit._replace(at=hit.at + _NIGHT_ENDS)
 
     def react(self, kind: Kind, campaign: Campaign, before: Hit, now: int) -> Hit:
-        """Let a contact do something some time after something else, but not after now."""
+        """Return a later time of an action, but none in the future."""
         random = self._random
         mean = timestamps.MINUTE if kind is CLICKS else _OPEN_AFTER
         if kind in (BOUNCES, UNSUBSCRIBES):
@@ -135,7 +135,7 @@ class Reactions:
         )
 
     def details(self, kind: Kind, campaign: Campaign) -> tuple[str, ...]:
-        """Make up the values of the fields that only one kind of report has."""
+        """Create the values of the fields that only one kind of report has."""
         random = self._random
         if kind is CLICKS:
             # Links further up are clicked more often.

@@ -53,7 +53,7 @@ class Reports:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self.by_machine: set[tuple[str, Hit]] = set()
         self._hits: dict[str, list[Hit]] = {name: [] for name in KINDS}
 
@@ -69,7 +69,7 @@ class Reports:
         return kept
 
     def add(self, kind: Kind, hit: Hit) -> Hit:
-        """Add a row where its time puts it; if its key is taken, it moves a second back."""
+        """Insert a row by its time. If its key is taken, it is a second older."""
         keys = {_key(kind, known) for known in self._hits[kind.name]}
         while _key(kind, hit) in keys:
             hit = hit._replace(at=hit.at - timestamps.SECOND)

@@ -1,6 +1,6 @@
-"""Points in time, and the ways the API writes them.
+"""Timestamps, and the formats of the API.
 
-Inside the sandbox a point in time is a whole number of milliseconds since 1970 in UTC: it compares
+Inside the sandbox, a timestamp is a whole number of milliseconds since 1970 in UTC: it compares
 fast and takes little room. It becomes text when it is served.
 """
 
@@ -17,10 +17,10 @@ WEEK: Final = 7 * DAY
 YEAR: Final = 365 * DAY
 
 NEVER: Final = "1969-12-31T19:00:00.000Z"
-"""How the API often writes "never": the epoch in US Eastern time, with a `Z` that is wrong."""
+"""A common form of "never": the epoch in US Eastern time, with a `Z` that is wrong."""
 
 EPOCH: Final = "1970-01-01T00:00:00.000Z"
-"""What the library's system folders have for dates."""
+"""Dates of the library's system folders."""
 
 _FULL_TIMESTAMP: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)",
@@ -29,25 +29,25 @@ _EASTERN: Final = ZoneInfo("America/New_York")
 
 
 def millis(timestamp: datetime) -> int:
-    """Turn a datetime into milliseconds since 1970; one without a zone is taken as UTC."""
+    """Convert a datetime to milliseconds since 1970; one without a zone is taken as UTC."""
     if timestamp.tzinfo is None:
         timestamp = timestamp.replace(tzinfo=UTC)
     return int(timestamp.timestamp()) * SECOND + timestamp.microsecond // 1000
 
 
 def whole_second(timestamp: int) -> int:
-    """Cut the milliseconds off, as the API does for everything it stamped in later years."""
+    """Truncate to seconds, as the API does for later years."""
     return timestamp - timestamp % SECOND
 
 
 def text(timestamp: int) -> str:
-    """Write a point in time as the API does: `2013-03-11T20:37:28.000Z`."""
+    """Return a timestamp as the API writes it: `2013-03-11T20:37:28.000Z`."""
     seconds, rest = divmod(timestamp, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03d}Z"
 
 
 def eastern(timestamp: int) -> str:
-    """Write a point in time as the library does, with the offset of US Eastern time."""
+    """Return a timestamp as the library writes it, with the offset of US Eastern time."""
     local = datetime.fromtimestamp(timestamp // SECOND, _EASTERN).isoformat()
     return f"{local[:19]}.{timestamp % SECOND:03d}{local[19:]}"
 

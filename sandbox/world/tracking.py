@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SENDING_TAKES: Final = 20 * timestamps.MINUTE
 
-# What happens when things are made to happen: mostly opens, but soon something of every kind.
+# Kinds of added reactions: mostly opens, but soon one of every kind.
 _NEXT_KINDS: Final = (OPENS, CLICKS, OPENS, BOUNCES, OPENS, UNSUBSCRIBES, FORWARDS, OPENS)
 _STILL_LIVELY: Final = 5
 
@@ -44,13 +44,13 @@ class Row(NamedTuple):
 
 
 class Tracking:
-    """The reports of all campaigns, and by way of them what every contact did."""
+    """The reports of all campaigns, also by contact."""
 
     def __init__(self, random: FakeRandom) -> None:
-        """Begin with nothing.
+        """Start empty.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
         """
         self._random = random
         self._reactions = Reactions(random)
@@ -62,7 +62,7 @@ class Tracking:
         return self._reports.get(campaign.id) or Reports()
 
     def send(self, campaign: Campaign, recipients: Sequence["Contact"], now: int) -> Reports:
-        """Let a campaign go out to its recipients, of whom nobody has reacted yet."""
+        """Send a campaign to its recipients, without reactions yet."""
         begin = campaign.last_run or now
         takes = min(_SENDING_TAKES, now - begin)
         count = len(recipients)
@@ -86,7 +86,7 @@ class Tracking:
     def live(
         self, campaign: Campaign, recipients: Sequence["Contact"], now: int
     ) -> list[tuple["Contact", int]]:
-        """Send a campaign and make up the reactions to it, up to now.
+        """Send a campaign and create the reactions to it, up to now.
 
         Returns:
             The contacts that unsubscribed, and when.
@@ -107,14 +107,14 @@ class Tracking:
         return [(each, left[each.id]) for each in recipients if each.id in left and not each.left]
 
     def _one(self, kind: Kind, campaign: Campaign, now: int) -> list[Hit]:
-        """Make up one reaction: every report of a campaign that was sent has a row."""
+        """Create one reaction: every report of a campaign that was sent has a row."""
         sends = self.of(campaign)[SENDS]
         if not sends:
             return []
         return [self._reactions.react(kind, campaign, self._random.pick(sends), now)]
 
     def go_on(self, campaigns: Sequence[Campaign], count: int, now: int) -> list[Row]:
-        """Let further things happen, most of them to the campaigns sent last."""
+        """Add reactions, most of them to the campaigns sent last."""
         sent = [campaign for campaign in campaigns if self.of(campaign)[SENDS]]
         lively = sorted(sent, key=lambda campaign: campaign.last_run or 0)[-_STILL_LIVELY:]
         if not lively:
@@ -125,7 +125,7 @@ class Tracking:
             kind = _NEXT_KINDS[number % len(_NEXT_KINDS)]
             campaign = self._random.pick(lively)
             reports = self.of(campaign)
-            # Nobody does the same twice in a second, as long as there is somebody else.
+            # A contact does the same once per second, as long as there are others.
             sends = [
                 send
                 for send in reports[SENDS]
@@ -152,10 +152,10 @@ class Tracking:
         return Counter(hit.extra[0] for hit in self.of(campaign)[CLICKS])
 
     def of_contact(self, contact_id: str, campaigns: Iterable[Campaign]) -> list[Row]:
-        """Find what one contact did, newest first.
+        """Return the actions of a contact, newest first.
 
         Args:
-            contact_id: Whose rows.
+            contact_id: Contact.
             campaigns: All campaigns that have reports.
         """
         if self._by_contact is None:
@@ -168,12 +168,12 @@ class Tracking:
         return self._by_contact.get(contact_id, [])
 
     def forget(self) -> None:
-        """Look afresh which campaigns have reports."""
+        """Update the campaigns that have reports."""
         self._by_contact = None
 
 
 def rows_of(tracking: Tracking, campaign: Campaign) -> Iterator[Row]:
-    """Go through all reports of a campaign."""
+    """Return all reports of a campaign."""
     reports = tracking.of(campaign)
     for kind in KINDS.values():
         for hit in reports[kind]:

@@ -1,4 +1,4 @@
-"""Events of the newer product, and landing pages: what people sign up for."""
+"""Events of v3, and landing pages."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,7 +11,7 @@ _LANDING_KINDS: Final = ("opens", "clicks", "updates", "adds", "sms_optins")
 
 @dataclass(slots=True)
 class Registration:
-    """Somebody who has registered; `contact` is the number of a contact, as far as there is one."""
+    """A registration; `contact` is the number of the contact, if there is one."""
 
     uuid: str
     first_name: str
@@ -47,13 +47,13 @@ class V3Events:
     """The events and landing pages of an account, the newest first."""
 
     def __init__(self, random: FakeRandom, names: Pools, count: int, now: int) -> None:
-        """Make up what an account begins with.
+        """Create the data of a new account.
 
         Args:
-            random: Where chance comes from.
+            random: Source of random numbers.
             names: The account's names and places.
-            count: How many events to make up.
-            now: The account's beginning; everything is older.
+            count: Number of events.
+            now: Newest time of the data.
         """
         self._random = random
         self._names = names
@@ -88,7 +88,7 @@ class V3Events:
         return made
 
     def register(self, event: V3Event, now: int) -> Registration:
-        """Let somebody register."""
+        """Add a registration."""
         first, last = (
             self._random.pick(self._names.first_names),
             self._random.pick(self._names.last_names),

@@ -1,4 +1,4 @@
-"""The whole world of an account: everything in it, and everything that can happen to it."""
+"""The world of an account: its data and its changes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def _now() -> datetime:
 
 
 class World:
-    """A fictional account that lives and changes.
+    """A fictional account and its changes.
 
     The same seed, sizes and `now` make the same account. Later changes have the time of the clock.
     """
@@ -56,20 +56,20 @@ class World:
         now: datetime | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        """Make up an account.
+        """Create an account.
 
         Args:
-            seed: Which of the many possible accounts.
-            contacts: How many contacts, of all statuses.
-            lists: How many contact lists.
-            activities: How many bulk jobs; the API shows 50 at most.
-            campaigns: How many e-mail campaigns, of all statuses.
-            recipients: How many contacts each campaign is sent to.
-            events: How many events.
-            files: How many library files, those in the trash included.
-            resends: How many of the campaigns were sent once more to those who had not opened.
+            seed: Seed of the random data.
+            contacts: Number of contacts, of all statuses.
+            lists: Number of contact lists.
+            activities: Number of bulk jobs; the API returns 50 at most.
+            campaigns: Number of email campaigns, of all statuses.
+            recipients: Number of recipients of each campaign.
+            events: Number of events.
+            files: Number of library files, including the trash.
+            resends: Number of campaigns with a resend to contacts that had not opened.
             campaign_days: Days between two campaigns.
-            now: Start of the account: everything in it is older. Default: today, 0:00 UTC.
+            now: Newest time in the account. Default: start of today, UTC.
             clock: Returns the time of later changes.
         """
         self.lock = RLock()
@@ -105,7 +105,7 @@ class World:
         self._mailings.begin(FakeRandom(f"{seed} recipients"), begin, resends)
 
     def now(self) -> datetime:
-        """The moment by the account's own clock, to the second."""
+        """The current time of the account, to the second."""
         return self._clock().astimezone(UTC).replace(microsecond=0)
 
     def _stamp(self) -> int:
@@ -116,7 +116,7 @@ class World:
 
     @at_once
     def edit_contacts(self, n: int) -> list[str]:
-        """Edit the details of some contacts; returns their ids, as all changes do."""
+        """Edit the details of some contacts, and return their ids."""
         now = self._stamp()
         picked = self.contacts.pick(n, _ANY)
         for row in picked:
@@ -129,8 +129,8 @@ class World:
 
         Args:
             n: How many.
-            move_modified: Whether their `modified_date` moves, too; nobody has said that the API
-                does so.
+            move_modified: Whether their `modified_date` changes, too; it is not known
+                whether the API does so.
 
         Returns:
             Their ids.
@@ -143,12 +143,12 @@ class World:
 
     @at_once
     def add_contacts(self, n: int) -> list[str]:
-        """Let new contacts come in."""
+        """Add contacts."""
         return [row.id for row in self.contacts.add(n, self._stamp())]
 
     @at_once
     def remove_contacts(self, n: int) -> list[str]:
-        """Take some contacts off all lists; they stay as `REMOVED`."""
+        """Remove some contacts from all lists. Their status is `REMOVED`."""
         now = self._stamp()
         picked = self.contacts.pick(n, _NOT_REMOVED)
         for row in picked:
@@ -157,7 +157,7 @@ class World:
 
     @at_once
     def purge_contacts(self, n: int) -> list[str]:
-        """Delete some contacts for good; the API shows no trace of them afterwards."""
+        """Delete some contacts. The API does not return them any more."""
         now = self._stamp()
         picked = self.contacts.pick(n, _ANY)
         for row in picked:
@@ -176,7 +176,7 @@ class World:
 
     @at_once
     def add_lists(self, n: int) -> list[str]:
-        """Add some lists, with nobody on them yet."""
+        """Add some empty lists."""
         now = self._stamp()
         return [self.contact_lists.make(now, now).id for _ in range(n)]
 
@@ -198,7 +198,7 @@ class World:
 
     @at_once
     def edit_segments(self, n: int) -> list[str]:
-        """Change the questions of some segments."""
+        """Change the criteria of some segments."""
         now = timestamps.whole_second(self._stamp())
         picked = self._random.some(self.groups.segments, n)
         for segment in picked:
@@ -228,7 +228,7 @@ class World:
 
     @at_once
     def send_campaigns(self, n: int) -> list[str]:
-        """Write some new campaigns and send them at once; nobody has reacted yet."""
+        """Create some campaigns and send them at once, without reactions yet."""
         now = timestamps.whole_second(self._stamp())
         made = [self.campaigns.make("SENT", now, now) for _ in range(n)]
         for campaign in made:
@@ -237,7 +237,7 @@ class World:
 
     @at_once
     def send_scheduled(self, n: int) -> list[str]:
-        """Let the time of some scheduled campaigns come."""
+        """Send some scheduled campaigns."""
         now = timestamps.whole_second(self._stamp())
         due = self.campaigns.with_status("SCHEDULED")[:n]
         for campaign in due:
@@ -249,7 +249,7 @@ class World:
 
     @at_once
     def resend_campaigns(self, n: int) -> list[str]:
-        """Send some campaigns once more, to those who did not open them."""
+        """Send some campaigns again to contacts that did not open them."""
         now = timestamps.whole_second(self._stamp())
         open_ = [
             each
@@ -321,7 +321,7 @@ class World:
 
     @at_once
     def add_registrants(self, n: int) -> list[str]:
-        """Let some people register for events that are open."""
+        """Add registrations to events that are open."""
         now = self._stamp()
         events = self.events.open_events()
         if not events:
@@ -330,7 +330,7 @@ class World:
 
     @at_once
     def edit_registrants(self, n: int) -> list[str]:
-        """Let some registrants show up, which moves their `updated_date`."""
+        """Check some registrants in, which changes their `updated_date`."""
         now = self._stamp()
         everybody = [
             registrant
@@ -344,7 +344,7 @@ class World:
 
     @at_once
     def edit_v3_events(self, n: int) -> list[str]:
-        """Edit some events of the newer product."""
+        """Edit some events of v3."""
         now = self._stamp()
         picked = self._random.some(list(self.v3_events.events.values()), n)
         for event in picked:
@@ -353,7 +353,7 @@ class World:
 
     @at_once
     def add_registrations(self, n: int) -> list[str]:
-        """Let some people register for events of the newer product."""
+        """Add registrations to events of v3."""
         now = self._stamp()
         events = list(self.v3_events.events.values())
         return [self.v3_events.register(self._random.pick(events), now).uuid for _ in range(n)]
@@ -374,7 +374,7 @@ class World:
 
     @at_once
     def trash_files(self, n: int) -> list[str]:
-        """Throw some files away."""
+        """Move some files to the trash."""
         now = self._stamp()
         picked = self._random.some(self.library.kept(), n)
         for file in picked:
