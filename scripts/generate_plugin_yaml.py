@@ -139,6 +139,43 @@ def loader() -> dict[str, Any]:
     }
 
 
+def report() -> dict[str, Any]:
+    """The report, a utility."""
+    return {
+        "name": "constantcontact-report",
+        "namespace": "constantcontact_report",
+        "variant": "tap-constantcontact",
+        "label": "Constant Contact report",
+        "description": "One page with the answers of the models of tap-constantcontact",
+        "docs": f"{REPOSITORY}/tree/main/report#readme",
+        "repo": REPOSITORY,
+        "pip_url": f"git+{REPOSITORY}.git#subdirectory=report",
+        "executable": "constantcontact-report",
+        "settings": [
+            {
+                "name": "warehouse",
+                "label": "Warehouse",
+                "kind": "string",
+                "sensitive": True,
+                "description": "DuckDB file or PostgreSQL URL with the models.",
+            },
+            {
+                "name": "output",
+                "label": "Output",
+                "kind": "string",
+                "description": "File to write.",
+                "value": "$MELTANO_PROJECT_ROOT/output/report.html",
+            },
+        ],
+        "commands": {
+            "write": {
+                "args": "$CONSTANTCONTACT_REPORT_WAREHOUSE --output $CONSTANTCONTACT_REPORT_OUTPUT",
+                "description": "Write the report.",
+            }
+        },
+    }
+
+
 # Names in the Hub for kinds that Meltano cannot hand over from the environment.
 _HUB_KINDS = {"requests_per_second": "decimal", "request_timeout": "decimal"}
 
@@ -173,6 +210,7 @@ HUB = "hub/_data/meltano/extractors/tap-constantcontact/tap-constantcontact.yml"
 FILES = {
     "tap-constantcontact.yml": extractor,
     "target-duckdb-file.yml": loader,
+    "constantcontact-report.yml": report,
     HUB: hub_entry,
 }
 
