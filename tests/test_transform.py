@@ -42,7 +42,7 @@ SAME_IN_BOTH = {
     " hard_bounces, forwards, unsubscribes",
     "contacts": "email_address, status, opens, clicks, bounces, sends_90_days, lists_count",
     "links": "url, clicks, unique_clicks, position",
-    "lists": "name, contacts, active_contacts",
+    "lists": "name, contacts, active_contacts, mailings",
 }
 REPORTS = {f"campaign_{kind}" for kind in KINDS}
 DBT = str(Path(sys.executable).with_name("dbt"))
@@ -254,7 +254,7 @@ def check_missing_record(transform: Transform, schemas: dict[str, str]) -> None:
             f" (select min(contact_id) from {sends} where campaign_id = ?)",
             [campaign, campaign],
         )
-    models = ("constant_contact__activity", "constant_contact__reconciliation")
+    models = [f"constant_contact__{name}" for name in ("activity", "reconciliation", "campaigns")]
 
     log = transform.build(
         [{"schema": schema} for schema in schemas.values()], models, full_refresh=True
@@ -265,6 +265,8 @@ def check_missing_record(transform: Transform, schemas: dict[str, str]) -> None:
         " where verdict = 'short'"
     )
     assert short == [(schemas["v3"], campaign, "sends", -1)]
+    incomplete = "select source_relation, campaign_id from {}_campaigns where not is_complete"
+    assert transform.query(incomplete) == [(schemas["v3"], campaign)]
     assert "WARN 1 is_complete_constant_contact__reconciliation" in log
 
 

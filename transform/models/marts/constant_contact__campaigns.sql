@@ -44,6 +44,16 @@ reported as (
     select * from {{ ref('stg_constant_contact__reported_counters') }}
 ),
 
+reconciled as (
+    select
+        source_relation,
+        campaign_id,
+        min(case when verdict = 'short' then 0 when verdict in ('equal', 'over') then 1 end) = 1
+            as is_complete
+    from {{ ref('constant_contact__reconciliation') }}
+    group by source_relation, campaign_id
+),
+
 newest as (
     select
         source_relation,
@@ -98,6 +108,7 @@ select
     reported.complaints as reported_complaints,
     {{ constant_contact_rate('reported.complaints', 'figures.delivered') }} as complaint_rate,
     reported.reported_as_of,
+    reconciled.is_complete,
     campaigns.status = 'REMOVED' as is_deleted
 from campaigns
 left join mailings
@@ -109,6 +120,9 @@ left join figures
 left join ranked
     on campaigns.source_relation = ranked.source_relation
     and campaigns.campaign_id = ranked.campaign_id
+left join reconciled
+    on campaigns.source_relation = reconciled.source_relation
+    and campaigns.campaign_id = reconciled.campaign_id
 left join reported
     on campaigns.source_relation = reported.source_relation
     and campaigns.campaign_id = reported.campaign_id

@@ -12,6 +12,23 @@ with memberships as (
     group by source_relation, list_id
 ),
 
+-- Mailings to several lists count for each of them.
+mailings as (
+    select
+        mailing_lists.source_relation,
+        mailing_lists.list_id,
+        count(*) as mailings,
+        max(mailings.first_sent_at) as last_mailing_at,
+        sum(mailings.delivered) as delivered,
+        sum(mailings.unique_opens) as unique_opens,
+        sum(mailings.unique_clicks) as unique_clicks
+    from {{ ref('stg_constant_contact__mailing_lists') }} as mailing_lists
+    inner join {{ ref('constant_contact__mailings') }} as mailings
+        on mailing_lists.source_relation = mailings.source_relation
+        and mailing_lists.mailing_id = mailings.mailing_id
+    group by mailing_lists.source_relation, mailing_lists.list_id
+),
+
 growth as (
     select
         source_relation,
@@ -38,11 +55,18 @@ select
     coalesce(memberships.never_engaged_contacts, 0) as never_engaged_contacts,
     coalesce(growth.joined_30_days, 0) as joined_30_days,
     coalesce(growth.left_30_days, 0) as left_30_days,
+    coalesce(mailings.mailings, 0) as mailings,
+    mailings.last_mailing_at,
+    {{ constant_contact_rate('mailings.unique_opens', 'mailings.delivered') }} as open_rate,
+    {{ constant_contact_rate('mailings.unique_clicks', 'mailings.delivered') }} as click_rate,
     lists.reported_contacts
 from {{ ref('stg_constant_contact__lists') }} as lists
 left join memberships
     on lists.source_relation = memberships.source_relation
     and lists.list_id = memberships.list_id
+left join mailings
+    on lists.source_relation = mailings.source_relation
+    and lists.list_id = mailings.list_id
 left join growth
     on lists.source_relation = growth.source_relation
     and lists.list_id = growth.list_id
