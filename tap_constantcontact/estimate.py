@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tap_constantcontact import text_table
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -74,9 +76,8 @@ class SyncEstimate:
             for estimate in self.estimates
         ]
         rows += [("total", f"{self.requests:,}", "")]
-        name, number = (max(len(row[column]) for row in rows) for column in (0, 1))
         lines = [self.based_on, ""] if self.based_on else []
-        lines += [f"{a:{name}}  {b:>{number}}  {c}".rstrip() for a, b, c in rows]
+        lines += text_table.lines_of(rows, numbers=(1,))
         at_least = "a minute" if self.minutes == 1 else f"{self.minutes:,} minutes"
         share = f"{self.daily_quota_percent:,.1f} % of one day's quota"
         days = share if self.days == 1 else f"The quota of {self.days:,} days"

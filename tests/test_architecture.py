@@ -13,16 +13,17 @@ ROOT = Path(__file__).parents[1]
 
 # Each package or module of the top level, with what it may import besides itself.
 ALLOWED_IMPORTS: dict[str, set[str]] = {
-    "tap_constantcontact.estimate": set(),
+    "tap_constantcontact.text_table": set(),
+    "tap_constantcontact.estimate": {"text_table"},
     "tap_constantcontact.shared_file": set(),
     "tap_constantcontact.shared_database": set(),
-    "tap_constantcontact.budget": {"shared_database", "shared_file"},
+    "tap_constantcontact.budget": {"shared_database", "shared_file", "text_table"},
     "tap_constantcontact.meltano": set(),
     "tap_constantcontact.cache": {"http"},
     "tap_constantcontact.http": {"budget"},
     "tap_constantcontact.records": {"http"},
     "tap_constantcontact.state": {"records"},
-    "tap_constantcontact.terminal": {"http"},
+    "tap_constantcontact.terminal": {"http", "text_table"},
     "tap_constantcontact.settings": set(),
     "tap_constantcontact.environment": set(),
     "tap_constantcontact.settings_validation": {"settings", "records", "meltano"},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_constantcontact import text_table
 from tap_constantcontact.budget.base import (
     DAY_SECONDS,
     BudgetExhaustedError,
@@ -216,9 +217,5 @@ def _table(usages: Sequence[Usage]) -> str:
                     each["outcome"] or "",
                 )
             )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines += [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines += text_table.lines_of(rows, numbers=(1, 2, 4))
     return "\n".join(lines) or "No run has used this budget store yet."

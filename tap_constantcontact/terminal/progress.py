@@ -8,6 +8,8 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+from tap_constantcontact import text_table
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterable, Sequence
@@ -191,14 +193,7 @@ class Progress:
         ]
         requests, seconds = f"{self.requests.total():,}", f"{sum(self.seconds.values()):,.1f}"
         lines.append(("total", f"{self.records.total():,}", requests, seconds, ""))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if place in {1, 2, 3} else cell.ljust(width)
-                for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        )
+        return "\n".join(text_table.lines_of(lines, numbers=(1, 2, 3)))
 
     def show_summary(self, bookmarks: Iterable[tuple[str, str]]) -> None:
         """Write the table to the terminal, cut to its width."""
