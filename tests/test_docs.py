@@ -84,3 +84,12 @@ def test_dbt_package_has_the_version_of_the_tap() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     package = yaml.safe_load((ROOT / "transform" / "dbt_project.yml").read_text())
     assert package["version"] == project["version"]
+
+
+def test_every_variable_of_the_dbt_package_is_documented() -> None:
+    folder = ROOT / "transform"
+    variables = yaml.safe_load((folder / "dbt_project.yml").read_text())["vars"]
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(.*?)` \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert {f"constant_contact__{name}": yaml.safe_load(value) for name, value in rows} == variables
