@@ -34,7 +34,7 @@ ACCOUNT = ("--campaigns", "40", "--recipients", "60")
 
 def table(head: str, *rows: str) -> str:
     """A Markdown table."""
-    return "\n".join([head, "| --- " * (head.count("|") - 1) + "|", *rows])
+    return "\n".join([head, "| -- " * (head.count("|") - 1) + "|", *rows])
 
 
 def processor() -> str:
@@ -317,13 +317,13 @@ def plot(measured: dict[float, list[tuple[str, float]]]) -> str:
 PARTS = {
     part.__name__: part
     for part in (
+        memory,  # First: the peak of a process begins at that of the process that starts it.
         processor,
         processor_v3,
         starts,
         pace,
         pace_v3,
         unthrottled,
-        memory,
         days,
         loading,
         served,
