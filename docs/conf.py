@@ -19,6 +19,7 @@ myst_enable_extensions = ["linkify"]
 myst_linkify_fuzzy_links = False
 myst_heading_anchors = 3
 myst_fence_as_directive = ["mermaid"]
+smartquotes = False  # `--login` would become –login.
 html_theme = "furo"
 html_title = project
 html_static_path = [path for path in ["_static"] if (Path(__file__).parent / path).exists()]

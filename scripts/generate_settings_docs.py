@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def _rows(properties: dict[str, Any]) -> list[str]:
     rows = []
     for name, each in properties.items():
         default = f"`{json.dumps(each['default'])}`" if "default" in each else ""
-        rows.append(f"| `{name}` | {_type(each)} | {default} | {each['description']} |")
+        # Options and placeholders are code.
+        text = re.sub(r"--[a-z]\S*[a-z]|\S+<\w+>", r"`\g<0>`", each["description"])
+        rows.append(f"| `{name}` | {_type(each)} | {default} | {text} |")
     return rows
 
 
