@@ -19,20 +19,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import requests
 
-from benchmarks.postgres import free_port, postgres_server
-from benchmarks.projects import project
-from benchmarks.runner import KEY, most_in_a_second
-from sandbox import Account, FaultConfig, Sandbox, serve_accounts
-from tap_constantcontact.budget.base import RunOutcome
-from tap_constantcontact.budget.selection import open_store
-from tap_constantcontact.state.ids import fingerprint
+from benchmarks.postgres import free_port
+from benchmarks.projects import Accounts, accounts_in_postgres, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +43,6 @@ _PACKAGES = (
     "psycopg2-binary",
     "redis",
 )
-_STREAMS = ("contacts", "lists", "campaign_sends", "campaign_opens")
 _DAG = "constantcontact"
 _PATIENCE = 1200.0
 
@@ -195,85 +188,6 @@ def wait_until(condition: Any, what: str) -> None:
         time.sleep(2)
 
 
-class Setup:
-    """Accounts, a warehouse, a Meltano project and an Airflow."""
-
-    def __init__(self, folder: Path, boxes: dict[str, Sandbox], server: dict[str, str]) -> None:
-        """Create the project.
-
-        Args:
-            folder: An empty folder.
-            boxes: The accounts, by label.
-            server: The PostgreSQL server.
-        """
-        self._boxes = boxes
-        self._dsn = (
-            f"host={server['HOST']} port={server['PORT']} user={server['USER']}"
-            f" dbname={server['DATABASE']}"
-        )
-        url = f"{server['USER']}@{server['HOST']}:{server['PORT']}/{server['DATABASE']}"
-        self._store = f"postgresql+psycopg://{url}"
-        settings = {
-            "MELTANO_ENVIRONMENT": "prod",
-            # The state of accounts is in the database too: workers may be on several machines.
-            "MELTANO_DATABASE_URI": f"postgresql+psycopg://{url}",
-            "TAP_CONSTANTCONTACT_API_KEY": KEY,
-            "TAP_CONSTANTCONTACT_API_URL": next(iter(boxes.values())).url,
-            "TAP_CONSTANTCONTACT_BUDGET_STORE": self._store,
-            **{f"TARGET_POSTGRES_{name}": value for name, value in server.items()},
-        }
-        root = folder / "project"
-        root.mkdir()
-        project(root, list(boxes), **settings)
-        for command in (["state", "list"], ["install", "loader", "target-postgres"]):
-            subprocess.run(  # noqa: S603
-                [Path(sys.executable).with_name("meltano"), *command],
-                cwd=root,
-                env=os.environ | settings | {"UV_SYSTEM_CERTS": "1"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=True,
-            )
-        airflow = folder / "airflow"
-        airflow.mkdir()
-        # Meltano and Airflow have a table of the same name.
-        with psycopg.connect(self._dsn, autocommit=True) as db:
-            db.execute("create database airflow")
-        address = f"{server['USER']}@{server['HOST']}:{server['PORT']}/airflow"
-        self.airflow = Airflow(airflow, root, **settings, **celery(address))
-
-    def synced(self) -> int:
-        """Return the number of accounts with a complete run."""
-        with closing(open_store(self._store)) as store:
-            accounts = store.usage(fingerprint(KEY)).accounts.values()
-        return sum(each.outcome == RunOutcome.COMPLETE for each in accounts)
-
-    def figures(self) -> dict[str, Any]:
-        """Return the figures of the accounts."""
-        calls = sorted(call.at for box in self._boxes.values() for call in box.calls)
-        with closing(open_store(self._store)) as store:
-            usage = store.usage(fingerprint(KEY))
-        with psycopg.connect(self._dsn) as db:
-            loaded = {
-                stream: db.execute(
-                    f"select count(*) from constantcontact.{stream}".encode()  # noqa: S608
-                ).fetchall()[0][0]
-                for stream in _STREAMS
-            }
-        expected = {
-            stream: sum(len(box.account.ids(stream)) for box in self._boxes.values())
-            for stream in _STREAMS
-        }
-        return {
-            "outcomes": Counter(each.outcome for each in usage.accounts.values()),
-            "requests": len(calls),
-            "budget_used": usage.used,
-            "most_in_a_second": most_in_a_second(calls),
-            "seconds_of_requests": round(calls[-1] - calls[0], 1),
-            "missing": {k: expected[k] - loaded[k] for k in expected if expected[k] != loaded[k]},
-        }
-
-
 def celery(url: str) -> dict[str, str]:
     """Return the settings for Celery workers."""
     port = os.environ.get("REDIS_PORT", "")
@@ -289,45 +203,41 @@ def celery(url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def setup(accounts: int) -> Iterator[Setup]:
-    """Yield accounts with all that they need."""
-    worlds = {
-        f"account{number}": Account(seed=number, contacts=20, campaigns=3, events=0, files=2)
-        for number in range(accounts)
-    }
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serve_accounts(worlds, FaultConfig(throttle=4), api_key=KEY) as boxes,
-        postgres_server() as server,
-    ):
-        yield Setup(Path(folder), boxes, server)
+def setup(number: int) -> Iterator[tuple[Accounts, Airflow]]:
+    """Yield accounts and an Airflow that syncs them."""
+    with accounts_in_postgres(number) as accounts, tempfile.TemporaryDirectory() as folder:
+        server = accounts.database.rpartition("/")[0]
+        # Meltano and Airflow have a table of the same name.
+        with psycopg.connect(f"postgresql://{accounts.database}", autocommit=True) as db:
+            db.execute("create database airflow")
+        yield (
+            accounts,
+            Airflow(
+                Path(folder), accounts.root, **accounts.settings, **celery(f"{server}/airflow")
+            ),
+        )
 
 
-def report(part: str, **figures: Any) -> None:
-    """Print figures."""
-    print(part, json.dumps(figures), flush=True)  # noqa: T201
-
-
-def dags_test(accounts: int) -> None:
+def dags_test(number: int) -> None:
     """Run `airflow dags test`."""
-    with setup(accounts) as ready:
+    with setup(number) as (accounts, airflow):
         began = time.monotonic()
-        ready.airflow.run("dags", "test", _DAG)
-        report("test", seconds=round(time.monotonic() - began, 1), **ready.figures())
+        airflow.run("dags", "test", _DAG)
+        report("test", seconds=round(time.monotonic() - began, 1), **accounts.figures())
 
 
-def local(accounts: int) -> None:
+def local(number: int) -> None:
     """Run the DAG with a real scheduler and LocalExecutor."""
-    with setup(accounts) as ready, ready.airflow.services():
+    with setup(number) as (accounts, airflow), airflow.services():
         began = time.monotonic()
-        name = ready.airflow.start()
-        state = ready.airflow.wait(name)
+        name = airflow.start()
+        state = airflow.wait(name)
         seconds = round(time.monotonic() - began, 1)
-        tasks = ready.airflow.tasks(name)
-        report("local", state=state, seconds=seconds, tasks=tasks, **ready.figures())
+        tasks = airflow.tasks(name)
+        report("local", state=state, seconds=seconds, tasks=tasks, **accounts.figures())
 
 
-def with_celery(accounts: int) -> None:
+def with_celery(number: int) -> None:
     """Run the DAG with two Celery workers, of which one is killed in mid-run."""
     port = free_port()
     os.environ["REDIS_PORT"] = str(port)
@@ -339,15 +249,15 @@ def with_celery(accounts: int) -> None:
     )
     workers = [("celery", "worker", "--concurrency", "2", "-H", f"w{n}") for n in (1, 2)]
     try:
-        with setup(accounts) as ready, ready.airflow.services(*workers) as started:
-            name = ready.airflow.start()
-            wait_until(lambda: ready.synced() >= accounts // 3, "a third is synced")
+        with setup(number) as (accounts, airflow), airflow.services(*workers) as started:
+            name = airflow.start()
+            wait_until(lambda: accounts.complete() >= number // 3, "a third is synced")
             kill(started[0])
-            state = ready.airflow.wait(name)
-            report("celery, first run", state=state, **ready.figures())
-            ready.airflow.trigger("second")
-            state = ready.airflow.wait("second")
-            report("celery, second run", state=state, **ready.figures())
+            state = airflow.wait(name)
+            report("celery, first run", state=state, **accounts.figures())
+            airflow.trigger("second")
+            state = airflow.wait("second")
+            report("celery, second run", state=state, **accounts.figures())
     finally:
         server.kill()
 

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -17,23 +18,45 @@ LOADER = os.environ.get("CONSTANTCONTACT_LOADER", "target-postgres")
 LABELS = (PROJECT / "accounts.txt").read_text().split()
 
 
+def budget(*arguments: str) -> Any:
+    """Run `constantcontact-budget`, and return its JSON."""
+    command = ["constantcontact-budget", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def meltano(*arguments: str) -> None:
+    """Run Meltano in the project."""
+    subprocess.run(["meltano", *arguments], cwd=PROJECT, check=True)
+
+
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition(LABELS), pool="constantcontact")
 def constantcontact_account(context: dg.AssetExecutionContext) -> None:
     """The tables of one account."""
-    plugin = f"tap-constantcontact--{context.partition_key}"
-    subprocess.run(["meltano", "run", plugin, LOADER], cwd=PROJECT, check=True)
+    label = context.partition_key
+    if budget("unknown", label):
+        # A new account: its share depends on the requests that it needs.
+        meltano("invoke", f"tap-constantcontact--{label}:plan")
+        if not any(budget("share", label).values()):
+            message = "The budget of today is used up. The account is synced tomorrow."
+            raise dg.Failure(message, allow_retries=False)
+    meltano("run", f"tap-constantcontact--{label}", LOADER)
 
 
 job = dg.define_asset_job("constantcontact", [constantcontact_account])
 
 
 @dg.schedule(job=job, cron_schedule="15 5 * * *", execution_timezone="UTC")
-def constantcontact_daily() -> list[dg.RunRequest]:
-    """Share out the budget of the day, and run the accounts that got a share."""
-    command = ["constantcontact-budget", "share", *LABELS]
-    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=True)
-    shares: dict[str, int] = json.loads(done.stdout)
-    return [dg.RunRequest(partition_key=label) for label, share in shares.items() if share]
+def constantcontact_daily(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+    """Share out the budget of the day, and run new accounts and those that got a share."""
+    day = context.scheduled_execution_time
+    shares = budget("share", *LABELS)
+    unknown = budget("unknown", *LABELS)
+    return [
+        dg.RunRequest(run_key=f"{day:%Y-%m-%d} {label}", partition_key=label)
+        for label in LABELS
+        if label in unknown or shares.get(label)
+    ]
 
 
 defs = dg.Definitions(
