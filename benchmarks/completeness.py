@@ -23,7 +23,7 @@ def told(box: Box, measured: Measured) -> str:
     arrived = len(measured.ids["contacts"])
     return (
         f"exit code {measured.code}; {there:,} contacts in the account, {arrived:,} arrived, "
-        f"{there - arrived:,} missing; {contact_pages(box)} calls for contacts"
+        f"{there - arrived:,} missing; {contact_pages(box)} requests for contacts"
     )
 
 
@@ -53,7 +53,8 @@ def throttled() -> str:
         refused = sum(call["status"] == 403 for call in box.calls())  # noqa: PLR2004 - HTTP
         calls = len(box.calls())
         return (
-            f"{told(box, measured)}; {refused} refusals; {calls} calls in {measured.seconds:.1f} s"
+            f"{told(box, measured)}; {refused} throttled; {calls} requests in"
+            f" {measured.seconds:.1f} s"
         )
 
 

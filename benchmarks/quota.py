@@ -22,7 +22,7 @@ def planned(log: str) -> int:
 
 
 def measure(contacts: int, campaigns: int, recipients: int) -> str:
-    """A row of the table: calls planned, of a first run, and of the next one."""
+    """A row of the table: requests planned, of a first run, and of the next one."""
     options = {"contacts": contacts, "campaigns": campaigns, "recipients": recipients}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     with sandbox(*words) as box:

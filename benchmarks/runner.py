@@ -83,7 +83,7 @@ class Box:
             return json.load(response)
 
     def calls(self) -> list[dict[str, Any]]:
-        """All calls so far."""
+        """All requests so far."""
         found: list[dict[str, Any]] = self.ask("/calls")
         return found
 

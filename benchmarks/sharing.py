@@ -42,7 +42,7 @@ def shared(taps: int, campaigns: int) -> str:
         needed = (len(calls) - refused) / _ALLOWED
         codes = ", ".join(str(each.code) for each in measured)
         return (
-            f"{taps} taps, {len(calls) - refused} calls in all and {refused} refused: exit codes"
+            f"{taps} taps, {len(calls) - refused} requests and {refused} throttled: exit codes"
             f" {codes}; {seconds:.1f} s, {seconds / needed:.2f} times the {needed:.1f} s they need"
         )
 

@@ -25,7 +25,7 @@ CLIENT = "sandbox-client"
 
 
 class Runs:
-    """Runs of the tap that share a store of tokens, each for two calls."""
+    """Runs of the tap that share a store of tokens, each for two requests."""
 
     def __init__(self, box: Sandbox, folder: Path) -> None:
         """Log in once."""

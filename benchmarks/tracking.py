@@ -1,4 +1,4 @@
-"""Tracking inside the day's calls, measured: `python -m benchmarks.tracking`."""
+"""Tracking inside the day's requests, measured: `python -m benchmarks.tracking`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAMILY = (
 
 
 def slices() -> str:
-    """400 campaigns x 6 reports, first run in slices of 300 calls."""
+    """400 campaigns x 6 reports, first run in slices of 300 requests."""
     sizes = ("--campaigns", "400", "--recipients", "60", "--contacts", "1000")
     with sandbox(*sizes) as box:
         run(box, streams=FAMILY, **FAST)
@@ -47,7 +47,7 @@ def slices() -> str:
                 break
         missing = sum(there[stream] - len(arrived[stream]) for stream in FAMILY)
         return (
-            f"{runs} runs; {missing} rows missing; {spent:,} calls, {whole:,} uninterrupted: "
+            f"{runs} runs; {missing} rows missing; {spent:,} requests, {whole:,} uninterrupted: "
             f"{spent / whole:.3f}; state at most {largest:,} bytes"
         )
 
@@ -64,7 +64,7 @@ def next_day() -> str:
         there = box.ask("/counts")
         kept = sum(len(second.keys[s] | first.keys[s]) for s in FAMILY[3:])
         missing = sum(there[s] for s in FAMILY[3:]) - kept
-        return f"first run {before:,} calls; {calls} calls then, {new} new rows, {missing} missing"
+        return f"first run {before:,} requests, then {calls}; {new} new rows, {missing} missing"
 
 
 def growth() -> str:

@@ -1,6 +1,6 @@
-"""v3 in calls and rows, measured: `python -m benchmarks.v3`.
+"""v3 in requests and rows, measured: `python -m benchmarks.v3`.
 
-A first run of 400 campaigns and their six reports, at once and in slices of 300 calls; the next
+A first run of 400 campaigns and their six reports, at once and in slices of 300 requests; the next
 day's; contacts in slices, and contacts that change while they are paged.
 """
 
@@ -25,7 +25,7 @@ SLICE = 300
 
 
 def backfill() -> str:
-    """400 campaigns x 6 kinds, first run in slices of 300 calls."""
+    """400 campaigns x 6 kinds, first run in slices of 300 requests."""
     size = ("--contacts", "3000", "--campaigns", "400", "--recipients", "300", "--events", "0")
     with sandbox(*size) as box:
         whole = run(box, streams=FAMILY, **FAST)
@@ -40,9 +40,9 @@ def backfill() -> str:
         after = run(box, streams=FAMILY, state=slices[-1].state, **FAST)
         following = len(box.calls()) - seen
     return (
-        f"{rows:,} rows, {missing} missing; {alone:,} calls at once, {calls:,} in {len(slices)}"
+        f"{rows:,} rows, {missing} missing; {alone:,} requests at once, {calls:,} in {len(slices)}"
         f" slices: {calls / alone:.3f} x; largest state {slices[-1].largest_state:,} bytes; the"
-        f" next run {following} calls for {sum(after.rows.values()):,} rows"
+        f" next run {following} requests for {sum(after.rows.values()):,} rows"
     )
 
 
@@ -55,7 +55,7 @@ def _sliced(box: Box, streams: list[str], calls: int) -> list[Measured]:
 
 
 def contacts() -> str:
-    """20,000 contacts in slices of 10 calls."""
+    """20,000 contacts in slices of 10 requests."""
     with sandbox("--contacts", "20000", "--campaigns", "0") as box:
         run(box, streams=["contacts"], **FAST)
         alone = len(box.calls())
@@ -63,7 +63,7 @@ def contacts() -> str:
         calls = len(box.calls()) - alone
         arrived = set().union(*(each.ids["contacts"] for each in slices))
     return (
-        f"{len(arrived):,} contacts; {alone} calls at once, {calls} in {len(slices)} slices:"
+        f"{len(arrived):,} contacts; {alone} requests at once, {calls} in {len(slices)} slices:"
         f" {calls / alone:.3f} x"
     )
 
@@ -89,7 +89,7 @@ def moving() -> str:
         again = run(box, streams=["contacts"], state=first.state, **FAST)
         missing = account.v3_ids("contacts") - first.ids["contacts"] - again.ids["contacts"]
         return (
-            f"{first.rows['contacts']:,} rows in {alone} calls, then {again.rows['contacts']:,} in"
+            f"{first.rows['contacts']:,} rows in {alone} requests, {again.rows['contacts']:,} in"
             f" {len(box.calls) - alone}; {len(missing)} of {len(account.v3_ids('contacts')):,}"
             " missing"
         )
