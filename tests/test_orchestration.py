@@ -7,7 +7,9 @@ import os
 import runpy
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,3 +75,71 @@ def test_plugins_inherit_from_the_tap() -> None:
         "plugins:\n  extractors:\n  - name: tap-constantcontact--acme\n"
         "    inherit_from: tap-constantcontact\n    config:\n      account_label: acme\n"
     )
+
+
+class Failure(Exception):  # noqa: N818 - the name of Dagster's
+    def __init__(self, description: str, *, allow_retries: bool) -> None:
+        assert not allow_retries
+        super().__init__(description)
+
+
+@pytest.fixture
+def dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The definitions for Dagster, without Dagster, and the commands that they run."""
+
+    def decorator(**_: Any) -> Any:
+        return lambda function: function
+
+    fake: Any = ModuleType("dagster")
+    fake.asset = fake.schedule = decorator
+    fake.AssetExecutionContext = fake.ScheduleEvaluationContext = object
+    fake.RunRequest, fake.Failure = SimpleNamespace, Failure
+    for name in ("StaticPartitionsDefinition", "define_asset_job", "Definitions"):
+        setattr(fake, name, SimpleNamespace if name == "Definitions" else lambda *_: None)
+    monkeypatch.setitem(sys.modules, "dagster", fake)
+    (tmp_path / "accounts.txt").write_text("current\nidle\nnew\n")
+    monkeypatch.setenv("CONSTANTCONTACT_PROJECT", str(tmp_path))
+    commands: list[str] = []
+    budget = {
+        "share current idle new": {"current": 40, "idle": 0},
+        "unknown current idle new": ["new"],
+        "unknown new": ["new"],
+        "unknown current": [],
+        "share new": {"new": 30},
+    }
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        commands.append(" ".join(command))
+        program, *arguments = command
+        answer = budget[" ".join(arguments)] if program == "constantcontact-budget" else None
+        return SimpleNamespace(stdout=json.dumps(answer).encode())
+
+    monkeypatch.setattr(subprocess, "run", run)
+    made = runpy.run_path(str(ORCHESTRATION / "dagster" / "definitions.py"))
+    return SimpleNamespace(**made, commands=commands, shares=budget)
+
+
+def test_dagster_schedule_requests_new_accounts_and_those_with_a_share(dagster: Any) -> None:
+    at = datetime(2026, 12, 1, 5, 15, tzinfo=UTC)
+    requested = dagster.constantcontact_daily(SimpleNamespace(scheduled_execution_time=at))
+    assert [(each.partition_key, each.run_key) for each in requested] == [
+        ("current", "2026-12-01 current"),
+        ("new", "2026-12-01 new"),
+    ]
+
+
+def test_dagster_estimates_a_new_account_before_its_first_sync(dagster: Any) -> None:
+    for label in ("current", "new"):
+        dagster.constantcontact_account(SimpleNamespace(partition_key=label))
+    assert [line for line in dagster.commands if line.startswith("meltano")] == [
+        "meltano run tap-constantcontact--current target-postgres",
+        "meltano invoke tap-constantcontact--new:plan",
+        "meltano run tap-constantcontact--new target-postgres",
+    ]
+
+
+def test_dagster_fails_a_new_account_without_a_share(dagster: Any) -> None:
+    dagster.shares["share new"] = {"new": 0}
+    with pytest.raises(Failure, match="The budget of today is exhausted"):
+        dagster.constantcontact_account(SimpleNamespace(partition_key="new"))
+    assert not any("meltano run" in line for line in dagster.commands)

@@ -38,7 +38,7 @@ def constantcontact_account(context: dg.AssetExecutionContext) -> None:
         # A new account: its share depends on the requests that it needs.
         meltano("invoke", f"tap-constantcontact--{label}:plan")
         if not any(budget("share", label).values()):
-            message = "The budget of today is used up. The account is synced tomorrow."
+            message = "The budget of today is exhausted. The account is synced tomorrow."
             raise dg.Failure(message, allow_retries=False)
     meltano("run", f"tap-constantcontact--{label}", LOADER)
 
