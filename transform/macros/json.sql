@@ -47,3 +47,20 @@
 {% macro default__constant_contact_object(column, name) %}{{ return("json_extract(" ~ column ~ ", '$.\"" ~ name ~ "\"')") }}{% endmacro %}
 {% macro postgres__constant_contact_object(column, name) %}{{ return("(" ~ column ~ " -> '" ~ name ~ "')") }}{% endmacro %}
 {% macro snowflake__constant_contact_object(column, name) %}{{ return("get(" ~ column ~ ", '" ~ name ~ "')") }}{% endmacro %}
+
+{#- A row per list in a column with lists, which are ids in v3 and objects in v2. -#}
+{% macro constant_contact_lists_in(relation, column, fields) %}
+    {% set ids = {'v3': ('text', 'element'), 'v2': ('json', constant_contact_field('element', 'id'))} %}
+    {% for version, (kind, id) in ids.items() %}
+    select
+        source_relation,
+        api_version,
+        {{ fields | join(', ') }},
+        {{ id }} as list_id,
+        loaded_at
+    from {{ relation }}
+    {{ constant_contact_elements(column, kind) }}
+    where api_version = '{{ version }}'
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+{% endmacro %}
