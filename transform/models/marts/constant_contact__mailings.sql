@@ -18,17 +18,32 @@ figures as (
     group by source_relation, api_version, mailing_id, campaign_id
 ),
 
-primary_mailings as (
+sent as (
     select
-        mailings.source_relation,
-        mailings.campaign_id,
-        mailings.mailing_id,
-        figures.first_sent_at
-    from mailings
-    inner join figures
-        on mailings.source_relation = figures.source_relation
-        and mailings.mailing_id = figures.mailing_id
-    where mailings.role = 'primary_email'
+        figures.*,
+        mailings.role,
+        mailings.subject,
+        mailings.preheader,
+        mailings.from_name,
+        mailings.from_email
+    from figures
+    left join mailings
+        on figures.source_relation = mailings.source_relation
+        and figures.mailing_id = mailings.mailing_id
+),
+
+resends as (
+    select
+        sent.source_relation,
+        sent.mailing_id,
+        primary_mailings.mailing_id as primary_mailing_id,
+        {{ dbt.datediff('primary_mailings.first_sent_at', 'sent.first_sent_at', 'hour') }}
+            as hours_after_primary
+    from sent
+    inner join sent as primary_mailings
+        on sent.source_relation = primary_mailings.source_relation
+        and sent.campaign_id = primary_mailings.campaign_id
+    where sent.role = 'resend' and primary_mailings.role = 'primary_email'
 ),
 
 -- Contacts that opened a resend, and not the email before it.
@@ -38,52 +53,42 @@ gained as (
         recipients.mailing_id,
         count(distinct recipients.contact_id) as unique_opens_gained
     from recipients
-    inner join mailings
-        on recipients.source_relation = mailings.source_relation
-        and recipients.mailing_id = mailings.mailing_id
-        and mailings.role = 'resend'
-    inner join primary_mailings
-        on recipients.source_relation = primary_mailings.source_relation
-        and recipients.campaign_id = primary_mailings.campaign_id
+    inner join resends
+        on recipients.source_relation = resends.source_relation
+        and recipients.mailing_id = resends.mailing_id
     left join recipients as earlier
         on recipients.source_relation = earlier.source_relation
         and recipients.contact_id = earlier.contact_id
-        and primary_mailings.mailing_id = earlier.mailing_id
+        and resends.primary_mailing_id = earlier.mailing_id
         and earlier.was_opened
     where recipients.was_opened and earlier.contact_id is null
     group by recipients.source_relation, recipients.mailing_id
 )
 
 select
-    figures.source_relation,
-    figures.api_version,
-    figures.mailing_id,
-    figures.campaign_id,
-    mailings.role,
-    mailings.subject,
-    mailings.preheader,
-    mailings.from_name,
-    mailings.from_email,
-    figures.first_sent_at,
-    figures.last_sent_at,
-    {{ constant_contact_local('figures.first_sent_at', 'accounts.time_zone') }} as first_sent_local,
-    case
-        when mailings.role = 'resend'
-            then {{ dbt.datediff('primary_mailings.first_sent_at', 'figures.first_sent_at', 'hour') }}
-    end as hours_after_primary,
-    case when mailings.role = 'resend' then coalesce(gained.unique_opens_gained, 0) end
+    sent.source_relation,
+    sent.api_version,
+    sent.mailing_id,
+    sent.campaign_id,
+    sent.role,
+    sent.subject,
+    sent.preheader,
+    sent.from_name,
+    sent.from_email,
+    sent.first_sent_at,
+    sent.last_sent_at,
+    {{ constant_contact_local('sent.first_sent_at', 'accounts.time_zone') }} as first_sent_local,
+    resends.hours_after_primary,
+    case when sent.role = 'resend' then coalesce(gained.unique_opens_gained, 0) end
         as unique_opens_gained,
-    {{ constant_contact_figures_and_rates('figures') }}
-from figures
+    {{ constant_contact_figures_and_rates('sent') }}
+from sent
 left join {{ ref('stg_constant_contact__accounts') }} as accounts
-    on figures.source_relation = accounts.source_relation
-    and figures.api_version = accounts.api_version
-left join mailings
-    on figures.source_relation = mailings.source_relation
-    and figures.mailing_id = mailings.mailing_id
-left join primary_mailings
-    on figures.source_relation = primary_mailings.source_relation
-    and figures.campaign_id = primary_mailings.campaign_id
+    on sent.source_relation = accounts.source_relation
+    and sent.api_version = accounts.api_version
+left join resends
+    on sent.source_relation = resends.source_relation
+    and sent.mailing_id = resends.mailing_id
 left join gained
-    on figures.source_relation = gained.source_relation
-    and figures.mailing_id = gained.mailing_id
+    on sent.source_relation = gained.source_relation
+    and sent.mailing_id = gained.mailing_id
