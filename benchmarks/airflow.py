@@ -26,7 +26,7 @@ import psycopg
 import requests
 
 from benchmarks.postgres import free_port
-from benchmarks.projects import Accounts, accounts_in_postgres, report
+from benchmarks.projects import Accounts, accounts_in_postgres, install, report, search_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,18 +59,11 @@ class Airflow:
             settings: Environment variables of all processes.
         """
         self._folder = folder
-        self._bin = folder / "venv" / "bin"
-        uv = str(_ROOT / "scripts" / "uv")
-        for command in (
-            [uv, "venv", "--quiet", str(folder / "venv")],
-            [uv, "pip", "install", "--quiet", "--python", str(self._bin / "python"), *_PACKAGES],
-        ):
-            subprocess.run(command, check=True)  # noqa: S603
+        self._bin = install(folder, *_PACKAGES)
         port = free_port()
-        commands = Path(sys.executable).parent
         self._environment = {
             **os.environ,
-            "PATH": os.pathsep.join([str(commands), str(self._bin), os.environ["PATH"]]),
+            "PATH": search_path(self._bin),
             "AIRFLOW_HOME": str(folder / "home"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(_ORCHESTRATION / "airflow" / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

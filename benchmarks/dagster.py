@@ -14,10 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.projects import Accounts, accounts_in_postgres, report
+from benchmarks.projects import Accounts, accounts_in_postgres, install, report, search_path
 
-_ROOT = Path(__file__).parents[1]
-_DEFINITIONS = _ROOT / "orchestration" / "dagster" / "definitions.py"
+_DEFINITIONS = Path(__file__).parents[1] / "orchestration" / "dagster" / "definitions.py"
 _SCHEDULE = "constantcontact_daily"
 _PATIENCE = 1200.0
 _INSTANCE = """
@@ -41,13 +40,7 @@ class Dagster:
             folder: An empty folder.
             accounts: The accounts that it syncs.
         """
-        self._bin = folder / "venv" / "bin"
-        uv = str(_ROOT / "scripts" / "uv")
-        for command in (
-            [uv, "venv", "--quiet", str(folder / "venv")],
-            [uv, "pip", "install", "--quiet", "--python", str(self._bin / "python"), "dagster"],
-        ):
-            subprocess.run(command, check=True)  # noqa: S603
+        self._bin = install(folder, "dagster")
         self._folder = folder
         self._log = folder / "daemon.log"
         self._workspace = ["-w", str(folder / "workspace.yaml")]
@@ -58,11 +51,10 @@ class Dagster:
         (folder / "workspace.yaml").write_text(
             f"load_from:\n- python_file: {folder / 'definitions.py'}\n"
         )
-        commands = Path(sys.executable).parent
         self._environment = {
             **os.environ,
             **accounts.settings,
-            "PATH": os.pathsep.join([str(commands), str(self._bin), os.environ["PATH"]]),
+            "PATH": search_path(self._bin),
             "DAGSTER_HOME": str(folder),
             "CONSTANTCONTACT_PROJECT": str(accounts.root),
             "UV_SYSTEM_CERTS": "1",

@@ -47,6 +47,22 @@ def project(folder: Path, labels: list[str], **settings: str) -> Path:
     return folder
 
 
+def install(folder: Path, *packages: str) -> Path:
+    """Install packages into an environment of their own, and return the folder of its commands."""
+    uv, commands = str(_ROOT / "scripts" / "uv"), folder / "venv" / "bin"
+    for command in (
+        [uv, "venv", "--quiet", str(folder / "venv")],
+        [uv, "pip", "install", "--quiet", "--python", str(commands / "python"), *packages],
+    ):
+        subprocess.run(command, check=True)  # noqa: S603
+    return commands
+
+
+def search_path(commands: Path) -> str:
+    """Return a PATH with the commands of the project, and others."""
+    return os.pathsep.join([str(Path(sys.executable).parent), str(commands), os.environ["PATH"]])
+
+
 class Accounts:
     """Accounts of one key, and a Meltano project that loads them into PostgreSQL.
 
