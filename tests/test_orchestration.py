@@ -94,8 +94,8 @@ def dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     fake.asset = fake.schedule = decorator
     fake.AssetExecutionContext = fake.ScheduleEvaluationContext = object
     fake.RunRequest, fake.Failure = SimpleNamespace, Failure
-    for name in ("StaticPartitionsDefinition", "define_asset_job", "Definitions"):
-        setattr(fake, name, SimpleNamespace if name == "Definitions" else lambda *_: None)
+    fake.StaticPartitionsDefinition = fake.define_asset_job = lambda *_: None
+    fake.Definitions = SimpleNamespace
     monkeypatch.setitem(sys.modules, "dagster", fake)
     (tmp_path / "accounts.txt").write_text("current\nidle\nnew\n")
     monkeypatch.setenv("CONSTANTCONTACT_PROJECT", str(tmp_path))
