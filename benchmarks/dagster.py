@@ -6,6 +6,7 @@ tick. Dagster is installed into an environment of its own. Accounts are loaded i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -81,12 +82,16 @@ class Dagster:
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         try:
             self._wait(accounts, number)
         finally:
             daemon.send_signal(signal.SIGINT)
             daemon.wait(60)
+            # Its code servers run on for a while, and write into the folder.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(daemon.pid, signal.SIGKILL)
 
     def _wait(self, accounts: Accounts, number: int) -> None:
         until = time.monotonic() + _PATIENCE

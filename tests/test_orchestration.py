@@ -87,13 +87,17 @@ class Failure(Exception):  # noqa: N818 - the name of Dagster's
 def dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The definitions for Dagster, without Dagster, and the commands that they run."""
 
-    def decorator(**_: Any) -> Any:
+    options: dict[str, Any] = {}
+
+    def decorator(**given: Any) -> Any:
+        options.update(given)
         return lambda function: function
 
     fake: Any = ModuleType("dagster")
     fake.asset = fake.schedule = decorator
     fake.AssetExecutionContext = fake.ScheduleEvaluationContext = object
-    fake.RunRequest, fake.Failure = SimpleNamespace, Failure
+    fake.RunRequest = fake.RetryPolicy = SimpleNamespace
+    fake.Failure = Failure
     fake.StaticPartitionsDefinition = fake.define_asset_job = lambda *_: None
     fake.Definitions = SimpleNamespace
     monkeypatch.setitem(sys.modules, "dagster", fake)
@@ -116,7 +120,7 @@ def dagster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     monkeypatch.setattr(subprocess, "run", run)
     made = runpy.run_path(str(ORCHESTRATION / "dagster" / "definitions.py"))
-    return SimpleNamespace(**made, commands=commands, shares=budget)
+    return SimpleNamespace(**made, commands=commands, shares=budget, options=options)
 
 
 def test_dagster_schedule_requests_new_accounts_and_those_with_a_share(dagster: Any) -> None:
@@ -143,3 +147,7 @@ def test_dagster_fails_a_new_account_without_a_share(dagster: Any) -> None:
     with pytest.raises(Failure, match="The budget of today is exhausted"):
         dagster.constantcontact_account(SimpleNamespace(partition_key="new"))
     assert not any("meltano run" in line for line in dagster.commands)
+
+
+def test_dagster_retries_an_account(dagster: Any) -> None:
+    assert dagster.options["retry_policy"].max_retries == 2

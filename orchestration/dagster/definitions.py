@@ -30,7 +30,12 @@ def meltano(*arguments: str) -> None:
     subprocess.run(["meltano", *arguments], cwd=PROJECT, check=True)
 
 
-@dg.asset(partitions_def=dg.StaticPartitionsDefinition(LABELS), pool="constantcontact")
+@dg.asset(
+    partitions_def=dg.StaticPartitionsDefinition(LABELS),
+    pool="constantcontact",
+    # An interrupted run resumes. Two first loads at once may both create the schema.
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=60),
+)
 def constantcontact_account(context: dg.AssetExecutionContext) -> None:
     """The tables of one account."""
     label = context.partition_key
