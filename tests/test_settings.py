@@ -398,6 +398,18 @@ def test_plugin_definitions_are_as_the_settings_make_them(name: str) -> None:
     assert (ROOT / "meltano" / name).read_text() == made
 
 
+def test_report_has_the_same_settings_in_every_project() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    own = next(
+        each for each in project["plugins"]["utilities"] if each["name"] == "constantcontact-report"
+    )
+    other = yaml.safe_load((ROOT / "meltano" / "constantcontact-report.yml").read_text())
+    settings = {each["name"]: each for each in other["settings"]}
+    for setting in own["settings"]:
+        same = {key: value for key, value in setting.items() if key != "value"}
+        assert same == settings[setting["name"]]
+
+
 def test_hub_entry_follows_the_rules_of_the_hub() -> None:
     """Sorted keys, known kinds, options with labels, and secrets as passwords."""
     text = (ROOT / "meltano" / PLUGINS["HUB"]).read_text()
