@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.runner import TAP, most_in_a_second
 from sandbox import Account, FaultConfig, serve_accounts
-from tap_constantcontact.budget.base import DAY_SECONDS, RunOutcome
+from tap_constantcontact.budget.budget import open_store
 from tap_constantcontact.budget.command import lease_shares
-from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.budget.ledger import DAY_SECONDS, RunOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,20 +96,20 @@ class Fleet:
             (key,) = store.keys()
             return lease_shares(store, key, (), DAY_SECONDS, rest=rest)
 
-    def usage(self) -> Any:
-        """Return the usage of the key."""
+    def ledger(self) -> Any:
+        """Return the ledger of the key."""
         with closing(open_store(self.store)) as store:
             (key,) = store.keys()
-            return store.usage(key)
+            return store.ledger(key)
 
     def sync_shares(self, workers: int) -> int:
         """Share out the budget and run the tap, in rounds, until nothing is left or to do."""
         rounds = 0
-        while self.usage().left or not rounds:
+        while self.ledger().left or not rounds:
             shares = self.share(rest=rounds > 0)
             granted = [label for label, share in shares.items() if share]
             if rounds:
-                accounts = self.usage().accounts
+                accounts = self.ledger().accounts
                 granted = [label for label in granted if accounts[label].outcome not in _NO_RETRY]
             if not granted:
                 break
@@ -124,7 +124,7 @@ class Fleet:
 
     def missing(self) -> int:
         """Return the number of accounts that have never been synced completely."""
-        return sum(each.backfill != 0 for each in self.usage().accounts.values())
+        return sum(each.backfill != 0 for each in self.ledger().accounts.values())
 
 
 @contextmanager
@@ -182,15 +182,15 @@ def first_loads(accounts: int, workers: int = 4) -> None:
         for day in itertools.count(1):
             began = time.time()
             current = [
-                label for label, each in group.usage().accounts.items() if each.backfill == 0
+                label for label, each in group.ledger().accounts.items() if each.backfill == 0
             ]
             rounds = group.sync_shares(workers)
-            usage = group.usage()
-            stale = [label for label in current if usage.accounts[label].waiting_since < began]
+            ledger = group.ledger()
+            stale = [label for label in current if ledger.accounts[label].waiting_since < began]
             report(
                 day=day,
-                used=usage.used,
-                left=usage.left,
+                used=ledger.used,
+                left=ledger.left,
                 rounds=rounds,
                 synced=accounts - group.missing(),
                 no_longer_current=len(stale),
@@ -227,7 +227,7 @@ def day_after(accounts: int, workers: int = 4) -> None:
             ratio=round(seconds / (len(calls) / 4), 3),
             codes=group.codes,
             current=accounts
-            - sum(each.waiting_since < began for each in group.usage().accounts.values()),
+            - sum(each.waiting_since < began for each in group.ledger().accounts.values()),
         )
 
 
@@ -246,18 +246,18 @@ def trouble(accounts: int, workers: int = 4) -> None:
                 group.boxes[labels[7]].faults.change({"fail_every": 1})
             before, began = len(group.calls()), time.time()
             group.sync_shares(workers)
-            usage = group.usage()
+            ledger = group.ledger()
             current = [
-                label for label, each in usage.accounts.items() if each.waiting_since >= began
+                label for label, each in ledger.accounts.items() if each.waiting_since >= began
             ]
-            last = max(usage.accounts[label].waiting_since for label in current) - began
+            last = max(ledger.accounts[label].waiting_since for label in current) - began
             report(
                 name=name,
                 current=len(current),
                 requests=len(group.calls()) - before,
                 seconds_until_the_others_are_current=round(last, 1),
                 seconds=round(time.time() - began, 1),
-                outcomes=Counter(each.outcome for each in usage.accounts.values()),
+                outcomes=Counter(each.outcome for each in ledger.accounts.values()),
                 codes=group.codes,
             )
 

@@ -21,8 +21,7 @@ import requests
 from benchmarks.postgres import postgres_server
 from benchmarks.runner import KEY, TOKEN, most_in_a_second
 from sandbox import Account, FaultConfig, serve
-from tap_constantcontact.budget.base import Budget
-from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.budget.budget import Budget, open_store
 from tap_constantcontact.http.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:

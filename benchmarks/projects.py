@@ -17,8 +17,8 @@ import psycopg
 from benchmarks.postgres import postgres_server
 from benchmarks.runner import KEY, most_in_a_second
 from sandbox import Account, FaultConfig, Sandbox, serve_accounts
-from tap_constantcontact.budget.base import RunOutcome
-from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.budget.budget import open_store
+from tap_constantcontact.budget.ledger import RunOutcome
 from tap_constantcontact.state.ids import fingerprint
 
 if TYPE_CHECKING:
@@ -109,14 +109,14 @@ class Accounts:
     def complete(self) -> int:
         """Return the number of accounts with a complete run."""
         with closing(open_store(self._store)) as store:
-            accounts = store.usage(fingerprint(KEY)).accounts.values()
+            accounts = store.ledger(fingerprint(KEY)).accounts.values()
         return sum(each.outcome == RunOutcome.COMPLETE for each in accounts)
 
     def figures(self) -> dict[str, Any]:
         """Return the figures of the accounts."""
         calls = sorted(call.at for box in self._boxes.values() for call in box.calls)
         with closing(open_store(self._store)) as store:
-            usage = store.usage(fingerprint(KEY))
+            ledger = store.ledger(fingerprint(KEY))
         with psycopg.connect(f"postgresql://{self.database}") as db:
             loaded = {
                 stream: db.execute(
@@ -129,9 +129,9 @@ class Accounts:
             for stream in _STREAMS
         }
         return {
-            "outcomes": Counter(each.outcome for each in usage.accounts.values()),
+            "outcomes": Counter(each.outcome for each in ledger.accounts.values()),
             "requests": len(calls),
-            "budget_used": usage.used,
+            "budget_used": ledger.used,
             "most_in_a_second": most_in_a_second(calls),
             "seconds_of_requests": round(calls[-1] - calls[0], 1),
             "missing": {k: expected[k] - loaded[k] for k in expected if expected[k] != loaded[k]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_constantcontact.budget.base import BudgetStoreError
+from tap_constantcontact.budget.store import BudgetStoreError
 from tap_constantcontact.http.retries import (
     APIError,
     ExhaustedError,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.singerlib import StateMessage
 
-from tap_constantcontact.budget.base import BudgetStoreError
-from tap_constantcontact.budget.selection import budget_of
+from tap_constantcontact.budget.budget import budget_of
+from tap_constantcontact.budget.store import BudgetStoreError
 from tap_constantcontact.cache import RunCache, SharedLists
 from tap_constantcontact.http.envelopes import InvalidResponseError
 from tap_constantcontact.http.failures import Failures
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams import Stream
 
     from tap_constantcontact.api import Api
-    from tap_constantcontact.budget.base import RunOutcome
+    from tap_constantcontact.budget.ledger import RunOutcome
     from tap_constantcontact.http.prefetch import PendingRequest, RequestForecast
     from tap_constantcontact.http.shutdown import ShutdownRequest
 

@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from tap_constantcontact import cli, environment, exit_codes, settings, settings_validation
 from tap_constantcontact.audit_stream import SyncAuditStream
-from tap_constantcontact.budget.base import DAILY_QUOTA, RunOutcome
+from tap_constantcontact.budget.ledger import DAILY_QUOTA, RunOutcome
 from tap_constantcontact.estimate import StreamEstimate, SyncEstimate
 from tap_constantcontact.http.rate_limiter import seconds_between_requests
 from tap_constantcontact.http.retries import QuotaExhaustedError

@@ -19,21 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox import FaultConfig
-from tap_constantcontact.budget.base import (
-    Budget,
+from tap_constantcontact.budget.budget import Budget, open_store
+from tap_constantcontact.budget.command import main
+from tap_constantcontact.budget.database import DatabaseStore
+from tap_constantcontact.budget.ledger import (
     BudgetExhaustedError,
-    BudgetStore,
-    BudgetStoreError,
     LeaseEndedError,
+    Ledger,
     RunOutcome,
     SlotRequest,
     Slots,
-    Usage,
 )
-from tap_constantcontact.budget.command import main
-from tap_constantcontact.budget.database import DatabaseStore
-from tap_constantcontact.budget.ledger import FileStore, Ledger, MemoryStore
-from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.budget.store import BudgetStore, BudgetStoreError, FileStore, MemoryStore
 from tap_constantcontact.http.rate_limiter import RateLimiter
 from tap_constantcontact.http.retries import QuotaExhaustedError
 from tap_constantcontact.state.ids import fingerprint
@@ -122,17 +119,18 @@ def results(store: BudgetStore, key: str, steps: list[Operation]) -> list[Any]:
                 found.append("exhausted")
         else:
             store.exhaust(key)
-        usage = store.usage(key)
-        found.append((usage.used, usage.limit, usage.left, dict(usage.accounts)))
-        assert usage.limit is not None
-        assert usage.used <= usage.limit, "never over the limit"
+        ledger = store.ledger(key)
+        found.append((ledger.used, ledger.limit, ledger.left, ledger.accounts))
+        assert ledger.limit is not None
+        assert ledger.used <= ledger.limit, "never over the limit"
     return found
 
 
 def without_clock(found: list[Any]) -> list[Any]:
     """The same without timestamps: a database has a clock of its own."""
+    no_times = {"waiting_since": 0.0, "ends_at": 0.0}
     return [
-        (*each[:3], {name: replace(usage, waiting_since=0) for name, usage in each[3].items()})
+        (*each[:3], {name: replace(account, **no_times) for name, account in each[3].items()})
         if isinstance(each, tuple)
         else each
         for each in found
@@ -188,8 +186,9 @@ def test_postgresql_behaves_like_memory(
 
 CLIENT = """
 import sys
-from tap_constantcontact.budget.base import Budget, BudgetExhaustedError
-from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.budget.budget import Budget
+from tap_constantcontact.budget.ledger import BudgetExhaustedError
+from tap_constantcontact.budget.budget import open_store
 budget = Budget(open_store(sys.argv[1]), "key", sys.argv[2], 25)
 sent = 0
 while True:
@@ -214,13 +213,13 @@ def test_processes_together_reach_the_limit_exactly(tmp_path: Path, where: str) 
     sent = [int(client.communicate(timeout=60)[0]) for client in clients]
     assert sum(sent) == 25
     with closing(open_store(place)) as store:
-        usage = store.usage("key")
-    assert usage.used == 25
-    assert [usage.accounts[name].used for name in ("one", "two")] == sent[:2]
+        ledger = store.ledger("key")
+    assert ledger.used == 25
+    assert [ledger.accounts[name].used for name in ("one", "two")] == sent[:2]
 
 
 def reserve(ledger: Ledger, now: float) -> Slots | None:
-    ledger.begin_day(now)
+    ledger.begin(now)
     return ledger.reserve(SlotRequest("one", spacing=0.25), now)
 
 
@@ -229,7 +228,7 @@ def test_ledger_begins_a_new_day_at_midnight_utc() -> None:
     assert reserve(ledger, MIDNIGHT - 1)
     assert not reserve(ledger, MIDNIGHT - 0.1)
     assert reserve(ledger, MIDNIGHT)
-    assert ledger.usage(MIDNIGHT).used == 1
+    assert ledger.used == 1
 
 
 def test_lease_ends_with_the_day() -> None:
@@ -237,9 +236,9 @@ def test_lease_ends_with_the_day() -> None:
     store = MemoryStore(clock)
     store.open("key", "one", 100)
     store.lease("key", {"one": 60}, HOUR)
-    assert store.usage("key").left == 40
+    assert store.ledger("key").left == 40
     clock.now = MIDNIGHT
-    assert store.usage("key").left == 100
+    assert store.ledger("key").left == 100
 
 
 def test_ended_lease_is_free_for_others() -> None:
@@ -307,7 +306,7 @@ def test_slots_are_reserved_in_blocks_where_the_store_is_far() -> None:
         sent.append(clock.now)
     limiter.close()
     assert store.trips < 50
-    assert store.usage("").used == 200, "slots that were not used are returned"
+    assert store.ledger("").used == 200, "slots that were not used are returned"
     assert all(sum(at <= each < at + 1 for each in sent) <= 4 for at in sent)
 
 
@@ -332,15 +331,15 @@ def test_late_requests_of_two_processes_never_exceed_the_rate(
         sent.append(clock.now)
     for limiter in limiters:
         limiter.close()
-    assert store.usage("").used == len(sent)
+    assert store.ledger("").used == len(sent)
     assert all(sum(at <= each < at + 1 - 1e-6 for each in sent) <= 4 for at in sent)
 
 
 # -- runs -----------------------------------------------------------------------------------
 
 
-def used(path: Path, key: str = KEY) -> Usage:
-    return FileStore(path).usage(fingerprint(key))
+def used(path: Path, key: str = KEY) -> Ledger:
+    return FileStore(path).ledger(fingerprint(key))
 
 
 def test_run_counts_each_request(serving: Serving, tmp_path: Path) -> None:
@@ -370,7 +369,7 @@ def test_used_lease_stops_a_run_which_the_next_one_resumes(
         found += output.counts["campaign_opens"]
         state = output.state
         if "watermarks" not in json.dumps(state["bookmarks"]["campaigns"]) or (
-            store.usage(fingerprint(KEY)).accounts["one"].leased
+            store.ledger(fingerprint(KEY)).accounts["one"].leased
         ):
             break
     assert found >= everything["campaign_opens"]
@@ -401,7 +400,7 @@ def test_file_with_something_else_is_an_error(tmp_path: Path, text: str) -> None
     path = tmp_path / "budget.json"
     path.write_text(text)
     with pytest.raises(BudgetStoreError, match="contains something else than a budget"):
-        FileStore(path).usage("key")
+        FileStore(path).ledger("key")
     assert path.read_text() == text
 
 

@@ -18,7 +18,7 @@ from helpers.warehouses import ROOT, DuckDB, counts
 
 from benchmarks.projects import project
 from sandbox import Account, FaultConfig, serve_accounts
-from tap_constantcontact.budget.ledger import FileStore
+from tap_constantcontact.budget.store import FileStore
 from tap_constantcontact.state.ids import fingerprint
 
 ORCHESTRATION = ROOT / "orchestration"
@@ -56,7 +56,7 @@ def test_cron_syncs_all_accounts_with_one_budget(tmp_path: Path) -> None:
         )
     assert done.returncode == 0, done.stderr
     sent = sum(len(box.calls) for box in boxes.values())
-    usage = FileStore(store).usage(fingerprint(KEY))
+    usage = FileStore(store).ledger(fingerprint(KEY))
     assert usage.used == sent
     assert {label: each.outcome for label, each in usage.accounts.items()} == {
         "one": "complete",

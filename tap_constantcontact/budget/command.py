@@ -12,20 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tap_constantcontact import text_table
-from tap_constantcontact.budget.base import (
-    DAY_SECONDS,
-    BudgetExhaustedError,
-    BudgetStoreError,
-    RunOutcome,
-    Usage,
-)
-from tap_constantcontact.budget.selection import open_store
+from tap_constantcontact.budget.budget import open_store
+from tap_constantcontact.budget.ledger import DAY_SECONDS, BudgetExhaustedError, Ledger, RunOutcome
 from tap_constantcontact.budget.shares import Demand, share_out
+from tap_constantcontact.budget.store import BudgetStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_constantcontact.budget.base import AccountUsage, BudgetStore
+    from tap_constantcontact.budget.ledger import AccountLedger
+    from tap_constantcontact.budget.store import BudgetStore
 
 # The next run may need more requests than the last one. What it does not use is returned.
 _MARGIN = 1.5
@@ -62,8 +58,8 @@ def unknown(store: str, lines: bool, accounts: tuple[str, ...]) -> None:  # noqa
         known = {
             label
             for key in opened.keys()  # noqa: SIM118 - no dictionary
-            for label, usage in opened.usage(key).accounts.items()
-            if usage.backfill is not None
+            for label, account in opened.ledger(key).accounts.items()
+            if account.backfill is not None
         }
     labels = [label for label in accounts if label not in known]
     click.echo("\n".join(labels) if lines else json.dumps(labels))
@@ -102,8 +98,8 @@ def share(
 def show(store: str, as_json: bool) -> None:  # noqa: FBT001 - click's way
     """Show the requests of today, and what each account waits for."""
     with _opened(store) as opened:
-        usages = [opened.usage(key) for key in opened.keys()]  # noqa: SIM118 - no dictionary
-    click.echo(json.dumps([_as_dict(each) for each in usages]) if as_json else _table(usages))
+        ledgers = [opened.ledger(key) for key in opened.keys()]  # noqa: SIM118 - no dictionary
+    click.echo(json.dumps([_as_dict(each) for each in ledgers]) if as_json else _table(ledgers))
 
 
 @contextmanager
@@ -133,7 +129,7 @@ def lease_shares(
         BudgetStoreError: The store cannot be used.
     """
     for _ in range(_MAX_TRIES):
-        shares = share_of_key(store.usage(key), accounts, rest=rest)
+        shares = share_of_key(store.ledger(key), accounts, rest=rest)
         with suppress(BudgetExhaustedError):
             store.lease(key, shares, seconds)
             return shares
@@ -141,71 +137,71 @@ def lease_shares(
     raise BudgetStoreError(msg)
 
 
-def share_of_key(usage: Usage, accounts: Sequence[str], *, rest: bool) -> dict[str, int]:
+def share_of_key(ledger: Ledger, accounts: Sequence[str], *, rest: bool) -> dict[str, int]:
     """Return the shares of the accounts of a key.
 
     Args:
-        usage: The usage of the key.
+        ledger: The ledger of the key.
         accounts: Labels; none for all accounts.
         rest: Whether to leave out accounts with a complete run today.
     """
     today = time.time() // DAY_SECONDS * DAY_SECONDS
     chosen = {
         label: each
-        for label, each in usage.accounts.items()
+        for label, each in ledger.accounts.items()
         if (not accounts or label in accounts)
         and not (rest and each.backfill == 0 and each.waiting_since >= today)
     }
-    budget = (usage.left or 0) + sum(each.leased or 0 for each in chosen.values())
+    budget = (ledger.left or 0) + sum(each.leased or 0 for each in chosen.values())
     return share_out([demand_of(label, each, budget) for label, each in chosen.items()], budget)
 
 
-def demand_of(label: str, usage: AccountUsage, budget: int) -> Demand:
+def demand_of(label: str, account: AccountLedger, budget: int) -> Demand:
     """Return the demand of an account.
 
     Args:
         label: Its label.
-        usage: Its usage.
+        account: Its ledger.
         budget: Number of requests to share out: the demand of a backfill that is not estimated.
     """
-    if usage.outcome == RunOutcome.LOGIN_REQUIRED:
+    if account.outcome == RunOutcome.LOGIN_REQUIRED:
         return Demand(label, current=_EXTRA_REQUESTS)  # Enough to find out if someone logged in.
-    is_synced = usage.backfill == 0
-    spare = math.ceil((_MARGIN - 1) * usage.current) + _EXTRA_REQUESTS if is_synced else 0
-    backfill = budget if usage.backfill is None else math.ceil(_MARGIN * usage.backfill)
+    is_synced = account.backfill == 0
+    spare = math.ceil((_MARGIN - 1) * account.current) + _EXTRA_REQUESTS if is_synced else 0
+    backfill = budget if account.backfill is None else math.ceil(_MARGIN * account.backfill)
     # An account that fails every day must not keep the others waiting.
-    has_failed = usage.outcome == RunOutcome.FAILED
-    waiting = 0.0 if has_failed else time.time() - usage.waiting_since
-    return Demand(label, usage.current if is_synced else 0, spare, backfill, waiting)
+    has_failed = account.outcome == RunOutcome.FAILED
+    waiting = 0.0 if has_failed else time.time() - account.waiting_since
+    return Demand(label, account.current if is_synced else 0, spare, backfill, waiting)
 
 
-def _as_dict(usage: Usage) -> dict[str, Any]:
+def _as_dict(ledger: Ledger) -> dict[str, Any]:
     return {
-        "limit": usage.limit,
-        "used": usage.used,
-        "left": usage.left,
-        "accounts": {label: _account(each) for label, each in sorted(usage.accounts.items())},
+        "limit": ledger.limit,
+        "used": ledger.used,
+        "left": ledger.left,
+        "accounts": {label: _account(each) for label, each in sorted(ledger.accounts.items())},
     }
 
 
-def _account(usage: AccountUsage) -> dict[str, Any]:
-    is_synced = usage.backfill == 0
-    since = dt.datetime.fromtimestamp(usage.waiting_since, dt.UTC)
+def _account(account: AccountLedger) -> dict[str, Any]:
+    is_synced = account.backfill == 0
+    since = dt.datetime.fromtimestamp(account.waiting_since, dt.UTC)
     return {
-        "used": usage.used,
-        "leased": usage.leased,
+        "used": account.used,
+        "leased": account.leased,
         "synced_at": f"{since:%Y-%m-%dT%H:%M:%SZ}" if is_synced else None,
-        "backfill": usage.backfill,
-        "outcome": usage.outcome or None,
+        "backfill": account.backfill,
+        "outcome": account.outcome or None,
     }
 
 
-def _table(usages: Sequence[Usage]) -> str:
+def _table(ledgers: Sequence[Ledger]) -> str:
     lines = []
-    for usage in usages:
-        lines.append(f"{usage.used:,} of {usage.limit:,} requests today, {usage.left:,} left")
+    for ledger in ledgers:
+        lines.append(f"{ledger.used:,} of {ledger.limit:,} requests today, {ledger.left:,} left")
         rows = [("account", "used", "leased", "last complete sync", "to backfill", "last run")]
-        for label, each in _as_dict(usage)["accounts"].items():
+        for label, each in _as_dict(ledger)["accounts"].items():
             left = each["backfill"]
             rows.append(
                 (

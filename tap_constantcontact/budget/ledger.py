@@ -1,77 +1,137 @@
-"""The ledger of a key, and the stores that keep ledgers in memory or in a file."""
+"""The ledger of a key: its next free slot, and the requests of its day and of its accounts."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import time
-from abc import abstractmethod
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
-
-from filelock import Timeout
-from typing_extensions import override
-
-from tap_constantcontact.budget.base import (
-    DAILY_QUOTA,
-    DAY_SECONDS,
-    MAX_QUEUED_SLOTS,
-    AccountUsage,
-    BudgetExhaustedError,
-    BudgetStore,
-    BudgetStoreError,
-    RunOutcome,
-    SlotRequest,
-    Slots,
-    Usage,
-    demand_after,
-    estimated_demand,
-)
-from tap_constantcontact.shared_file import SharedFile
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-_LOCK_SECONDS = 60.0
+#: Requests that a key may send per day (docs/api/v2.md §2.7, docs/api/v3.md §5).
+DAILY_QUOTA = 10_000
+#: The day of the API begins at 00:00 UTC (docs/api/v3.md §5).
+DAY_SECONDS = 86_400
+# Slots further away than this number are not a queue of requests, but a clock that was turned back.
+_MAX_QUEUED_SLOTS = 1_000
+# The first run says little about the next one.
+_CURRENT_AFTER_BACKFILL = 50
+
+
+class RunOutcome(StrEnum):
+    """Outcome of a run."""
+
+    #: All streams are synced.
+    COMPLETE = "complete"
+    #: It ended early, by a signal or because its requests were exhausted.
+    INTERRUPTED = "interrupted"
+    #: It ended with an error.
+    FAILED = "failed"
+    #: The API rejected the credentials: a person has to log in.
+    LOGIN_REQUIRED = "login required"
+
+    @property
+    def returns_lease(self) -> bool:
+        """True if a retry on the same day would be of no use."""
+        return self in {RunOutcome.COMPLETE, RunOutcome.LOGIN_REQUIRED}
+
+
+class BudgetExhaustedError(Exception):
+    """No request is left today."""
+
+
+class LeaseEndedError(BudgetExhaustedError):
+    """No request is left of the lease of a run, or the lease has ended."""
+
+
+@dataclass(frozen=True)
+class SlotRequest:
+    """A request for the next free slots.
+
+    Attributes:
+        account: Label of the account; empty without.
+        spacing: Seconds between two slots.
+        count: Number of slots.
+        unused: Number of slots that were reserved before, and not used.
+        has_lease: Whether the account uses its lease. Others use what no lease reserves.
+    """
+
+    account: str
+    spacing: float
+    count: int = 1
+    unused: int = 0
+    has_lease: bool = False
+
+    @property
+    def requests(self) -> int:
+        """Number of requests that it adds to those of the day."""
+        return self.count - self.unused
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Reserved slots.
+
+    Attributes:
+        wait: Seconds until the first one.
+        left: Number of requests left of the lease; None without one.
+    """
+
+    wait: float
+    left: int | None
 
 
 @dataclass
 class AccountLedger:
-    """Requests of one account on the day of its ledger.
+    """The requests of one account.
 
     Attributes:
-        used: Number of requests.
-        allowed: Number of requests at which its lease is exhausted.
+        used: Number of requests today.
+        allowed: Number of requests at which its lease is exhausted; None if it has no open lease.
         ends_at: End of the lease, in seconds since 1970.
-        current: See `AccountUsage`.
-        backfill: See `AccountUsage`.
-        waiting_since: See `AccountUsage`.
-        outcome: See `AccountUsage`.
+        current: Number of requests of its last complete run.
+        backfill: Number of requests left of its first sync: 0 after a complete run, None if it is
+            not estimated.
+        waiting_since: End of its last complete run, or its first use of the store; in seconds since
+            1970.
+        outcome: How its last run ended; empty if there was none.
     """
 
     used: int = 0
-    allowed: int = 0
+    allowed: int | None = None
     ends_at: float = 0.0
     current: int = 0
     backfill: int | None = None
     waiting_since: float = 0.0
     outcome: str = ""
 
-    def leased(self, now: float) -> int | None:
-        """Return the number of requests left of the lease; None if none is open."""
-        return max(0, self.allowed - self.used) if self.ends_at > now else None
+    @property
+    def leased(self) -> int | None:
+        """Number of requests left of its lease; None if it has no open lease."""
+        return None if self.allowed is None else max(0, self.allowed - self.used)
 
-    def usage(self, now: float) -> AccountUsage:
-        """Return the requests of the account."""
-        return AccountUsage(
-            self.used,
-            self.leased(now),
-            self.current,
-            self.backfill,
-            self.waiting_since,
-            self.outcome,
-        )
+    def note_estimate(self, requests: int) -> None:
+        """Keep the number of requests that the next run needs."""
+        if self.backfill == 0:
+            self.current = requests
+        else:
+            self.backfill = requests
+
+    def note_run(self, requests: int, outcome: RunOutcome, now: float) -> None:
+        """Keep the result of a run, and the demand of the next one."""
+        if outcome is RunOutcome.COMPLETE:
+            was_first = self.backfill != 0
+            self.current = min(requests, _CURRENT_AFTER_BACKFILL) if was_first else requests
+            self.backfill = 0
+            self.waiting_since = now
+        elif self.backfill:
+            self.backfill = max(1, self.backfill - requests)
+        elif self.backfill == 0 and outcome is RunOutcome.INTERRUPTED:
+            self.current = max(self.current, 2 * requests)
+        self.outcome = outcome
+        if outcome.returns_lease:
+            self.allowed = None
 
 
 @dataclass
@@ -79,7 +139,7 @@ class Ledger:
     """The next free slot and the requests of the day of one key.
 
     Attributes:
-        limit: Requests per day; None for no limit.
+        limit: Number of requests that the key may send per day; None for no limit.
         day: Days since 1970, of `used`.
         used: Number of requests.
         next_at: The next free slot, in seconds since 1970.
@@ -92,220 +152,93 @@ class Ledger:
     next_at: float = 0.0
     accounts: dict[str, AccountLedger] = field(default_factory=dict)
 
-    def begin_day(self, now: float) -> None:
-        """Start from zero if the day of the ledger is over."""
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Self:
+        """Load what `to_dict` returned.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        try:
+            accounts = {label: AccountLedger(**each) for label, each in kept["accounts"].items()}
+            return cls(**{**kept, "accounts": accounts})
+        except (TypeError, KeyError, AttributeError) as error:
+            msg = "it is not a ledger"
+            raise ValueError(msg) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ledger for a store."""
+        return asdict(self)
+
+    @property
+    def reserved(self) -> int:
+        """Number of requests that leases reserve."""
+        return sum(each.leased or 0 for each in self.accounts.values())
+
+    @property
+    def left(self) -> int | None:
+        """Number of requests that are neither used nor reserved; None for no limit."""
+        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+
+    def begin(self, now: float) -> None:
+        """Start from zero if the day of the ledger is over, and end leases that are over."""
         today = int(now // DAY_SECONDS)
-        if self.day != today:
+        is_new_day = self.day != today
+        if is_new_day:
             self.day, self.used = today, 0
-            for account in self.accounts.values():
-                account.used, account.ends_at = 0, 0.0
+        for account in self.accounts.values():
+            if is_new_day:
+                account.used = 0
+            if is_new_day or account.ends_at <= now:
+                account.allowed = None
 
     def account(self, label: str, now: float) -> AccountLedger:
         """Return the ledger of an account, which waits from now on if it is new."""
-        return self.accounts.setdefault(label, AccountLedger(waiting_since=now))
-
-    def usage(self, now: float) -> Usage:
-        """Return the requests of the day."""
-        accounts = {label: each.usage(now) for label, each in self.accounts.items() if label}
-        return Usage(self.used, self.limit, accounts)
+        new = AccountLedger(waiting_since=now)
+        return self.accounts.setdefault(label, new) if label else new
 
     def reserve(self, request: SlotRequest, now: float) -> Slots | None:
         """Reserve the next free slots; None if the requests are not left."""
         account = self.account(request.account, now)
-        if request.has_lease and account.leased(now) is None:
+        if request.has_lease and account.leased is None:
             return None
-        left = self._leased(account, now) if request.has_lease else self.usage(now).left
+        left = self._leased(account) if request.has_lease else self.left
         if left is not None and request.requests > max(0, left):
             return None
         self.used = max(0, self.used + request.requests)
         account.used = max(0, account.used + request.requests)
-        is_queue = now <= self.next_at <= now + MAX_QUEUED_SLOTS * request.spacing
+        is_queue = now <= self.next_at <= now + _MAX_QUEUED_SLOTS * request.spacing
         first = self.next_at if is_queue else now
         self.next_at = first + request.spacing * request.count
-        return Slots(first - now, self._leased(account, now) if request.has_lease else None)
+        return Slots(first - now, self._leased(account) if request.has_lease else None)
 
-    def _leased(self, account: AccountLedger, now: float) -> int | None:
-        leased = account.leased(now)
-        if leased is None or self.limit is None:
-            return leased
-        return min(leased, self.limit - self.used)
+    def _leased(self, account: AccountLedger) -> int | None:
+        if account.leased is None or self.limit is None:
+            return account.leased
+        return min(account.leased, self.limit - self.used)
 
-    def lease(self, shares: Mapping[str, int], ends_at: float, now: float) -> None:
-        """Reserve requests for accounts.
+    def lease(self, shares: Mapping[str, int], seconds: float, now: float) -> None:
+        """Reserve requests for accounts, in place of the leases that they have.
+
+        Args:
+            shares: Number of requests by label of the account.
+            seconds: Duration of the leases. They end with the day in any case.
+            now: Seconds since 1970.
 
         Raises:
             BudgetExhaustedError: The requests are not left.
         """
         accounts = {label: self.account(label, now) for label in shares}
-        returned = sum(account.leased(now) or 0 for account in accounts.values())
-        left = self.usage(now).left
-        if left is not None and sum(shares.values()) > left + returned:
+        returned = sum(account.leased or 0 for account in accounts.values())
+        if self.left is not None and sum(shares.values()) > self.left + returned:
             raise BudgetExhaustedError
         for label, share in shares.items():
             account = accounts[label]
-            account.allowed, account.ends_at = account.used + share, ends_at
+            account.allowed = account.used + share
+            account.ends_at = min(now + seconds, (self.day + 1) * DAY_SECONDS)
+        self.begin(now)
 
-
-def end_of_lease(now: float, seconds: float) -> float:
-    """Return the end of a lease: that of the day at the latest."""
-    return min(now + seconds, (now // DAY_SECONDS + 1) * DAY_SECONDS)
-
-
-class LedgerStore(BudgetStore):
-    """A store of whole ledgers, which are read and written under a lock."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Create a store.
-
-        Args:
-            clock: Seconds since 1970.
-        """
-        self._clock = clock
-
-    @abstractmethod
-    def ledgers(self) -> contextlib.AbstractContextManager[dict[str, Ledger]]:
-        """Hold the lock, and keep changes of the ledgers.
-
-        Raises:
-            BudgetStoreError: They cannot be read or written.
-        """
-
-    @contextlib.contextmanager
-    def _ledger(self, key: str) -> Iterator[tuple[Ledger, float]]:
-        with self.ledgers() as ledgers:
-            ledger = ledgers.setdefault(key, Ledger())
-            now = self._clock()
-            ledger.begin_day(now)
-            yield ledger, now
-
-    @override
-    def open(self, key: str, account: str, limit: int | None) -> Usage:
-        with self._ledger(key) as (ledger, now):
-            if limit is not None:
-                ledger.limit = limit
-            ledger.account(account, now)
-            return ledger.usage(now)
-
-    @override
-    def reserve(self, key: str, request: SlotRequest) -> Slots | None:
-        with self._ledger(key) as (ledger, now):
-            return ledger.reserve(request, now)
-
-    @override
-    def usage(self, key: str) -> Usage:
-        with self._ledger(key) as (ledger, now):
-            return ledger.usage(now)
-
-    @override
-    def lease(self, key: str, shares: Mapping[str, int], seconds: float) -> None:
-        with self._ledger(key) as (ledger, now):
-            ledger.lease(shares, end_of_lease(now, seconds), now)
-
-    @override
-    def keys(self) -> list[str]:
-        with self.ledgers() as ledgers:
-            return list(ledgers)
-
-    @override
-    def note_estimate(self, key: str, account: str, requests: int) -> None:
-        with self._ledger(key) as (ledger, now):
-            kept = ledger.account(account, now)
-            kept.current, kept.backfill = estimated_demand(kept.usage(now), requests)
-
-    @override
-    def note_run(self, key: str, account: str, requests: int, outcome: RunOutcome) -> None:
-        with self._ledger(key) as (ledger, now):
-            kept = ledger.account(account, now)
-            kept.current, kept.backfill = demand_after(kept.usage(now), requests, outcome)
-            kept.outcome = outcome
-            if outcome is RunOutcome.COMPLETE:
-                kept.waiting_since = now
-            if outcome.returns_lease:
-                kept.ends_at = 0.0
-
-    @override
-    def exhaust(self, key: str) -> None:
-        with self._ledger(key) as (ledger, _):
-            if ledger.limit is not None:
-                ledger.used = max(ledger.used, ledger.limit)
-
-
-class MemoryStore(LedgerStore):
-    """The store of a run that shares its key with nobody. The API alone limits its day."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Create an empty store.
-
-        Args:
-            clock: Seconds from any start.
-        """
-        super().__init__(clock)
-        self._kept: dict[str, Ledger] = {}
-
-    @override
-    @contextlib.contextmanager
-    def ledgers(self) -> Iterator[dict[str, Ledger]]:
-        yield self._kept
-
-    @override
-    def open(self, key: str, account: str, limit: int | None) -> Usage:
-        self._kept.setdefault(key, Ledger()).limit = limit
-        return super().open(key, account, limit)
-
-
-class FileStore(LedgerStore):
-    """A JSON file, for several processes of one machine."""
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """Create a store, without reading its file.
-
-        Args:
-            path: Path of the file, which need not exist.
-            clock: Seconds since 1970.
-        """
-        super().__init__(clock)
-        self._file = SharedFile(path)
-
-    @override
-    @contextlib.contextmanager
-    def ledgers(self) -> Iterator[dict[str, Ledger]]:
-        try:
-            with self._file.locked(_LOCK_SECONDS):
-                ledgers = self._read()
-                yield ledgers
-                self._file.replace(_format(ledgers))
-        except Timeout:
-            msg = f"Another run holds the lock of the budget store {self._file.path}."
-            raise BudgetStoreError(msg) from None
-        except OSError as error:
-            msg = (
-                f"The budget store {self._file.path} cannot be used:"
-                f" {error.strerror or type(error).__name__}. Use another one with the setting"
-                " `budget_store`."
-            )
-            raise BudgetStoreError(msg) from None
-
-    def _read(self) -> dict[str, Ledger]:
-        try:
-            return _parse(self._file.read())
-        except (ValueError, TypeError, KeyError, AttributeError):
-            msg = (
-                f"The budget store {self._file.path} contains something else than a budget. Use"
-                " another file with the setting `budget_store`, or delete this one."
-            )
-            raise BudgetStoreError(msg) from None
-
-
-def _format(ledgers: Mapping[str, Ledger]) -> str:
-    return json.dumps({"version": 1, "keys": {key: asdict(each) for key, each in ledgers.items()}})
-
-
-def _parse(text: str | None) -> dict[str, Ledger]:
-    if text is None:
-        return {}
-    return {key: _ledger_of(kept) for key, kept in json.loads(text)["keys"].items()}
-
-
-def _ledger_of(kept: dict[str, Any]) -> Ledger:
-    accounts = {label: AccountLedger(**each) for label, each in kept.pop("accounts").items()}
-    return Ledger(**kept, accounts=accounts)
+    def exhaust(self) -> None:
+        """Leave no request for today."""
+        if self.limit is not None:
+            self.used = max(self.used, self.limit)

@@ -9,8 +9,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tap_constantcontact.budget.base import Budget, BudgetExhaustedError, BudgetStoreError
-from tap_constantcontact.budget.ledger import MemoryStore
+from tap_constantcontact.budget.budget import Budget
+from tap_constantcontact.budget.ledger import BudgetExhaustedError
+from tap_constantcontact.budget.store import BudgetStoreError, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from typing_extensions import override
 
-from tap_constantcontact.budget.base import BudgetExhaustedError, LeaseEndedError
+from tap_constantcontact.budget.ledger import BudgetExhaustedError, LeaseEndedError
 from tap_constantcontact.http.prefetch import Prefetcher
 from tap_constantcontact.http.retries import QuotaExhaustedError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from singer_sdk.exceptions import ConfigValidationError, FatalAPIError
 
-from tap_constantcontact.budget.selection import budget_of
+from tap_constantcontact.budget.budget import budget_of
 from tap_constantcontact.http.envelopes import fields_of, id_of, objects
 from tap_constantcontact.http.rate_limiter import RateLimiter
 from tap_constantcontact.http.session import Session
