@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.estimate import StreamEstimate
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from singer_sdk.helpers.types import Context, Record
+
+    from tap_constantcontact.list_requests import ListRequests
 
 
 class SyncAuditStream(ConstantContactStream):
@@ -26,8 +27,9 @@ class SyncAuditStream(ConstantContactStream):
     is_prefetched = False
 
     @override
-    def estimate(self) -> list[StreamEstimate]:
-        return [StreamEstimate(self.name, 0)]
+    def contexts(self) -> ListRequests[Iterable[Context | None]]:
+        yield from ()
+        return ()
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:

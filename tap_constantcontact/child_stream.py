@@ -10,17 +10,19 @@ from singer_sdk.exceptions import FatalAPIError
 from singer_sdk.metrics import MetricExclusionFilter
 from typing_extensions import override
 
+from tap_constantcontact.estimate import PAGE
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.retries import NotFoundError
 from tap_constantcontact.refresh import ParentT, RefreshPolicy
 from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_constantcontact.estimate import RecordCount
     from tap_constantcontact.refresh import ParentTask
     from tap_constantcontact.state.sync_pass import SyncPass
     from tap_constantcontact.sync_run import SyncRun
@@ -107,6 +109,25 @@ class ChildStream(ConstantContactStream, Generic[ParentT]):
         """Estimate the requests of the stream for a parent."""
         self.task = task
         return sum(self.estimate_context(context)[0] for context in self.child_contexts(task))
+
+    #: Returns the number of records of a parent, for estimates; None if there is one page.
+    counted: Callable[[Any], RecordCount] | None = None
+
+    @override
+    def count_records(self, context: Context | None) -> int | None:
+        if self.counted is None or (context and context.get("since")):
+            return None  # What has changed fits into a page.
+        count = self.counted(self.task.parent)
+        if not count.of_people or count.number <= PAGE // 2:
+            return count.number
+        ratio = self.run.cache(
+            f"records of {self.name} per person", lambda: self._records_per_person(context)
+        )
+        return round(count.number * ratio)
+
+    def _records_per_person(self, context: Context | None) -> float:
+        rows, _ = self.sample_records(context)
+        return len(rows) / max(len({row.get("contact_id") for row in rows}), 1)
 
     def announce(self) -> None:
         """Write the SCHEMA message, so that targets have a table even if there are no records."""

@@ -16,6 +16,19 @@ PAGE = 500
 
 
 @dataclass(frozen=True)
+class RecordCount:
+    """The number of records of a parent, as the API counts them.
+
+    Attributes:
+        number: The number.
+        of_people: Whether it counts people, who may have several records each.
+    """
+
+    number: int
+    of_people: bool = False
+
+
+@dataclass(frozen=True)
 class StreamEstimate:
     """The estimate for one stream.
 

@@ -15,6 +15,7 @@ from tap_constantcontact.estimate import StreamEstimate
 from tap_constantcontact.http import retries
 from tap_constantcontact.list_requests import ListRequest, fetch, forecast, records_of
 from tap_constantcontact.parent_forecast import ParentForecast
+from tap_constantcontact.parent_samples import ParentSamples
 from tap_constantcontact.refresh import FetchLevel, ParentT, ParentTask, RefreshPolicy
 from tap_constantcontact.state.sync_pass import SyncPass
 from tap_constantcontact.stream import ConstantContactStream
@@ -339,7 +340,7 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         parents = fetch(self.list_parents(), self.client)
         requests = Counter({self.name: self.run.session.calls - before})
         counted = Counter[str]()
-        approximate = self.approximate_details(parents)
+        approximate = self._approximate(parents)
 
         def fetch_detail(parent: ParentT) -> ParentT:
             requests[self.name] += 1
@@ -368,9 +369,13 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
             ),
         ]
 
-    #: Approximate detail of any parent, for estimates.
-    typical_detail: ClassVar[Record] = {}
+    #: Detail of any parent, for estimates; None if those of some are requested instead.
+    typical_detail: ClassVar[Record | None] = None
 
-    def approximate_details(self, parents: Sequence[ParentT]) -> Callable[[ParentT], ParentT]:
+    def _approximate(self, parents: Sequence[ParentT]) -> Callable[[ParentT], ParentT]:
         """Return a function that approximates the detail of a parent with few requests."""
-        return lambda parent: parent.with_detail(self.typical_detail)
+        detail = self.typical_detail
+        if detail is not None:
+            return lambda parent: parent.with_detail(detail)
+        ordered = [parent for parent in parents if self.is_ordered(parent)]
+        return ParentSamples(ordered, self.fetch_parent_detail).approximate

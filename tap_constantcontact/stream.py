@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from tap_constantcontact.api_stream import ApiStream
 from tap_constantcontact.client import following
-from tap_constantcontact.estimate import PAGE, StreamEstimate
+from tap_constantcontact.estimate import PAGE, StreamEstimate, pages
 from tap_constantcontact.http import retries
 from tap_constantcontact.http.retries import APIError, ForbiddenError
 from tap_constantcontact.list_requests import await_rows, fetch, forecast
@@ -155,32 +155,53 @@ class ConstantContactStream(ApiStream):
 
     def estimate_context(self, context: Context | None) -> tuple[int, str]:
         """Estimate the requests of a list and its details, with the basis of the estimate."""
-        return self.estimate_sample(context) if self.sampled_pages else (1, "")
+        count = self.count_records(context)
+        if count is None:
+            return self._estimate_sample(context) if self.sampled_pages else (1, "")
+        requests = pages(count, self.limit(context) or PAGE)
+        if self.has_details and count:
+            share = self.run.cache(
+                f"share of details of {self.name}", lambda: self._share_of_details(context)
+            )
+            requests += round(share * count)
+        return requests, f"{count:,} listed"
 
-    #: Number of pages that an estimate requests; 0 if the list has one page in all.
+    def count_records(self, context: Context | None) -> int | None:
+        """Return the number of records in a list, as the API counts them; None if it does not."""
+        return None
+
+    #: Number of pages that an estimate requests if the API does not count the records; 0 if the
+    #: list has one page in all.
     sampled_pages: ClassVar[int] = 0
 
-    def estimate_sample(self, context: Context | None) -> tuple[int, str]:
+    def _estimate_sample(self, context: Context | None) -> tuple[int, str]:
         """Estimate the requests of a list from its first pages."""
-        rows, pages = self.sample_records(context, self.sampled_pages)
-        requests = pages or self.sampled_pages + 1
+        rows, complete = self.sample_records(context, self.sampled_pages)
+        requests = complete or self.sampled_pages + 1
         if not self.has_details:
             return requests, f"{len(rows):,} records"
-        listed = self.client.with_string_ids(rows, self.detail_key)
-        details = sum(1 for _ in self.details_in(listed, context))
+        details = self._count_details(rows, context)
         return requests + details, f"{details:,} details"
 
+    def _share_of_details(self, context: Context | None) -> float:
+        rows, _ = self.sample_records(context)
+        return self._count_details(rows, context) / max(len(rows), 1)
+
+    def _count_details(self, rows: Iterable[Record], context: Context | None) -> int:
+        listed = self.client.with_string_ids(rows, self.detail_key)
+        return sum(1 for _ in self.details_in(listed, context))
+
     def sample_records(
-        self, context: Context | None, pages: int = 1
+        self, context: Context | None, most: int = 1
     ) -> tuple[list[Record], int | None]:
         """Request the first pages; return their rows, and the number of pages or None for more."""
         page_size = self.limit(context)
         limit = {"limit": page_size} if page_size else {}
         path = self.list_path(context, **limit)
         page_list = self.client.get_pages(path, self.own_envelope, self.fields)
-        sampled = list(itertools.islice(page_list, pages))
+        sampled = list(itertools.islice(page_list, most))
         rows = [row for page in sampled for row in page]
-        is_complete = len(rows) < pages * (page_size or PAGE)
+        is_complete = len(rows) < most * (page_size or PAGE)
         return rows, len(sampled) if is_complete else None
 
     # -- access rights and failures ------------------------------------------------------------

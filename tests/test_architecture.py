@@ -39,17 +39,20 @@ ALLOWED_IMPORTS: dict[str, set[str]] = {
     },
     "tap_constantcontact.account_stream": {"stream", "http"},
     "tap_constantcontact.sync_audit": set(),
-    "tap_constantcontact.audit_stream": {"stream", "estimate", "records"},
+    "tap_constantcontact.audit_stream": {"stream", "list_requests", "records"},
     "tap_constantcontact.contacts": {"stream", "estimate", "http", "records"},
     "tap_constantcontact.partitioned": {"stream", "list_requests", "http", "state"},
     "tap_constantcontact.refresh": {"cache", "sync_run", "state"},
-    "tap_constantcontact.child_stream": {"refresh", "stream", "sync_run", "http", "state"},
+    "tap_constantcontact.child_stream": {
+        "refresh", "stream", "sync_run", "estimate", "http", "state",
+    },
+    "tap_constantcontact.parent_samples": {"refresh"},
     "tap_constantcontact.parent_forecast": {
         "child_stream", "client", "refresh", "list_requests", "sync_run", "http", "state",
     },
     "tap_constantcontact.parent_stream": {
-        "child_stream", "parent_forecast", "refresh", "stream", "list_requests", "estimate",
-        "http", "state",
+        "child_stream", "parent_forecast", "parent_samples", "refresh", "stream", "list_requests",
+        "estimate", "http", "state",
     },
     "tap_constantcontact.v2": {
         "parent_stream", "child_stream", "account_stream", "audit_stream", "contacts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -13,6 +13,7 @@ from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.refresh import Parent
 from tap_constantcontact.state.ids import fingerprint
+from tap_constantcontact.v3.campaign_metrics import CampaignMetrics
 from tap_constantcontact.v3.counters import counts_of, short_activity_id
 
 if TYPE_CHECKING:
@@ -41,19 +42,22 @@ class Campaign(Parent):
     """A campaign.
 
     Attributes:
-        summary: Its summary; None if it was not sent, or if there is no access.
-        stats: Its counters; None if they were not requested.
+        metrics: The summaries and counters of all campaigns, as far as they were requested.
         detail: Its detail; None if that was not requested.
     """
 
-    summary: Record | None = None
-    stats: Record | None = None
+    metrics: CampaignMetrics = field(default_factory=CampaignMetrics)
     detail: Record | None = None
 
     @override
     def with_detail(self, detail: Record) -> Self:
         # The detail writes the status in another case than the list does.
         return dataclasses.replace(self, record={**detail, **self.record}, detail=detail)
+
+    @property
+    def summary(self) -> Record | None:
+        """Its summary; None if it was not sent, or if there is no access."""
+        return self.metrics.summaries.get(self.id)
 
     @property
     def status(self) -> str:
@@ -88,7 +92,7 @@ class Campaign(Parent):
     @cached_property
     def counters(self) -> dict[str, int]:
         """Its current counters, by kind."""
-        return counts_of(envelopes.fields_of(self.stats).get("stats"))
+        return counts_of(envelopes.fields_of(self.metrics.stats.get(self.id)).get("stats"))
 
     def counted(self, kind: str) -> int | None:
         """Return a counter: of records if the campaign is in the window, else of people."""

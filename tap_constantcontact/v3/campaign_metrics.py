@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import NotFoundError, RejectedError
 from tap_constantcontact.list_requests import ListRequest
 from tap_constantcontact.records import timestamps
@@ -87,6 +90,19 @@ class CampaignMetrics:
             half = len(ids) // 2
             yield from self._add_batches([ids[:half]])
             yield from self._add_batches([ids[half:]])
+
+    def records_per_person(self, kind: str) -> float:
+        """Return how many records of a kind a person has on average, in the tracking window."""
+        people, records = self._totals[f"em_{kind}"], self._totals[f"em_{kind}_all"]
+        return records / people if people else 1.0
+
+    @cached_property
+    def _totals(self) -> Counter[str]:
+        totals = Counter[str]()
+        for row in self.stats.values():
+            for name, count in envelopes.fields_of(row.get("stats")).items():
+                totals[name] += envelopes.count_of(count) or 0
+        return totals
 
     def in_window(self, period: SyncPeriod) -> list[str]:
         """Return the ids of campaigns in the tracking window."""

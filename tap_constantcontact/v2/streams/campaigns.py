@@ -21,10 +21,9 @@ from tap_constantcontact.v2.campaign import (
     sent_date,
     was_edited,
 )
-from tap_constantcontact.v2.interpolation import CampaignInterpolator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -143,11 +142,6 @@ class Campaigns(ParentStream[Parent]):
     @override
     def is_ordered(self, parent: Parent) -> bool:
         return bool(parent.record["status"] == SENT)
-
-    @override
-    def approximate_details(self, parents: Sequence[Parent]) -> Callable[[Parent], Parent]:
-        tracked = [parent for parent in parents if is_tracked(parent.record)]
-        return CampaignInterpolator(tracked, self.fetch_parent_detail).approximate
 
 
 class DeletedCampaigns(ConstantContactStream):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.child_stream import ChildStream
-from tap_constantcontact.estimate import pages
+from tap_constantcontact.estimate import RecordCount
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import ForbiddenError, NotFoundError
 from tap_constantcontact.parent_stream import ParentStream
@@ -80,6 +80,7 @@ class Events(ParentStream[Parent]):
     page_size = 50
     parent_key = "event_id"
     refresh = EventRefresh()
+    typical_detail: ClassVar[Record] = {}
     # The response for an account without the product is not documented.
     unauthorized_errors = (ForbiddenError, NotFoundError)
 
@@ -166,6 +167,10 @@ class EventPromocodes(EventChildStream):
     primary_keys = ("event_id", "id")
 
 
+def _registrants_of(event: Parent) -> RecordCount:
+    return RecordCount(envelopes.count_of(event.record.get("total_registered_count")) or 0)
+
+
 class EventRegistrants(EventChildStream):
     """Registrants with their answers and payments (docs/api/v2.md.
 
@@ -182,13 +187,14 @@ class EventRegistrants(EventChildStream):
     replication_key = "updated_date"
     page_size = 500
     has_details: ClassVar[bool] = True
+    counted = staticmethod(_registrants_of)
     # Refunds and check-ins may come at any time, and the list shows them.
     refresh = RefreshPolicy()
 
     @override
     def child_contexts(self, task: ParentTask[Parent]) -> Sequence[Context]:
-        since = self.run.period.oldest_change(task.due[self.name])
-        return [{self.parent_key: task.parent.id, "since": since}]
+        updated_since = self.run.period.oldest_change(task.due[self.name])
+        return [{self.parent_key: task.parent.id, "updated_since": updated_since}]
 
     @override
     def details_in(self, rows: Iterable[Record], context: Context | None) -> Iterable[Record]:
@@ -196,7 +202,7 @@ class EventRegistrants(EventChildStream):
         resume_from = self.run.bookmarks_of(self.name).get("resume_from") or {}
         is_here = resume_from.get("event_id") == context[self.parent_key]
         after = tuple(resume_from["after"]) if is_here else ()
-        changed = (row for row in rows if _changed_since(row, context["since"]))
+        changed = (row for row in rows if _changed_since(row, context["updated_since"]))
         return sorted((row for row in changed if _change(row) > after), key=_change)
 
     @override
@@ -214,18 +220,6 @@ class EventRegistrants(EventChildStream):
             if number % _CHECKPOINT_INTERVAL == 0:
                 self.run.write_state()
         state.pop("resume_from", None)
-
-    @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
-        total = envelopes.count_of(self.task.parent.record.get("total_registered_count")) or 0
-        since = context["since"] if context else None
-
-        def share_of_changed() -> float:
-            rows, _ = self.sample_records(context)
-            return sum(_changed_since(row, since) for row in rows) / max(len(rows), 1)
-
-        share = self.run.cache("share of changed registrants", share_of_changed) if since else 1
-        return pages(total) + round(share * total), ""
 
 
 def _changed_since(row: Record, since: dt.datetime | None) -> bool:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.estimate import PAGE, pages
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.stream import ConstantContactStream
 
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
 
+_FILES, _TRASH = "/library/files", "/library/folders/trash/files"
+# The trash may allow 50 only; sources disagree.
+_PAGE_SIZES = {_FILES: 1000, _TRASH: 50}
+
+
 class LibraryStream(ConstantContactStream):
     """A stream of the library, which is a product of its own (docs/api/v2.md §12)."""
 
@@ -25,15 +29,14 @@ class LibraryStream(ConstantContactStream):
     usage_field: ClassVar[str] = ""
 
     @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
+    def count_records(self, context: Context | None) -> int | None:
         def usage() -> Record:
             (row,) = self.client.get(LibraryUsage.path, LibraryUsage.envelope)
             return envelopes.fields_of(row.get("usage_summary"))
 
-        count = self.run.cache("usage of the library", usage).get(self.usage_field) or 0
-        if not self.usage_field:
-            return 1, ""
-        return pages(count, self.limit(context) or PAGE), f"{count:,} listed"
+        counts = self.run.cache("usage of the library", usage)
+        is_counted = self.usage_field and _collection(context) != _TRASH
+        return counts.get(self.usage_field) or 0 if is_counted else None
 
 
 class LibraryUsage(LibraryStream):
@@ -67,11 +70,6 @@ class LibraryFolders(LibraryStream):
             yield from self._with_children({"parent_id": folder.get("id"), **child})
 
 
-_FILES, _TRASH = "/library/files", "/library/folders/trash/files"
-# The trash may allow 50 only; sources disagree.
-_PAGE_SIZES = {_FILES: 1000, _TRASH: 50}
-
-
 class LibraryFiles(LibraryStream):
     """Files, including those in the trash."""
 
@@ -80,6 +78,7 @@ class LibraryFiles(LibraryStream):
     primary_keys = ("id",)
     state_partitioning_keys = ()
     usage_field = "file_count"
+    sampled_pages = 3
 
     @property
     @override
@@ -94,14 +93,6 @@ class LibraryFiles(LibraryStream):
     @override
     def limit(self, context: Context | None) -> int:
         return _PAGE_SIZES[_collection(context)]
-
-    @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
-        if _collection(context) == _TRASH:
-            return self.estimate_sample(context)
-        return super().estimate_context(context)
-
-    sampled_pages = 3
 
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:

@@ -7,11 +7,12 @@ Records have no id. Campaign, contact and timestamp identify them, and the link 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from tap_constantcontact.estimate import PAGE, pages
+from tap_constantcontact.estimate import RecordCount
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.state.ids import short_id
@@ -31,14 +32,30 @@ if TYPE_CHECKING:
 _MAX_COUNTERS = 64
 
 
+@dataclass(frozen=True)
+class ReportCount:
+    """Counts the records of a report by the counter in the campaign's detail.
+
+    Attributes:
+        kind: The counter.
+        of_people: Whether it counts people, who may have several records each.
+    """
+
+    kind: str
+    of_people: bool = False
+
+    def __call__(self, campaign: Parent) -> RecordCount:
+        """Return the count of a campaign."""
+        return RecordCount(counter(campaign.record, self.kind) or 0, self.of_people)
+
+
 class TrackingStream(CampaignChildStream):
     """One report of campaigns: completely in the first sync, then since the last one."""
 
     page_size = 500
     is_large = True
     refresh: TrackingRefresh = TrackingRefresh()
-    #: Whether the campaign's counter counts records, and not people who may have several.
-    counts_records: ClassVar[bool] = True
+    counted: ReportCount
 
     @override
     def child_contexts(self, task: ParentTask[Parent]) -> Sequence[Context]:
@@ -64,26 +81,10 @@ class TrackingStream(CampaignChildStream):
                 row[key] = NO_VALUE
         return row
 
-    @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
-        count = self._counter or 0
-        if self.task.due[self.name] or count <= PAGE // 2:
-            return 1, ""
-        return pages(
-            count if self.counts_records else count * self._records_per_person(context)
-        ), ""
-
-    def _records_per_person(self, context: Context | None) -> float:
-        def ratio() -> float:
-            rows, _ = self.sample_records(context)
-            return len(rows) / max(len({row.get("contact_id") for row in rows}), 1)
-
-        return self.run.cache(f"records of {self.name} per person", ratio)
-
     @property
     def _counter(self) -> int | None:
         """The counter of the report in the current campaign; None if it is missing."""
-        return counter(self.task.parent.record, self.name.removeprefix("campaign_"))
+        return counter(self.task.parent.record, self.counted.kind)
 
     @override
     def fetch_child_records(self) -> Iterable[Record]:
@@ -100,10 +101,10 @@ class TrackingStream(CampaignChildStream):
         received, contacts = 0, set()
         for row in rows:
             received += 1
-            if not self.counts_records:
+            if self.counted.of_people:
                 contacts.add(row.get("contact_id"))
             yield row
-        count = received if self.counts_records else len(contacts)
+        count = len(contacts) if self.counted.of_people else received
         self.run.audit.compare(self.name, reported=reported, received=count)
 
     def _keep_counter(self) -> None:
@@ -131,6 +132,7 @@ class CampaignSends(TrackingStream):
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/sends"
     primary_keys = ("campaign_id", "contact_id", "send_date")
     replication_key = "send_date"
+    counted = ReportCount("sends")
     refresh = TrackingRefresh(longest_window=dt.timedelta(days=3))
 
 
@@ -141,7 +143,7 @@ class CampaignOpens(TrackingStream):
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/opens"
     primary_keys = ("campaign_id", "contact_id", "open_date")
     replication_key = "open_date"
-    counts_records = False
+    counted = ReportCount("opens", of_people=True)
 
 
 class CampaignClicks(TrackingStream):
@@ -151,7 +153,7 @@ class CampaignClicks(TrackingStream):
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/clicks"
     primary_keys = ("campaign_id", "contact_id", "click_date", "link_id")
     replication_key = "click_date"
-    counts_records = False
+    counted = ReportCount("clicks", of_people=True)
 
 
 class CampaignBounces(TrackingStream):
@@ -161,6 +163,7 @@ class CampaignBounces(TrackingStream):
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/bounces"
     primary_keys = ("campaign_id", "contact_id", "bounce_date")
     replication_key = "bounce_date"
+    counted = ReportCount("bounces")
     refresh = TrackingRefresh(gate="bounces")
 
 
@@ -171,6 +174,7 @@ class CampaignForwards(TrackingStream):
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/forwards"
     primary_keys = ("campaign_id", "contact_id", "forward_date")
     replication_key = "forward_date"
+    counted = ReportCount("forwards")
 
 
 class CampaignUnsubscribes(TrackingStream):
@@ -180,4 +184,5 @@ class CampaignUnsubscribes(TrackingStream):
     path = "/emailmarketing/campaigns/{campaign_id}/tracking/unsubscribes"
     primary_keys = ("campaign_id", "contact_id", "unsubscribe_date")
     replication_key = "unsubscribe_date"
+    counted = ReportCount("unsubscribes")
     refresh = TrackingRefresh(gate="unsubscribes")

@@ -116,8 +116,7 @@ class Campaigns(ParentStream[Campaign]):
         for campaign_id in metrics.summaries:
             records.setdefault(campaign_id, {self.id_field: campaign_id})
         return _sorted(
-            Campaign(each, record, metrics.summaries.get(each), metrics.stats.get(each))
-            for each, record in records.items()
+            Campaign(campaign_id, record, metrics) for campaign_id, record in records.items()
         )
 
     @override

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from tap_constantcontact.child_stream import ChildStream, EmbeddedChildStream
-from tap_constantcontact.estimate import pages
+from tap_constantcontact.estimate import RecordCount
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.http.retries import MissingRecordsError
 from tap_constantcontact.parent_stream import ParentStream
@@ -202,6 +202,10 @@ class EventTracks(EmbeddedChildStream[Parent]):
         return [track] if track else []
 
 
+def _registrations_of(event: Parent) -> RecordCount:
+    return RecordCount(registration_count(event) or 0)
+
+
 class EventRegistrations(ChildStream[Parent]):
     """Registrations for events."""
 
@@ -214,6 +218,7 @@ class EventRegistrations(ChildStream[Parent]):
     parent_stream_type = Events
     parent_key = Events.parent_key
     refresh = EventRefresh()
+    counted = staticmethod(_registrations_of)
 
     @override
     def child_contexts(self, task: ParentTask[Parent]) -> Sequence[Context]:
@@ -233,7 +238,3 @@ class EventRegistrations(ChildStream[Parent]):
     @override
     def means_no_records(self, error: FatalAPIError) -> bool:
         return super().means_no_records(error) and registration_count(self.task.parent) == 0
-
-    @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
-        return pages(registration_count(self.task.parent) or 0, self.page_size or 1), ""

@@ -6,16 +6,15 @@ is read from the top, where the newest records are, down to those of the last sy
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from tap_constantcontact.estimate import pages
+from tap_constantcontact.estimate import RecordCount
 from tap_constantcontact.http import envelopes
-from tap_constantcontact.list_requests import fetch
 from tap_constantcontact.records import timestamps
 from tap_constantcontact.records.conform import NO_VALUE
-from tap_constantcontact.v3.campaign_metrics import request_metrics
 from tap_constantcontact.v3.counters import short_activity_id
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.refresh import CampaignSnapshots, WhenCounted, WhenCountedByRecord
@@ -34,6 +33,27 @@ _ENVELOPE = paged("tracking_activities")
 _KEY = ("campaign_activity_id", "contact_id", "created_time", "row_number")
 
 
+@dataclass(frozen=True)
+class ReportCount:
+    """Counts the records of a report by the counters of its campaign.
+
+    Attributes:
+        kind: The counter.
+        is_repeatable: Whether a person can repeat the action: metrics of campaigns that have left
+            the tracking window count people.
+    """
+
+    kind: str
+    is_repeatable: bool = False
+
+    def __call__(self, campaign: Campaign) -> RecordCount:
+        """Return the count of a campaign."""
+        records, count = campaign.counters.get(self.kind), campaign.counted(self.kind) or 0
+        if records is None and self.is_repeatable:
+            count = round(count * campaign.metrics.records_per_person(self.kind))
+        return RecordCount(count)
+
+
 class TrackingStream(ActivityChildStream):
     """A report with one record per event.
 
@@ -48,8 +68,7 @@ class TrackingStream(ActivityChildStream):
     page_size = 500
     is_large = True
     refresh: WhenCountedByRecord
-    #: Whether a person can repeat the action: metrics of old campaigns count people.
-    is_repeatable: ClassVar[bool] = False
+    counted: ReportCount
 
     @override
     def child_contexts(self, task: ParentTask[Campaign]) -> Sequence[Context]:
@@ -117,31 +136,6 @@ class TrackingStream(ActivityChildStream):
                 row[key] = NO_VALUE
         return super().preprocess_record(row, context)
 
-    @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
-        campaign, kind = self.task.parent, self.refresh.kind
-        if self.task.due[self.name]:
-            return 1, ""
-        records = campaign.counters.get(kind)
-        if records is None:
-            return pages((campaign.counted(kind) or 0) * self._records_per_person()), ""
-        return pages(records), ""
-
-    def _records_per_person(self) -> float:
-        if not self.is_repeatable:
-            return 1.0
-
-        def ratio() -> float:
-            metrics = fetch(request_metrics(self.run.period, with_stats=True), self.client)
-            people, records = 0, 0
-            for row in metrics.stats.values():
-                stats = envelopes.fields_of(row.get("stats"))
-                people += envelopes.count_of(stats.get(f"em_{self.refresh.kind}")) or 0
-                records += envelopes.count_of(stats.get(f"em_{self.refresh.kind}_all")) or 0
-            return records / people if people else 1.0
-
-        return self.run.cache(f"records of {self.name} per person", ratio)
-
 
 class CampaignSends(TrackingStream):
     """Sends of campaigns."""
@@ -149,6 +143,7 @@ class CampaignSends(TrackingStream):
     name = "campaign_sends"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/sends"
     refresh = WhenCountedByRecord(kinds=("sends",))
+    counted = ReportCount("sends")
 
 
 class CampaignOpens(TrackingStream):
@@ -157,7 +152,7 @@ class CampaignOpens(TrackingStream):
     name = "campaign_opens"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/opens"
     refresh = WhenCountedByRecord(kinds=("opens",))
-    is_repeatable = True
+    counted = ReportCount("opens", is_repeatable=True)
 
 
 class CampaignClicks(TrackingStream):
@@ -167,7 +162,7 @@ class CampaignClicks(TrackingStream):
     path = "/reports/email_reports/{campaign_activity_id}/tracking/clicks"
     primary_keys = ("campaign_activity_id", "contact_id", "url_id", "created_time", "row_number")
     refresh = WhenCountedByRecord(kinds=("clicks",))
-    is_repeatable = True
+    counted = ReportCount("clicks", is_repeatable=True)
 
 
 class CampaignBounces(TrackingStream):
@@ -176,6 +171,7 @@ class CampaignBounces(TrackingStream):
     name = "campaign_bounces"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/bounces"
     refresh = WhenCountedByRecord(kinds=("bounces",))
+    counted = ReportCount("bounces")
 
 
 class CampaignForwards(TrackingStream):
@@ -184,6 +180,7 @@ class CampaignForwards(TrackingStream):
     name = "campaign_forwards"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/forwards"
     refresh = WhenCountedByRecord(kinds=("forwards",))
+    counted = ReportCount("forwards")
 
 
 class CampaignUnsubscribes(TrackingStream):
@@ -192,6 +189,12 @@ class CampaignUnsubscribes(TrackingStream):
     name = "campaign_unsubscribes"
     path = "/reports/email_reports/{campaign_activity_id}/tracking/optouts"
     refresh = WhenCountedByRecord(kinds=("optouts",))
+    counted = ReportCount("optouts")
+
+
+def _did_not_open(campaign: Campaign) -> RecordCount:
+    sends, opens = (campaign.counted(kind) or 0 for kind in ("sends", "opens"))
+    return RecordCount(max(0, sends - opens))
 
 
 class CampaignDidNotOpens(ActivityChildStream):
@@ -204,8 +207,4 @@ class CampaignDidNotOpens(ActivityChildStream):
     primary_keys = ("campaign_activity_id", "contact_id")
     page_size = 500
     refresh = WhenCounted(kinds=("sends", "opens", "bounces"))
-
-    @override
-    def estimate_context(self, context: Context | None) -> tuple[int, str]:
-        sends, opens = (self.task.parent.counted(kind) or 0 for kind in ("sends", "opens"))
-        return pages(max(0, sends - opens)), ""
+    counted = staticmethod(_did_not_open)
