@@ -35,7 +35,6 @@ class ChildStream(ConstantContactStream, Generic[ParentT]):
     Here they are written once per run.
     """
 
-    uses_watermarks = True
     state_partitioning_keys = ()
     #: Key of the parent in the records.
     parent_key: ClassVar[str]

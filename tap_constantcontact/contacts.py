@@ -99,7 +99,6 @@ class ContactsStream(ConstantContactStream):
     # Both passes share one bookmark.
     state_partitioning_keys = ()
     is_large = True
-    uses_watermarks = True
 
     @cached_property
     def cursor(self) -> ContactsCursor:

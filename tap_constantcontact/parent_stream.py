@@ -43,7 +43,6 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
     that are due, and advances the watermarks. An interrupted pass is completed by the next run.
     """
 
-    uses_watermarks = True
     state_partitioning_keys = ()
     #: Key of a parent in the records of its children.
     parent_key: ClassVar[str]

@@ -35,7 +35,6 @@ class PartitionedStream(ConstantContactStream):
     its parent. The next pass starts when one is complete.
     """
 
-    uses_watermarks = True
     state_partitioning_keys = ()
     # Its turn is known when the stream before it is complete.
     is_prefetched_early = False

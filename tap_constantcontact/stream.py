@@ -40,8 +40,6 @@ class ConstantContactStream(ApiStream):
     privileges: ClassVar[tuple[str, ...]] = ()
     #: Errors that mean that the token is not authorized for the stream.
     unauthorized_errors: ClassVar[tuple[type[APIError], ...]] = (ForbiddenError,)
-    #: Whether the stream has watermarks in the state.
-    uses_watermarks: ClassVar[bool] = False
     #: Whether the requests of the stream are prefetched.
     is_prefetched: ClassVar[bool] = True
     #: Whether they may be prefetched while earlier streams are synced.
@@ -352,7 +350,7 @@ class ConstantContactStream(ApiStream):
         state.update(watermarks.to_state())
 
     def watermarks(self, order: Sequence[str]) -> Watermarks:
-        """Return the watermarks on a list, if the stream `uses_watermarks`.
+        """Return the watermarks of the stream on a list.
 
         A catalog that requests the full table is honored: what an earlier pass has synced is synced
         again, except for the progress of an interrupted pass.
