@@ -22,7 +22,7 @@ from tap_constantcontact.stream import ConstantContactStream
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -339,10 +339,29 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
         parents = fetch(self.list_parents(), self.client)
         requests = Counter({self.name: self.run.session.calls - before})
         counted = Counter[str]()
+        for task, details in self._estimated_tasks(parents):
+            counted.update(list(task.due))
+            requests[self.name] += details
+            for stream in self.children:
+                if stream.name in task.due:
+                    requests[stream.name] += stream.estimate_child(task)
+        return [
+            StreamEstimate(self.name, requests[self.name], f"{len(parents):,} listed"),
+            *(
+                StreamEstimate(stream.name, requests[stream.name], f"of {counted[stream.name]:,}")
+                for stream in self.children
+            ),
+        ]
+
+    def _estimated_tasks(
+        self, parents: Sequence[ParentT]
+    ) -> Iterator[tuple[ParentTask[ParentT], int]]:
+        """Yield the work on each parent, and the number of requests for its detail."""
+        details = Counter[str]()
         approximate = self._approximate(parents)
 
         def fetch_detail(parent: ParentT) -> ParentT:
-            requests[self.name] += 1
+            details[parent.id] += 1
             return approximate(parent)
 
         sync_pass = self.start_pass(parents)
@@ -352,21 +371,10 @@ class ParentStream(ConstantContactStream, Generic[ParentT]):
             for position, parent in enumerate(parents):
                 synced_until = self.unsynced(sync_pass, position, parent)
                 task = synced_until and self._task(parent, synced_until, unchanged, fetch_detail)
-                if not task:
-                    continue
-                counted.update(list(task.due))
-                for stream in self.children:
-                    if stream.name in task.due:
-                        requests[stream.name] += stream.estimate_child(task)
+                if task:
+                    yield task, details.pop(parent.id, 0)
             sync_pass.complete(sync_pass.watermarks)
             is_due = sync_pass.start_next_pass()
-        return [
-            StreamEstimate(self.name, requests[self.name], f"{len(parents):,} listed"),
-            *(
-                StreamEstimate(stream.name, requests[stream.name], f"of {counted[stream.name]:,}")
-                for stream in self.children
-            ),
-        ]
 
     #: Detail of any parent, for estimates; None if those of some are requested instead.
     typical_detail: ClassVar[Record | None] = None

@@ -27,7 +27,10 @@ from tap_constantcontact.v3.streams.account import PRIVILEGES, Account, privileg
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from tap_constantcontact.v3.auth.oauth import Tokens
+    from tap_constantcontact.v3.auth.token_store.base import TokenStore
 
     Say = Callable[[str], None]
 
@@ -45,63 +48,84 @@ def log_in(config: Mapping[str, Any], say: Say, *, in_browser: bool = False) -> 
     Raises:
         SignInError: The login failed.
     """
-    client_id, seed = config.get("client_id"), config.get("refresh_token")
-    if not client_id:
+    if not config.get("client_id"):
         msg = "Setting 'client_id' is missing. It names the application to log in with."
         raise ConfigValidationError(msg, errors=[msg])
-    label = str(config.get("account_label") or "")
-    store = open_store(config.get("token_store"))
-    with store.locked():
-        stored = [each for each in store.of(client_id, label) if each.account]
-        store.save(store.tokens())  # Check that the store is writable before the login.
-    if stored:
+    store, label = open_store(config.get("token_store")), _label(config)
+    earlier = _earlier_logins(config, store)
+    if earlier:
         say(
             f"{store.location} contains a login to the account"
-            f" {stored[0].account}{_labelled(label)}. Log"
-            " in to the same account; for another one, set `account_label`."
+            f" {earlier[0].account}{_labelled(label)}. Log in to the same account; for another"
+            " one, set `account_label`."
         )
     server = oauth_client(config, say)
     tokens = login.by_browser(server, say) if in_browser else login.by_device(server, say)
-    grant = StoredToken(
-        client_id=client_id,
+    # The account is known only after the tokens are stored.
+    grant = _grant(config, tokens, is_pending=bool(earlier))
+    with store.locked():
+        store.put(grant)
+    account = _Account(config, tokens.access_token)
+    if account.is_known:
+        _confirm(store, grant, account, earlier)
+        say(f"Logged in to {account}{_labelled(label)}. The tokens are stored in {store.location}.")
+    elif earlier:
+        msg = (
+            f"{account.fault} The account of this login is not known, so the previous login stays"
+            f" in use. Run {LOGIN} again."
+        )
+        raise FatalAPIError(msg)
+    else:
+        say(f"Logged in. The tokens are stored in {store.location}. {account.fault}")
+
+
+def _earlier_logins(config: Mapping[str, Any], store: TokenStore) -> list[StoredToken]:
+    """Return the logins to known accounts, and check that the store is writable."""
+    with store.locked():
+        store.save(store.tokens())
+        return [each for each in store.of(config["client_id"], _label(config)) if each.account]
+
+
+def _grant(config: Mapping[str, Any], tokens: Tokens, *, is_pending: bool) -> StoredToken:
+    return StoredToken(
+        client_id=config["client_id"],
         refresh_token=tokens.refresh_token or "",
         access_token=tokens.access_token,
         issued_at=tokens.issued_at,
         expires_at=tokens.expires_at,
-        label=label,
-        seed=fingerprint(seed) if seed else "",
-        # The account is known only after the tokens are stored.
-        pending="yes" if stored else "",
+        label=_label(config),
+        seed=_seed(config),
+        pending="yes" if is_pending else "",
     )
+
+
+def _confirm(
+    store: TokenStore, grant: StoredToken, account: _Account, earlier: Sequence[StoredToken]
+) -> None:
+    """Store the account with its tokens, unless the login is to another account than before."""
     with store.locked():
-        store.put(grant)
-    account = _Account(config, tokens.access_token)
-    if not account.is_known:
-        if stored:
-            msg = (
-                f"{account.fault} The account of this login is not known, so the previous login"
-                f" stays in use. Run {LOGIN} again."
-            )
-            raise FatalAPIError(msg)
-        say(f"Logged in. The tokens are stored in {store.location}. {account.fault}")
-        return
-    with store.locked():
-        others = [token for token in store.tokens() if token.refresh_token != grant.refresh_token]
-        if any(each.account != account.id for each in stored):
-            store.save(others)
+        store.save([each for each in store.tokens() if each.refresh_token != grant.refresh_token])
+        if any(each.account != account.id for each in earlier):
             msg = (
                 f"{store.location} contains another account of this"
-                f" application{_labelled(label)}. Set"
-                f" `account_label` for this one, or run {command('logout')} first."
+                f" application{_labelled(grant.label)}. Set `account_label` for this one, or run"
+                f" {command('logout')} first."
             )
             raise StoreError(msg)
-        store.save(others)
         store.put(replace(grant, account=account.id, pending=""))
-    say(f"Logged in to {account}{_labelled(label)}. The tokens are stored in {store.location}.")
+
+
+def _label(config: Mapping[str, Any]) -> str:
+    return str(config.get("account_label") or "")
 
 
 def _labelled(label: str) -> str:
     return f" (account label '{label}')" if label else ""
+
+
+def _seed(config: Mapping[str, Any]) -> str:
+    """Return the hash of the initial refresh token; empty without."""
+    return fingerprint(config["refresh_token"]) if config.get("refresh_token") else ""
 
 
 def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> None:
@@ -112,35 +136,37 @@ def show_status(config: Mapping[str, Any], logger: logging.Logger, say: Say) -> 
     """
     account = _Account(config, token_source(config, logger).access_token())
     rows = [("Account", str(account) if account.is_known else "unknown")]
-    label = str(config.get("account_label") or "")
-    if label:
+    if label := _label(config):
         rows.append(("Account label", label))
-    if given_token(config):
-        rows.append(("Access token", "from the settings, not refreshed"))
-    else:
-        store = open_store(config.get("token_store"))
-        seed = config.get("refresh_token")
-        grant = store.find(str(config.get("client_id")), label, fingerprint(seed) if seed else "")
-        if grant and grant.expires_at:
-            rows.append(
-                ("Access token", f"until {timestamps.write(grant.expires_at)}, refreshed before")
-            )
-        rows.append(("Refresh token", f"ends after {_REFRESH_TOKENS_LIVE}"))
-        rows.append(("Token store", store.location))
-    required = {name for stream in IN_ORDER for name in stream.privileges}
-    if account.privileges is None:
-        rows.append(("Streams", "unknown: the API did not return the user's privileges"))
-    else:
-        lacking = sorted(required - account.privileges)
-        rows.append(("Streams", "all" if not lacking else "all except those below"))
-        for privilege in lacking:
-            names = [vars(each)["name"] for each in IN_ORDER if privilege in each.privileges]
-            rows.append((f"Lacking {privilege}", ", ".join(names)))
+    rows += [*_token_rows(config), *_stream_rows(account.privileges)]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         say(f"{name:{width}}  {text}")
     if account.fault:
         raise FatalAPIError(account.fault)
+
+
+def _token_rows(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if given_token(config):
+        yield "Access token", "from the settings, not refreshed"
+        return
+    store = open_store(config.get("token_store"))
+    grant = store.find(str(config.get("client_id")), _label(config), _seed(config))
+    if grant and grant.expires_at:
+        yield "Access token", f"until {timestamps.write(grant.expires_at)}, refreshed before"
+    yield "Refresh token", f"ends after {_REFRESH_TOKENS_LIVE}"
+    yield "Token store", store.location
+
+
+def _stream_rows(privileges: frozenset[str] | None) -> Iterator[tuple[str, str]]:
+    if privileges is None:
+        yield "Streams", "unknown: the API did not return the user's privileges"
+        return
+    lacking = sorted({name for stream in IN_ORDER for name in stream.privileges} - privileges)
+    yield "Streams", "all except those below" if lacking else "all"
+    for privilege in lacking:
+        names = [vars(each)["name"] for each in IN_ORDER if privilege in each.privileges]
+        yield f"Lacking {privilege}", ", ".join(names)
 
 
 def log_out(config: Mapping[str, Any], say: Say) -> None:
@@ -151,8 +177,7 @@ def log_out(config: Mapping[str, Any], say: Say) -> None:
     """
     store = open_store(config.get("token_store"))
     with store.locked():
-        label = str(config.get("account_label") or "")
-        had = store.forget(str(config.get("client_id")), label)
+        had = store.forget(str(config.get("client_id")), _label(config))
     if had:
         say(f"Logged out: the tokens were deleted from {store.location}.")
     else:

@@ -324,30 +324,31 @@ class OAuthClient:
                 "The refresh token was used before, was revoked, or has not been used for 180"
                 f" days. {_LOG_IN}"
             )
-        messages = {
-            "invalid_client": (
-                "The authorization server does not recognize this application. Check `client_id`,"
-                " and `client_secret` if the application has one."
-            ),
-            "unauthorized_client": (
-                "The application is not registered for this flow. Select the device flow in the"
-                f" portal, or run {LOGIN} --pkce if it is registered for PKCE."
-            ),
-            "invalid_scope": (
-                "The application is not allowed to use one of the scopes account_read,"
-                " contact_data, campaign_data, offline_access. Allow them in the portal."
-            ),
-            "access_denied": (
-                "The login was denied. Applications created since July 2026 accept only the user"
-                " who created them, until the vendor's support approves them."
-            ),
-        }
-        text = messages.get(
+        text = _ADVICE.get(
             error, "The authorization server rejects the request. Check `client_id`, `auth_url`"
         )
         return SignInError(f"{text} ({error})")
 
 
+# By error code (docs/api/v3.md §3.7).
+_ADVICE = {
+    "invalid_client": (
+        "The authorization server does not recognize this application. Check `client_id`,"
+        " and `client_secret` if the application has one."
+    ),
+    "unauthorized_client": (
+        "The application is not registered for this flow. Select the device flow in the"
+        f" portal, or run {LOGIN} --pkce if it is registered for PKCE."
+    ),
+    "invalid_scope": (
+        "The application is not allowed to use one of the scopes account_read,"
+        " contact_data, campaign_data, offline_access. Allow them in the portal."
+    ),
+    "access_denied": (
+        "The login was denied. Applications created since July 2026 accept only the user"
+        " who created them, until the vendor's support approves them."
+    ),
+}
 # Error codes of OAuth and similar servers. Other texts are not shown.
 _IS_CODE = re.compile(r"[A-Za-z0-9_]{1,40}").fullmatch
 
