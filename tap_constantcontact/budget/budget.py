@@ -17,7 +17,7 @@ from tap_constantcontact.budget.store import FileStore, MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_constantcontact.budget.ledger import RunOutcome
+    from tap_constantcontact.budget.ledger import RunOutcome, Slots
     from tap_constantcontact.budget.store import BudgetStore
 
 
@@ -56,24 +56,25 @@ class Budget:
         """Number of requests left of the lease; None without a lease."""
         return self._left if self._has_lease else None
 
-    def reserve(self, spacing: float, count: int = 1, unused: int = 0) -> float:
-        """Reserve slots, and return the seconds until the first one.
+    def reserve(self, spacing: float, count: int = 1, unused: int = 0, lead: float = 0.0) -> Slots:
+        """Reserve slots.
 
         Args:
             spacing: Seconds between two slots.
             count: Number of slots.
             unused: Number of slots that were reserved before, and not used.
+            lead: Seconds before the first slot.
 
         Raises:
             LeaseEndedError: The run has used its lease.
             BudgetExhaustedError: The key has used its requests of the day.
         """
-        request = SlotRequest(self._account, spacing, count, unused, self._has_lease)
+        request = SlotRequest(self._account, spacing, count, unused, lead, self._has_lease)
         slots = self._store.reserve(self._key, request)
         if slots is None:
             raise LeaseEndedError if self._has_lease else BudgetExhaustedError
         self._left = slots.left
-        return slots.wait
+        return slots
 
     def exhaust(self) -> None:
         """Leave no request for today: the API has rejected one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,6 +58,7 @@ class DatabaseStore(BudgetStore):
         Args:
             url: URL of the database.
         """
+        super().__init__(time.monotonic)
         self._url = url
         self._known_keys: set[str] = set()
 

@@ -54,6 +54,7 @@ class SlotRequest:
         spacing: Seconds between two slots.
         count: Number of slots.
         unused: Number of slots that were reserved before, and not used.
+        lead: Seconds before the first slot, which pass before the reservation is known.
         has_lease: Whether the account uses its lease. Others use what no lease reserves.
     """
 
@@ -61,6 +62,7 @@ class SlotRequest:
     spacing: float
     count: int = 1
     unused: int = 0
+    lead: float = 0.0
     has_lease: bool = False
 
     @property
@@ -74,12 +76,14 @@ class Slots:
     """Reserved slots.
 
     Attributes:
-        wait: Seconds until the first one.
+        wait: Seconds until the first one; negative if it has passed.
         left: Number of requests left of the lease; None without one.
+        delay: Seconds between the reservation and its return.
     """
 
     wait: float
-    left: int | None
+    left: int | None = None
+    delay: float = 0.0
 
 
 @dataclass
@@ -208,7 +212,7 @@ class Ledger:
         self.used = max(0, self.used + request.requests)
         account.used = max(0, account.used + request.requests)
         is_queue = now <= self.next_at <= now + _MAX_QUEUED_SLOTS * request.spacing
-        first = self.next_at if is_queue else now
+        first = max(self.next_at if is_queue else now, now + request.lead)
         self.next_at = first + request.spacing * request.count
         return Slots(first - now, self._leased(account) if request.has_lease else None)
 

@@ -7,6 +7,7 @@ import copy
 import json
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from filelock import Timeout
@@ -37,6 +38,14 @@ class BudgetStore(ABC):
     share it (docs/api/v3.md §5). Every method raises `BudgetStoreError` if the store cannot be
     used.
     """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Create a store, without opening it.
+
+        Args:
+            clock: Seconds from any start.
+        """
+        self._clock = clock
 
     @abstractmethod
     def update(self, key: str, change: Callable[[Ledger, float], _T]) -> _T:
@@ -82,7 +91,12 @@ class BudgetStore(ABC):
 
     def reserve(self, key: str, request: SlotRequest) -> Slots | None:
         """Reserve the next free slots; None if the requests are not left."""
-        return self.update(key, lambda ledger, now: ledger.reserve(request, now))
+        slots, reserved_at = self.update(
+            key, lambda ledger, now: (ledger.reserve(request, now), self._clock())
+        )
+        # The slots have come nearer until the ledger was written.
+        delay = self._clock() - reserved_at
+        return slots and replace(slots, wait=slots.wait - delay, delay=delay)
 
     def lease(self, key: str, shares: Mapping[str, int], seconds: float) -> None:
         """Reserve requests of today for accounts, in place of the leases that they have.
@@ -130,7 +144,7 @@ class MemoryStore(BudgetStore):
         Args:
             clock: Seconds from any start.
         """
-        self._clock = clock
+        super().__init__(clock)
         self._ledgers: dict[str, Ledger] = {}
 
     @override
@@ -155,7 +169,7 @@ class FileStore(BudgetStore):
             path: Path of the file, which need not exist.
             clock: Seconds since 1970.
         """
-        self._clock = clock
+        super().__init__(clock)
         self._file = SharedFile(path)
 
     @override

@@ -32,6 +32,8 @@ _NEARLY_ALL = 0.9
 # Where a round trip to the store takes longer than a slot, several slots are reserved at a time.
 _ROUND_TRIPS_PER_BLOCK = 3
 _MAX_BLOCK_SECONDS = 4.0
+# The next reservation may take longer to return than the last one.
+_LEAD = 1.5
 
 
 def seconds_between_requests(per_second: float) -> float:
@@ -73,6 +75,7 @@ class RateLimiter:
         self._slots: deque[float] = deque()
         self._unused = 0
         self._block = 1
+        self._lead = 0.0
 
     def delay(self) -> float:
         """Return the seconds for which no request may leave. Other processes may extend them."""
@@ -116,11 +119,13 @@ class RateLimiter:
         spacing = self._interval / self._share
         self.budget.open()
         asked_at = self._clock()
-        wait = self.budget.reserve(spacing, count, self._unused)
+        reserved = self.budget.reserve(spacing, count, self._unused, self._lead)
         self._unused = 0
+        self._lead = min(_LEAD * reserved.delay, spacing)
         now = self._clock()
-        self._slots.extend(now + wait + number * spacing for number in range(count))
-        self._next = now + wait + count * spacing
+        first = now + reserved.wait
+        self._slots.extend(first + number * spacing for number in range(count))
+        self._next = first + count * spacing
         is_far = now - asked_at > spacing
         seconds = min(_ROUND_TRIPS_PER_BLOCK * (now - asked_at), _MAX_BLOCK_SECONDS)
         self._block = math.ceil(seconds / spacing) if is_far else 1
