@@ -25,7 +25,7 @@ else:
     from tap_constantcontact.shared_database import create_tables, database_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _T = TypeVar("_T")
 
@@ -44,13 +44,18 @@ _LEDGERS = sa.Table(
     "tap_constantcontact_ledgers",
     _TABLES,
     sa.Column("key_hash", sa.String(64), primary_key=True),
-    sa.Column("updates", sa.Integer, nullable=False),
+    sa.Column("account", sa.String(100), primary_key=True),
     sa.Column("ledger", sa.Text, nullable=False),
 )
+# The row of a key has no account.
+_NO_ACCOUNT = ""
 
 
 class DatabaseStore(BudgetStore):
-    """A table with a row per key. The database queues transactions that change the same row."""
+    """A table with a row per key, and one per account of a key.
+
+    The database queues transactions that change the row of the same key.
+    """
 
     def __init__(self, url: str) -> None:
         """Create a store, without a connection.
@@ -84,32 +89,72 @@ class DatabaseStore(BudgetStore):
 
     def _update(self, key: str, change: Callable[[Ledger, float], _T]) -> _T:
         with database_errors(BudgetStoreError, "budget_store"):
-            self._insert(key)
-            is_key = _LEDGERS.c.key_hash == key
-            now = sa.literal_column(_NOW[self._engine.dialect.name], sa.Double)
+            self._insert_key(key)
             with self._engine.begin() as transaction:
-                # The first statement locks the row, in any database.
-                locked = sa.update(_LEDGERS).where(is_key)
-                transaction.execute(locked.values(updates=_LEDGERS.c.updates + 1))
-                row = transaction.execute(sa.select(_LEDGERS.c.ledger, now).where(is_key)).one()
-                ledger = Ledger.from_dict(json.loads(row.ledger))
-                ledger.begin(row[1])
-                result = change(ledger, row[1])
-                kept = json.dumps(ledger.to_dict())
-                transaction.execute(sa.update(_LEDGERS).where(is_key).values(ledger=kept))
+                kept, now = self._lock(transaction, key)
+                ledger = _parse(kept)
+                ledger.begin(now)
+                result = change(ledger, now)
+                _write(transaction, key, kept, _format(ledger))
                 return result
 
-    def _insert(self, key: str) -> None:
-        """Insert the ledger of a key that has none."""
+    def _insert_key(self, key: str) -> None:
+        """Insert the row of a key that has none."""
         if key in self._known_keys:
             return
-        row = {"key_hash": key, "updates": 0, "ledger": json.dumps(Ledger().to_dict())}
+        rows = [{"key_hash": key, "account": _NO_ACCOUNT, "ledger": _format(Ledger())[_NO_ACCOUNT]}]
         # Another process may have inserted it.
         with contextlib.suppress(sa.exc.IntegrityError), self._engine.begin() as transaction:
-            transaction.execute(sa.insert(_LEDGERS).values(**row))
+            transaction.execute(sa.insert(_LEDGERS), rows)
         self._known_keys.add(key)
+
+    def _lock(self, transaction: sa.Connection, key: str) -> tuple[dict[str, str], float]:
+        """Lock the row of a key, and return all its rows and the time."""
+        is_key = _LEDGERS.c.key_hash == key
+        row = sa.update(_LEDGERS).where(is_key, _LEDGERS.c.account == _NO_ACCOUNT)
+        # An update locks the row in any database, even if it changes nothing.
+        transaction.execute(row.values(ledger=_LEDGERS.c.ledger))
+        now = sa.literal_column(_NOW[self._engine.dialect.name], sa.Double)
+        columns = (_LEDGERS.c.account, _LEDGERS.c.ledger, now)
+        rows = transaction.execute(sa.select(*columns).where(is_key)).all()
+        return {account: text for account, text, _ in rows}, rows[0][2]
 
     @override
     def keys(self) -> list[str]:
         with database_errors(BudgetStoreError, "budget_store"), self._engine.begin() as transaction:
-            return list(transaction.execute(sa.select(_LEDGERS.c.key_hash)).scalars())
+            keys = sa.select(_LEDGERS.c.key_hash).where(_LEDGERS.c.account == _NO_ACCOUNT)
+            return list(transaction.execute(keys).scalars())
+
+
+def _write(
+    transaction: sa.Connection, key: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """Write the rows of a key that have changed."""
+    new = [
+        {"key_hash": key, "account": account, "ledger": text}
+        for account, text in after.items()
+        if account not in before
+    ]
+    changed = [
+        {"changed": account, "ledger": text}
+        for account, text in after.items()
+        if account in before and text != before[account]
+    ]
+    if new:
+        transaction.execute(sa.insert(_LEDGERS), new)
+    if changed:
+        is_row = (_LEDGERS.c.key_hash == key, _LEDGERS.c.account == sa.bindparam("changed"))
+        row = sa.update(_LEDGERS).where(*is_row)
+        transaction.execute(row.values(ledger=sa.bindparam("ledger")), changed)
+
+
+def _format(ledger: Ledger) -> dict[str, str]:
+    """Return the rows of a ledger by account."""
+    kept = ledger.to_dict()
+    accounts = kept.pop("accounts")
+    return {account: json.dumps(each) for account, each in {_NO_ACCOUNT: kept, **accounts}.items()}
+
+
+def _parse(rows: Mapping[str, str]) -> Ledger:
+    kept = {account: json.loads(text) for account, text in rows.items()}
+    return Ledger.from_dict({**kept.pop(_NO_ACCOUNT), "accounts": kept})
