@@ -145,9 +145,7 @@ class Campaigns(ParentStream[Parent]):
 
 
 class DeletedCampaigns(ConstantContactStream):
-    """Deleted campaigns, as long as the API lists them (docs/api/v2.md.
-
-    Campaigns collection).
+    """Deleted campaigns, as long as the API lists them (docs/api/v2.md §7).
 
     They have no detail any more. A record of `campaigns` with these few fields would overwrite the
     other fields with null.
@@ -206,10 +204,7 @@ class CampaignSchedules(CampaignChildStream):
 
 
 class CampaignPreviews(CampaignChildStream):
-    """A campaign as its recipients see it: large, and one request each (docs/api/v2.md.
-
-    Campaign preview).
-    """
+    """A campaign as its recipients see it: large, and one request each (docs/api/v2.md §7)."""
 
     name = "campaign_previews"
     path = "/emailmarketing/campaigns/{campaign_id}/preview"

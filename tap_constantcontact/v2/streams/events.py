@@ -172,9 +172,7 @@ def _registrants_of(event: Parent) -> RecordCount:
 
 
 class EventRegistrants(EventChildStream):
-    """Registrants with their answers and payments (docs/api/v2.md.
-
-    EventSpot registrants).
+    """Registrants with their answers and payments (docs/api/v2.md §11).
 
     There is no time filter: all are listed, and the detail is requested of those whose
     `updated_date` is newer than the last sync. They are requested in the order of their changes, so
