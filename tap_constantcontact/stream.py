@@ -190,16 +190,16 @@ class ConstantContactStream(ApiStream):
         return sum(1 for _ in self.details_in(listed, context))
 
     def sample_records(
-        self, context: Context | None, most: int = 1
+        self, context: Context | None, max_pages: int = 1
     ) -> tuple[list[Record], int | None]:
         """Request the first pages; return their rows, and the number of pages or None for more."""
         page_size = self.limit(context)
         limit = {"limit": page_size} if page_size else {}
         path = self.list_path(context, **limit)
         page_list = self.client.get_pages(path, self.own_envelope, self.fields)
-        sampled = list(itertools.islice(page_list, most))
+        sampled = list(itertools.islice(page_list, max_pages))
         rows = [row for page in sampled for row in page]
-        is_complete = len(rows) < most * (page_size or PAGE)
+        is_complete = len(rows) < max_pages * (page_size or PAGE)
         return rows, len(sampled) if is_complete else None
 
     # -- access rights and failures ------------------------------------------------------------

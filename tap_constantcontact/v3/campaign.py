@@ -46,7 +46,7 @@ class Campaign(Parent):
         detail: Its detail; None if that was not requested.
     """
 
-    metrics: CampaignMetrics = field(default_factory=CampaignMetrics)
+    metrics: CampaignMetrics = field(default_factory=CampaignMetrics, repr=False)
     detail: Record | None = None
 
     @override
