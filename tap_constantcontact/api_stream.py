@@ -19,7 +19,7 @@ from tap_constantcontact.http.envelopes import is_cursor
 from tap_constantcontact.http.pagination import NextLinkPaginator
 from tap_constantcontact.http.retries import PaginationError
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.conform import RecordConformer
+from tap_constantcontact.records.conform import NO_VALUE, RecordConformer
 from tap_constantcontact.records.duplicates import NUMBER, DuplicateHandler
 from tap_constantcontact.records.fast_decoder import FastPageDecoder
 from tap_constantcontact.records.mapping import is_identity, map_fault
@@ -55,6 +55,8 @@ class ApiStream(RESTStream[str | None]):
     #: Whether records come from pages unchanged, with nothing merged: large streams use a faster
     #: decoder, and advance their bookmark once per page.
     is_large: ClassVar[bool] = False
+    #: Parts of the key that the API may leave out. A key has no nulls: they are `none` then.
+    optional_keys: ClassVar[tuple[str, ...]] = ()
     # The conformer handles every depth, so the SDK need not check each value again.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
@@ -304,6 +306,9 @@ class ApiStream(RESTStream[str | None]):
         if record is None:
             return None
         record.update(self._keys_of(context))
+        for key in self.optional_keys:
+            if record.get(key) in {None, ""}:
+                record[key] = NO_VALUE
         if self._duplicates:
             record = self._duplicates.numbered(record)
         if self._are_types_valid:

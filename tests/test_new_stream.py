@@ -66,6 +66,12 @@ def test_step_1_stream_has_a_schema(version: str, stream: Any) -> None:
 
 
 @pytest.mark.parametrize(("version", "stream"), STREAMS)
+def test_optional_keys_are_keys(version: str, stream: Any) -> None:
+    keys = set(stream.primary_keys)
+    assert set(stream.optional_keys) <= keys, f"{version}: remove others from optional_keys"
+
+
+@pytest.mark.parametrize(("version", "stream"), STREAMS)
 def test_step_2_stream_has_its_place_in_a_run(version: str, stream: Any) -> None:
     is_placed = stream in PACKAGES[version].IN_ORDER
     file = f"tap_constantcontact/{version}/streams/__init__.py"

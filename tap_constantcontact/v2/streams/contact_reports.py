@@ -9,7 +9,6 @@ from typing_extensions import override
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.partitioned import PartitionedStream
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.v2.envelopes import PAGED
 from tap_constantcontact.v2.streams.contacts import Contacts
 
@@ -55,6 +54,8 @@ class ContactActivity(ContactReportStream):
     name = "contact_activity"
     path = "/contacts/{contact_id}/tracking"
     primary_keys = ("contact_id", "activity_type", "campaign_id", "occurred_at", "link_id")
+    # Only clicks have a link.
+    optional_keys = ("campaign_id", "link_id")
     replication_key = "occurred_at"
     page_size = 500
 
@@ -63,9 +64,7 @@ class ContactActivity(ContactReportStream):
         happened = row.get(_DATES.get(str(row.get("activity_type")), ""))
         if not timestamps.is_since(happened, context["since"] if context else None):
             return None
-        # A key has no nulls: only clicks have a link.
-        keys = {key: row.get(key) or NO_VALUE for key in ("campaign_id", "link_id")}
-        return {**row, **keys, "occurred_at": happened}
+        return {**row, "occurred_at": happened}
 
 
 class ContactSummaries(ContactReportStream):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from tap_constantcontact.estimate import RecordCount
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.state.ids import short_id
 from tap_constantcontact.v2.campaign import TrackingRefresh, counter
 from tap_constantcontact.v2.streams.campaigns import CampaignChildStream
@@ -56,6 +55,7 @@ class TrackingStream(CampaignChildStream):
     is_large = True
     refresh: TrackingRefresh = TrackingRefresh()
     counted: ReportCount
+    optional_keys: ClassVar[tuple[str, ...]] = ("contact_id",)
 
     @override
     def child_contexts(self, task: ParentTask[Parent]) -> Sequence[Context]:
@@ -73,13 +73,7 @@ class TrackingStream(CampaignChildStream):
     @override
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         since = context["since"] if context else None
-        if not timestamps.is_since(row.get(self.replication_key or ""), since):
-            return None
-        # A key has no nulls, and a row that lacks a part of it is a row all the same.
-        for key in ("contact_id", "link_id"):
-            if key in self.api_keys and row.get(key) in {None, ""}:
-                row[key] = NO_VALUE
-        return row
+        return row if timestamps.is_since(row.get(self.replication_key or ""), since) else None
 
     @property
     def _counter(self) -> int | None:
@@ -154,6 +148,7 @@ class CampaignClicks(TrackingStream):
     primary_keys = ("campaign_id", "contact_id", "click_date", "link_id")
     replication_key = "click_date"
     counted = ReportCount("clicks", of_people=True)
+    optional_keys = ("contact_id", "link_id")
 
 
 class CampaignBounces(TrackingStream):

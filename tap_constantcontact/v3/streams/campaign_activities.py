@@ -16,7 +16,6 @@ from tap_constantcontact.child_stream import ChildStream
 from tap_constantcontact.http import envelopes, retries
 from tap_constantcontact.http.retries import MissingRecordsError, NotFoundError
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.v3.batches import batched
 from tap_constantcontact.v3.campaign import (
     DONE,
@@ -259,14 +258,9 @@ class CampaignLinks(ActivityChildStream):
     envelope = paged("link_click_counts")
     privileges = REPORTS
     primary_keys = ("campaign_activity_id", "url_id", "link_tag")
+    optional_keys = ("link_tag",)
     params: ClassVar[Mapping[str, str]] = {"no_clicks": "true"}
     refresh = WhenLinksChange()
-
-    @override
-    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        # A key has no nulls.
-        row["link_tag"] = row.get("link_tag") or NO_VALUE
-        return super().preprocess_record(row, context)
 
 
 class CampaignActivityStats(ActivityChildStream):

@@ -8,7 +8,6 @@ from singer_sdk.exceptions import FatalAPIError
 from typing_extensions import override
 
 from tap_constantcontact.http import retries
-from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.stream import ConstantContactStream
 from tap_constantcontact.v3.envelopes import paged
 
@@ -44,6 +43,7 @@ class LandingPageEvents(ConstantContactStream):
         "created_time",
         "row_number",
     )
+    optional_keys = ("url_id",)
     page_size = 500
     context_label = "reports, with at least one request each"
     state_partitioning_keys = ()
@@ -68,7 +68,3 @@ class LandingPageEvents(ConstantContactStream):
                 yield from super().fetch_records(context)
         except FatalAPIError as error:
             self.skip_object(page, error)
-
-    @override
-    def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
-        return {**row, "url_id": row.get("url_id") or NO_VALUE}

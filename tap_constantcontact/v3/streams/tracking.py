@@ -14,7 +14,6 @@ from typing_extensions import override
 from tap_constantcontact.estimate import RecordCount
 from tap_constantcontact.http import envelopes
 from tap_constantcontact.records import timestamps
-from tap_constantcontact.records.conform import NO_VALUE
 from tap_constantcontact.v3.counters import short_activity_id
 from tap_constantcontact.v3.envelopes import paged
 from tap_constantcontact.v3.refresh import CampaignSnapshots, WhenCounted, WhenCountedByRecord
@@ -69,6 +68,7 @@ class TrackingStream(ActivityChildStream):
     is_large = True
     refresh: WhenCountedByRecord
     counted: ReportCount
+    optional_keys: ClassVar[tuple[str, ...]] = ("contact_id",)
 
     @override
     def child_contexts(self, task: ParentTask[Campaign]) -> Sequence[Context]:
@@ -130,10 +130,6 @@ class TrackingStream(ActivityChildStream):
     def preprocess_record(self, row: Record, context: Context | None) -> Record | None:
         if not timestamps.is_since(row.get("created_time"), (context or {}).get("since")):
             return None
-        for key in ("contact_id", "url_id"):
-            # A key has no nulls, and a row that lacks a part of it is a row all the same.
-            if key in self.api_keys and row.get(key) in {None, ""}:
-                row[key] = NO_VALUE
         return super().preprocess_record(row, context)
 
 
@@ -163,6 +159,7 @@ class CampaignClicks(TrackingStream):
     primary_keys = ("campaign_activity_id", "contact_id", "url_id", "created_time", "row_number")
     refresh = WhenCountedByRecord(kinds=("clicks",))
     counted = ReportCount("clicks", is_repeatable=True)
+    optional_keys = ("contact_id", "url_id")
 
 
 class CampaignBounces(TrackingStream):
