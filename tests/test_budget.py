@@ -414,6 +414,20 @@ def test_quota_of_the_api_exhausts_the_budget(serving: Serving, tmp_path: Path) 
         sync(box, "contacts", "campaigns", budget_store=str(path), into=Collector())
 
 
+def test_file_of_a_development_version_is_read(tmp_path: Path) -> None:
+    no_lease = {"used": 70, "allowed": 0, "ends_at": 0.0, "current": 50, "backfill": 0}
+    account = {**no_lease, "waiting_since": 1.0, "outcome": "complete"}
+    day = int(noon() // 86_400)
+    ledger = {"limit": 90, "day": day, "used": 70, "next_at": 0.0}
+    kept = {"version": 1, "keys": {"key": {**ledger, "accounts": {"": account, "one": account}}}}
+    path = tmp_path / "budget.json"
+    path.write_text(json.dumps(kept))
+    found = FileStore(path, noon).ledger("key")
+    assert list(found.accounts) == ["one"]
+    assert found.accounts["one"].leased is None
+    assert found.left == 20
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"keys": {"a": 1}}', '{"keys": 3}', "\0"])
 def test_file_with_something_else_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "budget.json"

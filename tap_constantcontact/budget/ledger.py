@@ -164,7 +164,11 @@ class Ledger:
             ValueError: It is something else.
         """
         try:
-            accounts = {label: AccountLedger(**each) for label, each in kept["accounts"].items()}
+            accounts = {
+                label: AccountLedger(**each)
+                for label, each in kept["accounts"].items()
+                if label  # Development versions kept runs without a label, too.
+            }
             return cls(**{**kept, "accounts": accounts})
         except (TypeError, KeyError, AttributeError) as error:
             msg = "it is not a ledger"
